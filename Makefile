@@ -1,0 +1,50 @@
+# Every chore of the project; people and CI run the same ones. The first call makes .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test lint bench lock clean
+
+help:
+	@echo "make demo   a whole Atom, a real flow through it, and what happened"
+	@echo "make test   every test"
+	@echo "make lint   ruff and mypy"
+	@echo "make bench  the benchmark table, as ratios to a plain Flask + Celery app"
+	@echo "make lock   resolve constraints.txt anew"
+
+# Without pip inside the environment, so that a Python without ensurepip will do as well.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "flow-atom needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || \
+	  { echo "flow-atom is installed with pip, which $(PYTHON) does not have" >&2; exit 1; }
+	@echo "Installing flow-atom into $(VENV) (once) ..."
+	@$(PYTHON) -m venv --clear --without-pip $(VENV)
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
+	  -c constraints.txt -e '.[development]'
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/python -m examples.demo
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks
+
+# One resolution for every supported Python; the registry used stays out of the file.
+lock: $(STAMP)
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet uv
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
+	  --no-emit-index-url --no-annotate --no-header --no-emit-package flow-atom \
+	  --output-file constraints.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) .atom

@@ -1,0 +1,5 @@
+"""`python -m atom`: the same as `atom`."""
+
+from atom.cli import main
+
+main()

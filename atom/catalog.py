@@ -1,0 +1,125 @@
+"""Finding the declared services, and what can be wrong with that."""
+
+import importlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any, Final
+
+from atom.errors import AtomError, CatalogError, NotFound
+from atom.process import Process
+from atom.service import FlowService
+
+ENTRY_POINT_GROUP: Final = "atom.services"
+
+
+class Catalog:
+    """The services an Atom serves, frozen."""
+
+    def __init__(self, services: Iterable[FlowService]) -> None:
+        found: dict[str, FlowService] = {}
+        for service in services:
+            if found.setdefault(service.name, service) is not service:
+                raise CatalogError(
+                    f"Two services are named “{service.name}”; rename one, or leave it out of "
+                    "ATOM_SERVICES."
+                )
+            service.freeze()
+        self.services: Final[Mapping[str, FlowService]] = MappingProxyType(found)
+
+    def service(self, name: str) -> FlowService:
+        """Look a service up by its External Name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        try:
+            return self.services[name]
+        except KeyError:
+            raise NotFound(f"There is no service “{name}” here.") from None
+
+    def process(self, service: str, action: str) -> Process:
+        """Look the process behind a message action up.
+
+        Raises:
+            NotFound: there is no such service or action.
+        """
+        try:
+            return self.service(service).processes[action]
+        except KeyError:
+            raise NotFound(f"Service “{service}” has no action “{action}”.") from None
+
+    def processes(self) -> Iterator[Process]:
+        """Every process of every service."""
+        for service in self.services.values():
+            yield from service.processes.values()
+
+
+def load_catalog(references: Iterable[str]) -> Catalog:
+    """Import the services named in ATOM_SERVICES and those that installed packages offer.
+
+    The working directory is importable.
+
+    Raises:
+        CatalogError: one cannot be found or fails to load; the sentence says which and why.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    services: list[FlowService] = []
+    for reference in references:
+        services.extend(_load(reference.strip()))
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        services.extend(_load(point.value))
+    unique = {id(service): service for service in services}
+    if not unique:
+        raise CatalogError(
+            "No service is declared: set ATOM_SERVICES to the modules that declare one, for "
+            "example ATOM_SERVICES=examples.orders."
+        )
+    return Catalog(unique.values())
+
+
+def _load(reference: str) -> list[FlowService]:
+    module_name, _, attribute = reference.partition(":")
+    module = _import(module_name, reference)
+    if not attribute:
+        found = [each for each in vars(module).values() if isinstance(each, FlowService)]
+        if not found:
+            raise CatalogError(
+                f"ATOM_SERVICES: module {module_name} declares no FlowService at its top level."
+            )
+        return found
+    service: Any = getattr(module, attribute, None)
+    if not isinstance(service, FlowService):
+        raise CatalogError(f"ATOM_SERVICES: {reference} is not a FlowService.")
+    return [service]
+
+
+def _import(module_name: str, reference: str) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = error.name or module_name
+        if module_name == missing or module_name.startswith(f"{missing}."):
+            raise CatalogError(
+                f"ATOM_SERVICES: there is no module {missing} (from {reference!r}); it must be "
+                "installed or lie in the working directory."
+            ) from None
+        raise CatalogError(
+            f"ATOM_SERVICES: module {module_name} needs {missing}, which is not installed."
+        ) from error
+    except AtomError as error:
+        raise CatalogError(f"ATOM_SERVICES: module {module_name}: {error}") from error
+    except (ValueError, TypeError) as error:
+        if not module_name or module_name.startswith("."):
+            raise CatalogError(f"ATOM_SERVICES: {reference!r} is no module name.") from None
+        raise CatalogError(_broken(module_name, error)) from error
+    except Exception as error:
+        raise CatalogError(_broken(module_name, error)) from error
+
+
+def _broken(module_name: str, error: Exception) -> str:
+    return f"ATOM_SERVICES: importing {module_name} failed: {type(error).__name__}: {error}"

@@ -1,0 +1,99 @@
+"""`atom listener`, `worker`, `recovery` and `sandbox`: one role each, in the foreground."""
+
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+from uuid import uuid4
+
+import click
+
+from atom.catalog import load_catalog
+from atom.cli.listener_role import serve as serve_listener
+from atom.names import CALLBACKS, PROCESSES, RECOVERY
+from atom.sandbox import serve as serve_sandbox
+from atom.settings import Settings, split_bind
+
+_DELIVERY_THREADS = 8
+
+
+@click.command()
+def listener() -> None:
+    """Accept requests from flows (under gunicorn) until SIGTERM."""
+    serve_listener(Settings.from_env())
+
+
+@click.command()
+@click.option(
+    "--queues",
+    default=f"{PROCESSES},{CALLBACKS}",
+    show_default=True,
+    help="The queues to serve, comma-separated.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 10_000),
+    help="How many at once; default: the cores, or 8 where it only delivers callbacks.",
+)
+@click.option(
+    "--pool",
+    type=click.Choice(["prefork", "threads", "solo"]),
+    help="Default: prefork, or threads where it only delivers callbacks.",
+)
+def worker(queues: str, concurrency: int | None, pool: str | None) -> None:
+    """Run processes and deliver callbacks until SIGTERM."""
+    names = [name.strip() for name in queues.split(",") if name.strip()]
+    _check_queues(names)
+    only_callbacks = names == [CALLBACKS]
+    pool = pool or ("threads" if only_callbacks else "prefork")
+    if concurrency is None:
+        concurrency = _DELIVERY_THREADS if only_callbacks else os.cpu_count() or 1
+    _become_worker(names, [f"--concurrency={concurrency}", f"--pool={pool}"])
+
+
+@click.command()
+def recovery() -> None:
+    """Find what nobody is doing and see to it, every second, until SIGTERM."""
+    load_catalog(Settings.from_env().services)
+    _become_worker([RECOVERY], ["--concurrency=1", "--pool=solo", "--beat"])
+
+
+@click.command()
+def sandbox() -> None:
+    """Stand in for the flow platform, to try services, until SIGTERM."""
+    host, port = split_bind("ATOM_SANDBOX_BIND", Settings.from_env().sandbox_bind)
+    serve_sandbox(host, port)
+
+
+def _check_queues(names: Sequence[str]) -> None:
+    """A queue that nothing is published to is a mistake, and its worker would idle for ever."""
+    catalog = load_catalog(Settings.from_env().services)
+    known = {PROCESSES, CALLBACKS, *(each.options.queue for each in catalog.processes())}
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise click.UsageError(
+            f"--queues: no process uses {', '.join(unknown) or 'an empty list'}; "
+            f"there are {', '.join(sorted(known))}."
+        )
+
+
+def _become_worker(queues: Sequence[str], options: Sequence[str]) -> NoReturn:
+    """Replace this process by Celery's worker, so that signals reach it as they are."""
+    # SIGTERM stops taking work, waits for what runs (softly, then no longer) and ends.
+    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+    node = f"{'-'.join(queues)}-{os.getpid()}-{uuid4().hex[:4]}@{socket.gethostname()}"
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "--app=workers",
+        "worker",
+        f"--queues={','.join(queues)}",
+        f"--hostname={node}",
+        "--without-gossip",
+        "--without-mingle",
+        *options,
+    ]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)  # noqa: S606 (our own interpreter, no shell)

@@ -1,0 +1,170 @@
+"""`atom up`: a whole Atom in one process tree, without Docker."""
+
+import contextlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import click
+
+from atom.catalog import Catalog, load_catalog
+from atom.cli import running
+from atom.cli.embedded_redis import EmbeddedRedis, free_port
+from atom.cli.listener_role import check_free
+from atom.cli.supervisor import Supervisor
+from atom.errors import StartupError, StoreUnavailable
+from atom.flow.transport import Transport, TransportError
+from atom.names import CALLBACKS, PROCESSES, RECOVERY
+from atom.redaction import masked_url
+from atom.settings import Settings, split_bind
+from atom.store import RedisStore
+
+_READY_SECONDS: Final = 60.0
+
+
+@click.command()
+@click.option(
+    "--concurrency", type=click.IntRange(1, 1000), help="Processes at once; default: the cores."
+)
+def up(concurrency: int | None) -> None:
+    """Run a whole Atom here: Redis, listener, workers, recovery and sandbox.
+
+    Without ATOM_REDIS_URL it starts a Redis of its own, with its data under .atom/. Ctrl-C ends
+    everything.
+    """
+    settings = _with_ports(Settings.from_env())
+    catalog = load_catalog(settings.services)
+    running.refuse_second()
+    check_free("ATOM_BIND", *split_bind("ATOM_BIND", settings.bind))
+    check_free("ATOM_SANDBOX_BIND", *split_bind("ATOM_SANDBOX_BIND", settings.sandbox_bind))
+    with _redis(settings) as settings:
+        store = RedisStore(settings)
+        _check_redis(store)
+        _run(settings, catalog, store, concurrency)
+        store.close()
+
+
+def _with_ports(settings: Settings) -> Settings:
+    """Port 0 is any free one; callbacks may go to our own sandbox."""
+    binds = {}
+    for name in ("bind", "sandbox_bind"):
+        host, port = split_bind(f"ATOM_{name.upper()}", getattr(settings, name))
+        host = f"[{host}]" if ":" in host else host
+        binds[name] = f"{host}:{port or free_port()}"
+    hosts = (*settings.callback_hosts, binds["sandbox_bind"])
+    return replace(settings, **binds, callback_hosts=hosts)
+
+
+@contextlib.contextmanager
+def _redis(settings: Settings) -> Iterator[Settings]:
+    if "ATOM_REDIS_URL" in os.environ:
+        yield settings
+        return
+    with EmbeddedRedis(running.DIRECTORY / "redis") as redis:
+        yield replace(settings, redis_url=redis.url)
+
+
+def _check_redis(store: RedisStore) -> None:
+    try:
+        store.ping()
+    except StoreUnavailable as error:
+        raise StartupError(f"{error}. Start it, or correct ATOM_REDIS_URL.") from None
+
+
+def _run(settings: Settings, catalog: Catalog, store: RedisStore, concurrency: int | None) -> None:
+    supervisor = Supervisor(
+        {
+            **os.environ,
+            "ATOM_REDIS_URL": settings.redis_url,
+            "ATOM_BIND": settings.bind,
+            "ATOM_SANDBOX_BIND": settings.sandbox_bind,
+            "ATOM_CALLBACK_HOSTS": ",".join(settings.callback_hosts),
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
+    supervisor.stop_on_signals()
+    queues = sorted({PROCESSES, *(each.options.queue for each in catalog.processes())})
+    size = [f"--concurrency={concurrency}"] if concurrency else []
+    atom = [sys.executable, "-m", "atom"]
+    try:
+        supervisor.start("listener", [*atom, "listener"])
+        supervisor.start("worker", [*atom, "worker", f"--queues={','.join(queues)}", *size])
+        supervisor.start("callbacks", [*atom, "worker", f"--queues={CALLBACKS}"])
+        supervisor.start("recovery", [*atom, "recovery"])
+        supervisor.start("sandbox", [*atom, "sandbox"])
+        if _wait_until_ready(settings, store, supervisor, {*queues, CALLBACKS, RECOVERY}):
+            running.write(
+                running.Running(
+                    os.getpid(),
+                    settings.redis_url,
+                    f"http://{settings.bind}",
+                    f"http://{settings.sandbox_bind}",
+                )
+            )
+            _greet(settings, catalog)
+            supervisor.watch()
+        click.echo("Ending …")
+    finally:
+        supervisor.stop()
+        running.forget()
+
+
+def _wait_until_ready(
+    settings: Settings, store: RedisStore, supervisor: Supervisor, queues: set[str]
+) -> bool:
+    """False where a signal came first.
+
+    Raises:
+        StartupError: a role did not start, or not in time.
+    """
+    transport = Transport(connect_timeout=1, read_timeout=5)
+    missing: dict[str, str] = {
+        "listener": f"http://{settings.bind}/health",
+        "sandbox": f"http://{settings.sandbox_bind}/health",
+    }
+    end = time.monotonic() + _READY_SECONDS
+    here = socket.gethostname()
+    try:
+        while time.monotonic() < end:
+            if supervisor.stopping:
+                return False
+            supervisor.check_alive()
+            missing = {role: url for role, url in missing.items() if not _answers(transport, url)}
+            unserved = {
+                queue
+                for queue in queues
+                if not any(each.endswith(f"@{here}") for each in store.present(queue))
+            }
+            if not missing and not unserved:
+                return True
+            time.sleep(0.1)
+    finally:
+        transport.close()
+    roles = ", ".join([*missing, *(f"worker for {queue}" for queue in sorted(unserved))])
+    raise StartupError(f"Not ready after {_READY_SECONDS:.0f} s: {roles}.")
+
+
+def _answers(transport: Transport, url: str) -> bool:
+    try:
+        return transport.get(url, {}).status == 200
+    except TransportError:
+        return False
+
+
+def _greet(settings: Settings, catalog: Catalog) -> None:
+    lines = ["", "The Atom is up."]
+    lines += [
+        f"  {name:<10} http://{settings.bind}{s.path}" for name, s in catalog.services.items()
+    ]
+    lines += [
+        f"  sandbox    http://{settings.sandbox_bind}",
+        f"  redis      {masked_url(settings.redis_url)}",
+        "Try an action in another terminal: atom services, then atom invoke SERVICE ACTION.",
+        "Ctrl-C ends it.",
+        "",
+    ]
+    click.echo("\n".join(lines))

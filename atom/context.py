@@ -1,0 +1,99 @@
+"""What a process may ask of its execution."""
+
+import logging
+from collections.abc import Callable, MutableMapping
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+_T = TypeVar("_T")
+
+
+class Journal(Protocol):
+    """What stands behind an execution: the store in a worker, memory in a test."""
+
+    def progress(self, message: str, fraction: float | None) -> None:
+        """Record the progress; the flow shows it soon after."""
+
+    def step(self, name: str, function: Callable[[], _T]) -> _T:
+        """Return the recorded outcome of this step, or run and record it."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this attempt no longer counts."""
+
+
+class ExecutionLog(logging.LoggerAdapter[logging.Logger]):
+    """A logger whose every line names its execution."""
+
+    def __init__(self, logger: logging.Logger, execution_id: str) -> None:
+        super().__init__(logger)
+        self._execution_id = execution_id
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        """Mark the record with the execution."""
+        kwargs["extra"] = {**kwargs.get("extra", {}), "execution_id": self._execution_id}
+        return msg, kwargs
+
+
+class Execution:
+    """One run of a process, as the process sees it."""
+
+    def __init__(
+        self,
+        execution_id: str,
+        journal: Journal,
+        *,
+        process_name: str,
+        tenant_id: str,
+        flow_state_id: str,
+        attempt: int,
+        deadline: datetime,
+    ) -> None:
+        self._journal = journal
+        self.id = execution_id
+        """The execution id; also the id of the Celery task."""
+        self.tenant_id = tenant_id
+        """The tenant whose flow asks."""
+        self.flow_state_id = flow_state_id
+        """The state (run) of the flow that asks."""
+        self.attempt = attempt
+        """1 on the first try; more after a worker was lost."""
+        self.deadline = deadline
+        """When the flow will be told that this execution timed out."""
+        self.log = ExecutionLog(logging.getLogger(f"atom.process.{process_name}"), execution_id)
+        """A standard logger; its lines carry the execution id."""
+
+    def progress(self, message: str, fraction: float | None = None) -> None:
+        """Tell the person who runs the flow how far it is.
+
+        Args:
+            message: one sentence, shown in place of the wait message.
+            fraction: how much is done, from 0.0 to 1.0, for the history.
+
+        Raises:
+            ClaimLost: this attempt no longer counts; let it end the process.
+        """
+        if fraction is not None and not 0.0 <= fraction <= 1.0:
+            raise ValueError(f"fraction must be between 0.0 and 1.0, not {fraction!r}")
+        self._journal.progress(message, fraction)
+
+    def step(self, name: str, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
+        """Run `function(*args, **kwargs)` once, whatever happens to the worker.
+
+        The outcome is recorded under the step's position and name; a later attempt of this
+        execution receives it without running the function again. Between the function's end and
+        the record the worker may still die: a step can run twice, a recorded one cannot.
+
+        Raises:
+            StepMismatch: the process asks for another step than the one recorded here.
+            StepResultError: what the function returned cannot be recorded.
+            ClaimLost: this attempt no longer counts; let it end the process.
+        """
+        return self._journal.step(name, lambda: function(*args, **kwargs))
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this attempt no longer counts; a long process asks now and then and ends."""
+        return self._journal.cancelled

@@ -1,0 +1,169 @@
+"""Every error the project raises on purpose.
+
+AtomError
+├── DeclarationError        a service is declared wrongly (at import)
+├── CatalogError            a service cannot be found or loaded
+├── SettingsError           an ATOM_* variable is missing or wrong
+├── StartupError            a role cannot start: a port in use, no Redis, …
+├── RequestRefused          a request gets no execution; each has its HTTP status
+│   ├── MalformedRequest    400  not the JSON it should be
+│   ├── InvalidRequest      400  JSON, but a field is wrong
+│   ├── NotFound            404  no such service, action or path
+│   ├── MethodNotAllowed    405
+│   ├── RequestTooLarge     413
+│   ├── UnsupportedMedia    415
+│   └── Unavailable         503  passing: try again
+├── StoreUnavailable        Redis does not answer
+├── PublishFailed           the broker does not take a message
+├── ClaimLost               another worker holds the execution now
+├── StepMismatch            a replay found another step than was recorded
+├── StepResultError         a step returned what cannot be recorded
+├── InvalidResult           a process returned what its response profile refuses
+└── Fault                   a process says no, in its own words
+
+An error carries its fields as its arguments, so that it survives pickling, and builds its
+sentence from them: what happened, to which field or setting, what to do.
+"""
+
+from typing import ClassVar
+
+
+class AtomError(Exception):
+    """The base of them all."""
+
+
+class DeclarationError(AtomError):
+    """A service, action or profile is declared in a way that no flow could use."""
+
+
+class CatalogError(AtomError):
+    """A declared service cannot be found or loaded."""
+
+
+class SettingsError(AtomError):
+    """A setting is missing or wrong; the sentence names the variable."""
+
+
+class StartupError(AtomError):
+    """A role cannot start; the sentence says why and what to do."""
+
+
+class RequestRefused(AtomError):
+    """The request is answered with a ServiceProblem and leaves no trace."""
+
+    status: ClassVar[int] = 400
+
+
+class MalformedRequest(RequestRefused):
+    """The body is not the JSON document it should be."""
+
+
+class InvalidRequest(RequestRefused):
+    """The body is JSON, but a field is missing or wrong; the sentence names it."""
+
+
+class NotFound(RequestRefused):
+    """There is no such service, action or path."""
+
+    status = 404
+
+
+class MethodNotAllowed(RequestRefused):
+    """The path exists, but not for this method."""
+
+    status = 405
+
+
+class RequestTooLarge(RequestRefused):
+    """The body is larger than ATOM_MAX_REQUEST_BYTES."""
+
+    status = 413
+
+
+class UnsupportedMedia(RequestRefused):
+    """The body is declared as something other than JSON."""
+
+    status = 415
+
+
+class Unavailable(RequestRefused):
+    """Nothing is wrong with the request; the same one will do later."""
+
+    status = 503
+    retry_after_seconds: ClassVar[int] = 5
+
+
+class StoreUnavailable(AtomError):
+    """Redis does not answer, or answers with an error; nothing is known to be written."""
+
+
+class PublishFailed(AtomError):
+    """The broker did not take a message; recovery will publish it later."""
+
+
+class ClaimLost(AtomError):
+    """This worker no longer holds the execution: what it does from here on is not recorded."""
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(execution_id)
+        self.execution_id = execution_id
+
+    def __str__(self) -> str:
+        return (
+            f"Execution {self.execution_id} is no longer held by this worker "
+            "(its lease ran out, or it was ended from outside)."
+        )
+
+
+class StepMismatch(AtomError):
+    """The code of a process changed under an execution that is being replayed."""
+
+    def __init__(self, position: int, recorded: str, found: str) -> None:
+        super().__init__(position, recorded, found)
+        self.position, self.recorded, self.found = position, recorded, found
+
+    def __str__(self) -> str:
+        return (
+            f"Step {self.position} was recorded as “{self.recorded}” but the process now asks for "
+            f"“{self.found}”: its code changed while this execution was under way. "
+            "Start the execution again from the beginning."
+        )
+
+
+class StepResultError(AtomError):
+    """A step returned a value that cannot be written to the journal."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name, self.reason = name, reason
+
+    def __str__(self) -> str:
+        return (
+            f"What step “{self.name}” returned cannot be recorded ({self.reason}). Return text, "
+            "numbers, booleans, dates, UUIDs, None, or lists and dicts of them."
+        )
+
+
+class InvalidResult(AtomError):
+    """What a process returned does not fit its response profile."""
+
+    def __init__(self, process: str, problems: str) -> None:
+        super().__init__(process, problems)
+        self.process, self.problems = process, problems
+
+    def __str__(self) -> str:
+        return f"{self.process} returned what its response profile refuses: {self.problems}."
+
+
+class Fault(AtomError):
+    """Raise it in a process to say no: the flow receives the message as a root fault.
+
+    The message is shown to the person who runs the flow: one sentence, at most 500 characters.
+    """
+
+    def __init__(self, message: str, name: str = "Fault") -> None:
+        super().__init__(message, name)
+        self.message, self.name = message, name
+
+    def __str__(self) -> str:
+        return self.message

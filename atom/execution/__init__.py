@@ -1,0 +1,1 @@
+"""What workers do with executions: run, keep, deliver, recover. Free of Celery."""

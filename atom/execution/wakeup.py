@@ -1,0 +1,27 @@
+"""Publishing from a worker: what fails here is left to recovery."""
+
+import logging
+from collections.abc import Iterable
+
+from atom.errors import PublishFailed
+from atom.publisher import Publisher
+
+_log = logging.getLogger(__name__)
+
+
+def wake_callback(publisher: Publisher, execution_id: str) -> None:
+    """Publish a due callback; without a broker recovery does it later."""
+    try:
+        publisher.publish_callback(execution_id)
+    except PublishFailed as error:
+        _log.warning(
+            "The callback is due but could not be published: %s",
+            error,
+            extra={"execution_id": execution_id},
+        )
+
+
+def wake_callbacks(publisher: Publisher, execution_ids: Iterable[str]) -> None:
+    """The same for several."""
+    for execution_id in execution_ids:
+        wake_callback(publisher, execution_id)

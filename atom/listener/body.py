@@ -1,0 +1,21 @@
+"""Reading a request's body."""
+
+from flask import request
+
+from atom.errors import UnsupportedMedia
+
+
+def json_body() -> bytes:
+    """The body of a JSON request.
+
+    Raises:
+        UnsupportedMedia: it is declared as something else.
+    """
+    kind = request.mimetype
+    if kind != "application/json" and not (
+        kind.startswith("application/") and kind.endswith("+json")
+    ):
+        raise UnsupportedMedia(
+            f"The body must be sent as application/json, not {kind or 'without a content type'}."
+        )
+    return request.get_data(cache=False)

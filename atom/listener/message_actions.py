@@ -1,0 +1,81 @@
+"""`POST /fs/<Service>/actions/<uriPart>`: the requests that may be answered with WAIT."""
+
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+import orjson
+from flask import Blueprint, Response, g, request
+
+from atom.catalog import Catalog
+from atom.errors import NotFound
+from atom.listener.accept import Acceptor
+from atom.listener.body import json_body
+from atom.process import Process
+from atom.protocol.message_actions import ServiceRequest, wait
+from atom.protocol.running_user import running_user_header
+
+
+def create_blueprint(catalog: Catalog, acceptor: Acceptor) -> Blueprint:
+    """The message actions of every service."""
+    blueprint = Blueprint("message_actions", __name__)
+
+    @blueprint.post("/fs/<service>/actions/<path:action>")
+    def run_action(service: str, action: str) -> Response:
+        g.action = action
+        process = _process(catalog, service, action)
+        g.action = process.action
+        body = json_body()
+        asked = ServiceRequest.from_json(body)
+        user = running_user_header(request.headers.get("Authorization"))
+        execution_id, is_new = acceptor.accept(process, asked, body, user)
+        if process.options.sync_timeout:
+            return _answer_in_time(acceptor, process, asked, execution_id, is_new=is_new)
+        response = _wait(process, asked)
+        if is_new:
+            # The worker is woken once the answer has been written, so that no callback can
+            # overtake it. Should this process die in between, recovery wakes one.
+            response.call_on_close(lambda: acceptor.publish(process, execution_id))
+        return response
+
+    return blueprint
+
+
+def _process(catalog: Catalog, service: str, action: str) -> Process:
+    """Some clients encode the uriPart of the metadata once more."""
+    try:
+        return catalog.process(service, action)
+    except NotFound:
+        return catalog.process(service, unquote(action))
+
+
+def _answer_in_time(
+    acceptor: Acceptor,
+    process: Process,
+    asked: ServiceRequest,
+    execution_id: str,
+    *,
+    is_new: bool,
+) -> Response:
+    """The outcome where it comes within sync_timeout, else WAIT: the store decides, once."""
+    if is_new:
+        acceptor.publish(process, execution_id)
+        acceptor.wait(process, execution_id)
+    answer = acceptor.answer(execution_id)
+    if answer.response is None:
+        return _wait(process, asked, answer.progress)
+    content = answer.response
+
+    def written() -> Iterator[bytes]:
+        yield content
+        # Reached only when the server has written all of it.
+        acceptor.confirm(execution_id)
+
+    return Response(
+        written(), mimetype="application/json", headers={"Content-Length": str(len(content))}
+    )
+
+
+def _wait(process: Process, asked: ServiceRequest, progress: str | None = None) -> Response:
+    message = progress or process.options.wait_message
+    document = wait(asked.token, asked.tenant_id, message)
+    return Response(orjson.dumps(document), mimetype="application/json")

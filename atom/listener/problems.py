@@ -1,0 +1,81 @@
+"""Every answer that is not a 2xx: a ServiceProblem in one sentence, and never a traceback."""
+
+import logging
+from uuid import uuid4
+
+import orjson
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
+
+from atom.errors import RequestRefused, RequestTooLarge, Unavailable
+from atom.protocol.problems import PROBLEM_KIND_HEADER, service_problem
+
+_log = logging.getLogger(__name__)
+
+# What a client may still send after it was refused, so that it can read the answer instead of
+# finding its connection reset.
+_DRAIN_BYTES = 16 * 1024 * 1024
+
+
+def install(app: Flask, max_request_bytes: int) -> None:
+    """Answer every error of the app with a ServiceProblem."""
+
+    @app.errorhandler(RequestRefused)
+    def refused(error: RequestRefused) -> Response:
+        response = problem(error.status, str(error))
+        if isinstance(error, Unavailable):
+            response.headers["Retry-After"] = str(error.retry_after_seconds)
+        return response
+
+    @app.errorhandler(RequestEntityTooLarge)
+    def too_large(_: RequestEntityTooLarge) -> Response:
+        _drain()
+        return refused(
+            RequestTooLarge(
+                f"The request is larger than {max_request_bytes} bytes; the operator sets the "
+                "limit in ATOM_MAX_REQUEST_BYTES."
+            )
+        )
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        match status:
+            case 404:
+                message = f"There is nothing at {request.path}."
+            case 405:
+                message = f"{request.method} is not possible at {request.path}."
+            case _:
+                message = f"{error.name}."
+        response = problem(status, message)
+        if isinstance(error, WerkzeugMethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return response
+
+    @app.errorhandler(Exception)
+    def broken(_: Exception) -> Response:
+        incident = uuid4()
+        _log.exception("Incident %s: a request could not be answered", incident)
+        return problem(500, f"Something broke in this service (incident {incident}).")
+
+
+def problem(status: int, message: str) -> Response:
+    """A ServiceProblem as a response."""
+    document = service_problem(request.path, status, message, getattr(g, "action", None))
+    return Response(
+        orjson.dumps(document),
+        status,
+        mimetype="application/json",
+        headers={PROBLEM_KIND_HEADER: "service"},
+    )
+
+
+def _drain() -> None:
+    stream = request.environ["wsgi.input"]
+    left = _DRAIN_BYTES
+    while left > 0:
+        chunk = stream.read(min(65_536, left))
+        if not chunk:
+            return
+        left -= len(chunk)

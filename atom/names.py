@@ -1,0 +1,65 @@
+"""Every queue, task and key name, in one place."""
+
+import hashlib
+from typing import Final
+
+PROCESSES: Final = "processes"
+CALLBACKS: Final = "callbacks"
+RECOVERY: Final = "recovery"
+
+DELIVER_TASK: Final = "atom.deliver"
+RECOVER_TASK: Final = "atom.recover"
+
+KEY_PREFIX: Final = "atom:"
+
+# Sorted sets of execution ids; the score is a time in milliseconds.
+ACCEPTED: Final = KEY_PREFIX + "accepted"  # when to publish again, unless started by then
+LEASES: Final = KEY_PREFIX + "leases"  # when the holder's lease ends
+DEADLINES: Final = KEY_PREFIX + "deadlines"  # when the execution times out
+CALLBACKS_DUE: Final = KEY_PREFIX + "callbacks"  # when the next try of its callback is due
+HISTORY: Final = KEY_PREFIX + "history"  # when it was accepted
+
+# Scripts complete this one with `<tenant>:<state>`: the lock that makes the callbacks of one flow
+# state go one at a time, and (`…:waiting`) the set of executions that wait for it.
+FLOW_STATE_PREFIX: Final = KEY_PREFIX + "flow-state:"
+
+
+def process_task(service: str, action: str) -> str:
+    """The Celery task of a process; Flower, events and routing read like the service."""
+    return f"{service}.{action}"
+
+
+def callback_task_id(execution_id: str) -> str:
+    """The Celery task id of a callback, readable beside its execution in Flower."""
+    return f"{execution_id}.callback"
+
+
+def execution_key(execution_id: str) -> str:
+    """The hash that holds one execution."""
+    return f"{KEY_PREFIX}execution:{execution_id}"
+
+
+def steps_key(execution_id: str) -> str:
+    """The journal of one execution: a hash of position → recorded step."""
+    return f"{execution_key(execution_id)}:steps"
+
+
+def attempts_key(execution_id: str) -> str:
+    """The tries of one execution's callback, oldest first."""
+    return f"{execution_key(execution_id)}:attempts"
+
+
+def finished_key(execution_id: str) -> str:
+    """The list on which a synchronous request waits for the end of its execution."""
+    return f"{execution_key(execution_id)}:finished"
+
+
+def token_key(tenant_id: str, token: str, service: str, action: str) -> str:
+    """What makes a request the same request; hashed, for the token is a secret."""
+    identity = "\0".join((tenant_id, token, service, action)).encode()
+    return f"{KEY_PREFIX}token:{hashlib.sha256(identity).hexdigest()}"
+
+
+def presence_key(role: str, instance: str) -> str:
+    """What a live process writes now and then; gone when it is."""
+    return f"{KEY_PREFIX}presence:{role}:{instance}"

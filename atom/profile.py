@@ -1,0 +1,196 @@
+"""Profiles: the JSON structure of a request, a response or an object, as a marshmallow schema."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import marshmallow
+from marshmallow import ValidationError
+from marshmallow.fields import IP, UUID, Enum, Field, List, Nested, String
+
+from atom.errors import DeclarationError, InvalidRequest
+from atom.protocol.objects import Document, Entry, nested_entries
+from atom.protocol.values import ContentType
+from atom.protocol.wire import problems, sentence
+
+
+class Profile(marshmallow.Schema):
+    """A structure of named entries; `data_key` gives an entry its name in Flow.
+
+    Every entry that is not required has a value when loaded: its `load_default`, else None (an
+    empty list for lists), so that a process can read each entry without asking.
+    """
+
+    class Meta:
+        """Marshmallow's options; a subclass inherits them."""
+
+        unknown = marshmallow.EXCLUDE
+        register = False
+
+    def on_bind_field(self, field_name: str, field_obj: Field[Any]) -> None:
+        """Give optional entries a value of their own for “no value”."""
+        if not field_obj.required and field_obj.load_default is marshmallow.missing:
+            field_obj.load_default = list if is_list(field_obj) else None
+            field_obj.allow_none = True
+
+
+def is_list(field: Field[Any]) -> bool:
+    """Whether the field is a list of something."""
+    return isinstance(field, List) or (isinstance(field, Nested) and field.many)
+
+
+def entries_of(profile: type[Profile] | None, type_prefix: str) -> tuple[Entry, ...]:
+    """The entries of a message action's profile, with the names of the types they make.
+
+    Args:
+        profile: None where the action has no such profile.
+        type_prefix: what the type names begin with, for example `Retrieve REQUEST`.
+
+    Raises:
+        DeclarationError: an entry is of a kind that no flow can hold.
+    """
+    if profile is None:
+        return ()
+    return _entries(_instance(profile), type_prefix, (profile,))
+
+
+def _instance(profile: Any) -> Profile:
+    if not (isinstance(profile, type) and issubclass(profile, Profile)):
+        raise DeclarationError(
+            f"A profile must be a class derived from atom.Profile, not {profile!r}."
+        )
+    try:
+        return profile()
+    except (TypeError, ValueError) as error:
+        raise DeclarationError(f"Profile {profile.__name__}: {error}") from error
+
+
+def _entries(
+    profile: Profile, type_prefix: str, outer: tuple[type[Profile], ...]
+) -> tuple[Entry, ...]:
+    entries: list[Entry] = []
+    for field_name, field in profile.fields.items():
+        name = field.data_key or field_name
+        where = f"Profile {type(profile).__name__}, entry “{name}”"
+        if any(name == earlier.name for earlier in entries):
+            raise DeclarationError(f"{where}: two entries have this name (data_key).")
+        content_type = _content_type(field, where)
+        if content_type.is_structure:
+            inner = _element_profile(field, where)
+            if type(inner) in outer:
+                raise DeclarationError(f"{where}: a profile cannot contain itself.")
+            entries.append(
+                Entry(
+                    name,
+                    content_type,
+                    field.required,
+                    f"{type_prefix} - {name}",
+                    _entries(inner, type_prefix, (*outer, type(inner))),
+                )
+            )
+        else:
+            entries.append(Entry(name, content_type, field.required))
+    return tuple(entries)
+
+
+def _content_type(field: Field[Any], where: str) -> ContentType:
+    declared = getattr(field, "content_type", None)
+    if isinstance(declared, ContentType):
+        return declared
+    if is_list(field):
+        return ContentType.LIST
+    if isinstance(field, Nested):
+        return ContentType.OBJECT
+    if isinstance(field, String | UUID | IP) or (
+        isinstance(field, Enum) and isinstance(field.field, String)
+    ):
+        return ContentType.STRING
+    raise DeclarationError(
+        f"{where}: {type(field).__module__}.{type(field).__name__} has no content type in Flow; "
+        "use a field from atom.fields."
+    )
+
+
+def _element_profile(field: Field[Any], where: str) -> Profile:
+    element = field
+    if isinstance(field, List):
+        element = field.inner
+        if not isinstance(element, Nested):
+            kind = "arrays" if is_list(element) else "simple values"
+            raise DeclarationError(
+                f"{where}: an array of {kind} is not supported; make it an array of objects, "
+                "fields.List(fields.Nested(SomeProfile))."
+            )
+        if element.many:
+            raise DeclarationError(
+                f"{where}: an array of arrays is not supported; name the inner array as an "
+                "entry of its own in the element's profile."
+            )
+    nested = cast(Nested, element).schema
+    if not isinstance(nested, Profile):
+        raise DeclarationError(
+            f"{where}: what it nests must derive from atom.Profile, not {type(nested).__name__}."
+        )
+    if not nested.fields:
+        raise DeclarationError(f"{where}: {type(nested).__name__} has no entries.")
+    return nested
+
+
+def check_type_names(entry_sets: Sequence[tuple[Entry, ...]]) -> dict[str, tuple[Entry, ...]]:
+    """The Flow types of a service: name → properties; equal ones under one name are one.
+
+    Raises:
+        DeclarationError: two different structures would have one name.
+    """
+    types: dict[str, tuple[Entry, ...]] = {}
+    for entries in entry_sets:
+        for entry in nested_entries(entries):
+            name = cast(str, entry.type_name)
+            if types.setdefault(name, entry.entries) != entry.entries:
+                raise DeclarationError(
+                    f"Two different structures would make the Flow type “{name}”; "
+                    "give one of the entries another data_key."
+                )
+    return types
+
+
+def load_request(profile: Profile | None, document: Document) -> dict[str, Any]:
+    """Validate the inputs of a request and turn them into what a process receives.
+
+    Raises:
+        InvalidRequest: naming every entry that is missing or wrong.
+    """
+    if profile is None:
+        return {}
+    try:
+        loaded: dict[str, Any] = profile.load(document)
+    except ValidationError as error:
+        found = "; ".join(problems(error.messages))
+        raise InvalidRequest(sentence(f"The inputs are not valid: {found}.")) from None
+    return loaded
+
+
+def dump_response(profile: Profile | None, result: Any) -> Document:
+    """Turn what a process returned into a document and check it.
+
+    Raises:
+        ValidationError: with every entry that is missing, unknown or wrong.
+    """
+    if profile is None:
+        if result is not None:
+            raise ValidationError("the action declares no response profile, so return None")
+        return {}
+    if isinstance(result, Mapping):
+        unknown = set(result) - set(profile.fields)
+        if unknown:
+            known = ", ".join(profile.fields)
+            raise ValidationError(
+                {str(name): [f"no such entry (there are {known})"] for name in sorted(unknown)}
+            )
+    elif isinstance(result, list | tuple | str | int | float | bool):
+        raise ValidationError(f"a dict or an object is expected, not {type(result).__name__}")
+    document = cast(Document, profile.dump(result if result is not None else {}))
+    given = {name: value for name, value in document.items() if value is not None}
+    errors = profile.validate(given)
+    if errors:
+        raise ValidationError(cast(Any, errors))
+    return document

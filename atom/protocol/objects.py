@@ -1,0 +1,122 @@
+"""Entries of a profile, and the way between EngineValues or objects and plain documents.
+
+A *document* is what a profile loads and dumps: entry name → text, None, a document (object) or
+a list of documents (list).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from atom.errors import InvalidRequest
+from atom.protocol.values import ContentType, engine_value
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a profile: an input, an output or a property of a type."""
+
+    name: str
+    content_type: ContentType
+    required: bool = False
+    type_name: str | None = None  # of an object or list: the Flow type of its elements
+    entries: tuple["Entry", ...] = ()  # of an object or list: what its elements hold
+
+
+def nested_entries(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Every object or list entry, outer ones first: those that make a Flow type."""
+    for entry in entries:
+        if entry.type_name is not None:
+            yield entry
+            yield from nested_entries(entry.entries)
+
+
+def read_values(
+    entries: Sequence[Entry], values: Sequence[Mapping[str, Any]], where: str = ""
+) -> Document:
+    """Turn EngineValues (or the properties of an object) into a document.
+
+    Values nobody declared are left out; entries without a value are absent.
+
+    Raises:
+        InvalidRequest: an object entry holds several objects.
+    """
+    given = {value["developerName"]: value for value in values}
+    document: Document = {}
+    for entry in entries:
+        value = given.get(entry.name)
+        if value is None:
+            continue
+        if entry.content_type.is_structure:
+            objects = value.get("objectData")
+            if objects is not None:
+                content = _read_objects(entry, objects, where + entry.name)
+                if content is not None:
+                    document[entry.name] = content
+        else:
+            text = value.get("contentValue")
+            if text is not None and (text or entry.content_type.is_text):
+                document[entry.name] = text
+    return document
+
+
+def _read_objects(
+    entry: Entry, objects: Sequence[Mapping[str, Any]], where: str
+) -> Document | list[Document] | None:
+    if entry.content_type is ContentType.LIST:
+        return [
+            read_values(entry.entries, each.get("properties") or (), f"{where}[{index}].")
+            for index, each in enumerate(objects)
+        ]
+    if len(objects) > 1:
+        raise InvalidRequest(f"{where} is a single object, but {len(objects)} were sent.")
+    if not objects:
+        return None
+    return read_values(entry.entries, objects[0].get("properties") or (), f"{where}.")
+
+
+def write_values(entries: Sequence[Entry], document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Turn a document into EngineValues: one for every entry, in order, null where none is."""
+    return [
+        engine_value(
+            entry.name,
+            entry.content_type,
+            content_value=None if entry.content_type.is_structure else document.get(entry.name),
+            object_data=_write_objects(entry, document.get(entry.name)),
+            type_name=entry.type_name,
+        )
+        for entry in entries
+    ]
+
+
+def _write_objects(entry: Entry, content: Any) -> list[dict[str, Any]] | None:
+    if not entry.content_type.is_structure or content is None:
+        return None
+    documents = content if entry.content_type is ContentType.LIST else [content]
+    return [_write_object(entry, document, order) for order, document in enumerate(documents)]
+
+
+def _write_object(entry: Entry, document: Mapping[str, Any], order: int) -> dict[str, Any]:
+    return {
+        "internalId": str(uuid4()),
+        "externalId": str(uuid4()),
+        "developerName": entry.type_name,
+        "order": order,
+        "typeElementId": None,
+        "typeElementBindingDeveloperName": None,
+        "isSelected": False,
+        "properties": [
+            {
+                "developerName": each.name,
+                "contentType": each.content_type.value,
+                "contentValue": None if each.content_type.is_structure else document.get(each.name),
+                "contentFormat": None,
+                "typeElementPropertyId": None,
+                "objectData": _write_objects(each, document.get(each.name)),
+            }
+            for each in entry.entries
+        ],
+    }

@@ -1,0 +1,174 @@
+"""Simple values: content types, and how each kind of value is written as text on the wire."""
+
+import re
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+# Longer numbers are refused: expanding 1e999999999 would take the process with it.
+_MAX_EXPONENT: Final = 1000
+
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
+_DATE_TIME: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)"
+    r"(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,12}))?\s?(Z|z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
+
+
+class ContentType(StrEnum):
+    """What kind of value an entry carries; read without regard to case."""
+
+    STRING = "ContentString"
+    NUMBER = "ContentNumber"
+    BOOLEAN = "ContentBoolean"
+    DATE_TIME = "ContentDateTime"
+    PASSWORD = "ContentPassword"  # noqa: S105 (the name of a type)
+    CONTENT = "ContentContent"
+    ENCRYPTED = "ContentEncrypted"
+    OBJECT = "ContentObject"
+    LIST = "ContentList"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "ContentType | None":
+        wanted = str(value).lower()
+        return next((member for member in cls if member.lower() == wanted), None)
+
+    @property
+    def is_structure(self) -> bool:
+        """Whether values of this type travel in objectData rather than in contentValue."""
+        return self in (ContentType.OBJECT, ContentType.LIST)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether values of this type may never be shown."""
+        return self in (ContentType.PASSWORD, ContentType.ENCRYPTED)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether an empty string is a value; elsewhere it means that there is none."""
+        return self in (
+            ContentType.STRING,
+            ContentType.CONTENT,
+            ContentType.PASSWORD,
+            ContentType.ENCRYPTED,
+        )
+
+
+def parse_decimal(text: str) -> Decimal:
+    """Read a number exactly.
+
+    Raises:
+        ValueError: it is not a number, or has more than a thousand digits.
+    """
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("not a number")
+    number = Decimal(text)
+    if (number and abs(number.adjusted()) > _MAX_EXPONENT) or len(text) > _MAX_EXPONENT:
+        raise ValueError("a number of more than 1000 digits")
+    return number
+
+
+def parse_integer(text: str) -> int:
+    """Read a whole number exactly; `42.0` is one, `42.5` is not.
+
+    Raises:
+        ValueError: it is not a whole number.
+    """
+    number = parse_decimal(text)
+    if number != number.to_integral_value():
+        raise ValueError("not a whole number")
+    return int(number)
+
+
+def parse_boolean(text: str) -> bool:
+    """Read `true` or `false` in any case.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    match text.strip().lower():
+        case "true":
+            return True
+        case "false":
+            return False
+    raise ValueError("neither true nor false")
+
+
+def parse_date_time(text: str) -> datetime:
+    """Read a date and time; without an offset it is UTC, without a time it is midnight.
+
+    Any number of fraction digits is accepted, those past the microsecond are dropped. The
+    offset stays as it was written.
+
+    Raises:
+        ValueError: it is none, or lies outside the years 1 to 9999 in UTC.
+    """
+    match = _DATE_TIME.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("not a date and time")
+    day, clock, fraction, offset = match.groups()
+    moment = datetime.fromisoformat(f"{day}T{clock or '00:00:00'}{(offset or 'Z').upper()}")
+    moment = moment.replace(microsecond=int((fraction or "0").ljust(6, "0")[:6]))
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("not a date and time within the years 1 to 9999") from None
+    return moment
+
+
+def date_time_text(value: date) -> str:
+    """Write a date and time in UTC with exactly three digits of milliseconds.
+
+    A datetime without a zone is taken as UTC, a plain date as its midnight.
+    """
+    if not isinstance(value, datetime):
+        value = datetime.combine(value, time(), UTC)
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=UTC)
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def number_text(value: int | float | Decimal) -> str:
+    """Write a number without exponent and without loss.
+
+    Raises:
+        ValueError: it is not finite, or has more than a thousand digits.
+    """
+    if isinstance(value, float):
+        value = Decimal(repr(float(value)))  # the shortest text that means this float
+    number = Decimal(value)
+    if not number.is_finite():
+        raise ValueError("not a finite number")
+    if number and abs(number.adjusted()) > _MAX_EXPONENT:
+        raise ValueError("a number of more than 1000 digits")
+    return format(number, "f")
+
+
+def boolean_text(value: bool) -> str:
+    """Write `true` or `false`."""
+    return "true" if value else "false"
+
+
+def engine_value(
+    name: str,
+    content_type: ContentType,
+    *,
+    content_value: str | None = None,
+    object_data: list[dict[str, Any]] | None = None,
+    type_name: str | None = None,
+) -> dict[str, Any]:
+    """An EngineValue as it goes over the wire."""
+    return {
+        "developerName": name,
+        "contentType": content_type.value,
+        "contentValue": content_value,
+        "objectData": object_data,
+        "typeElementDeveloperName": type_name,
+        "valueElementId": None,
+        "typeElementId": None,
+        "typeElementPropertyId": None,
+        "typeElementPropertyDeveloperName": None,
+    }

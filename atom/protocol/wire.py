@@ -1,0 +1,145 @@
+"""Reading JSON bodies, and the marshmallow fields that the wire schemas are made of.
+
+Values and objects nest without bound on the wire; their check is written out by hand so that it
+is quick and stops at a depth, where nested schemas would run out of stack.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
+
+from atom.errors import InvalidRequest, MalformedRequest
+from atom.protocol.values import ContentType
+
+MAX_OBJECT_DEPTH: Final = 20
+PROBLEM_MESSAGE_LENGTH: Final = 500
+
+_CONTENT_TYPES: Final = {member.lower(): member for member in ContentType}
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+def sentence(text: str) -> str:
+    """One line of at most 500 characters that a person may be shown."""
+    text = _UNPRINTABLE.sub(" ", text).strip()
+    if len(text) > PROBLEM_MESSAGE_LENGTH:
+        text = text[: PROBLEM_MESSAGE_LENGTH - 1] + "…"
+    return text
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse a JSON document.
+
+    Raises:
+        MalformedRequest: it is none, or nests too deeply.
+    """
+    if not body.strip():
+        raise MalformedRequest("The request has no body; a JSON object is expected.")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedRequest(
+            f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+        ) from None
+
+
+def problems(messages: Any, where: str = "") -> Iterable[str]:
+    """Flatten marshmallow's messages into `path: what is wrong`, every bad field at once."""
+    if isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            if key == "_schema":
+                path = where
+            elif isinstance(key, int):
+                path = f"{where}[{key}]"
+            else:
+                path = f"{where}.{key}" if where else str(key)
+            yield from problems(inner, path)
+    else:
+        for message in messages if isinstance(messages, list) else [messages]:
+            text = str(message).rstrip(".")
+            text = text[:1].lower() + text[1:]
+            yield f"{where}: {text}" if where else text
+
+
+def load(schema: Schema, document: Any, what: str) -> dict[str, Any]:
+    """Check a parsed body against its wire schema.
+
+    Raises:
+        InvalidRequest: naming every field that is wrong.
+    """
+    if not isinstance(document, dict):
+        raise InvalidRequest(f"The {what} must be a JSON object.")
+    try:
+        loaded: dict[str, Any] = schema.load(document)
+    except ValidationError as error:
+        raise InvalidRequest(
+            sentence(f"The {what} is not valid: {'; '.join(problems(error.messages))}.")
+        ) from None
+    return loaded
+
+
+class WireSchema(Schema):
+    """A schema of the protocol: what it does not know, it ignores."""
+
+    class Meta:
+        """Marshmallow's options."""
+
+        unknown = EXCLUDE
+        register = False
+
+
+class EngineValues(fields.Field[list[dict[str, Any]]]):
+    """A list of EngineValues, or null for none; loads to the list as it was sent."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        return checked_list(value, "", _check_value, 1)
+
+
+def checked_list(
+    value: Any, where: str, check: Callable[[Any, str, int], None], depth: int
+) -> list[Any]:
+    """Check each element of a list that may be null.
+
+    Raises:
+        ValidationError: naming the first element that is wrong.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ValidationError(_at(where, "must be a list"))
+    if depth > MAX_OBJECT_DEPTH:
+        raise ValidationError(f"objects nest deeper than {MAX_OBJECT_DEPTH} levels")
+    for index, element in enumerate(value):
+        check(element, f"{where}[{index}]", depth)
+    return value
+
+
+def _at(where: str, what: str) -> str:
+    return f"{where} {what}".lstrip()
+
+
+def _check_value(value: Any, where: str, depth: int) -> None:
+    """An EngineValue, or a property of an object: both have the same four fields."""
+    if not isinstance(value, dict):
+        raise ValidationError(_at(where, "must be an object"))
+    name = value.get("developerName")
+    if not isinstance(name, str) or not name:
+        raise ValidationError(_at(where, "developerName must be a text that is not empty"))
+    where = f"{where} ({name[:80]})"
+    kind = value.get("contentType")
+    if kind is not None and (not isinstance(kind, str) or kind.lower() not in _CONTENT_TYPES):
+        raise ValidationError(_at(where, "contentType is none that the protocol knows"))
+    content = value.get("contentValue")
+    if content is not None and not isinstance(content, str):
+        raise ValidationError(_at(where, "contentValue must be a text or null"))
+    if value.get("objectData") is not None:
+        checked_list(value["objectData"], f"{where} objectData", _check_object, depth)
+
+
+def _check_object(value: Any, where: str, depth: int) -> None:
+    if not isinstance(value, dict):
+        raise ValidationError(_at(where, "must be an object"))
+    if value.get("properties") is not None:
+        checked_list(value["properties"], f"{where} properties", _check_value, depth + 1)

@@ -1,0 +1,99 @@
+"""Publishing: a bare Celery message by task name, so that no worker code is needed to send one.
+
+The message is only a wake-up; the store is the truth. It carries the task's name and id and no
+arguments: no document and no secret reaches the broker.
+Layout: the message protocol version 2 of Celery's documentation.
+"""
+
+import os
+import socket
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from kombu import Connection
+from kombu.exceptions import OperationalError
+from kombu.pools import Resource, producers, set_limit
+
+from atom.errors import PublishFailed
+from atom.names import CALLBACKS, DELIVER_TASK, callback_task_id
+from atom.redaction import masked_url
+
+_BODY: Final[Any] = [
+    [],
+    {},
+    {"callbacks": None, "errbacks": None, "chain": None, "chord": None},
+]
+_BOUNDED: Final = {"socket_connect_timeout": 3, "socket_timeout": 10, "max_retries": 2}
+_RETRY: Final = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+_ACQUIRE_SECONDS: Final = 5
+_POOL_SIZE: Final = 100
+
+
+class Publisher:
+    """Sends the wake-ups of one process. Safe to share between threads, and to use after a fork."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._url = broker_url
+        self._pid = 0
+        self._pool: Any = None
+
+    def publish(self, task_name: str, execution_id: str, queue: str) -> None:
+        """Wake a worker for an execution.
+
+        Raises:
+            PublishFailed: the broker did not take it within seconds; recovery will.
+        """
+        self._send(task_name, execution_id, queue)
+
+    def publish_callback(self, execution_id: str) -> None:
+        """Wake a callback worker for a due callback; raises as `publish` does."""
+        self._send(DELIVER_TASK, callback_task_id(execution_id), CALLBACKS)
+
+    def _send(self, task_name: str, task_id: str, queue: str) -> None:
+        headers = {
+            "lang": "py",
+            "task": task_name,
+            "id": task_id,
+            "root_id": task_id,
+            "parent_id": None,
+            "group": None,
+            "shadow": None,
+            "eta": None,
+            "expires": None,
+            "retries": 0,
+            "timelimit": [None, None],
+            "argsrepr": "()",
+            "kwargsrepr": "{}",
+            "origin": f"{os.getpid()}@{socket.gethostname()}",
+            "ignore_result": True,
+        }
+        try:
+            with self._producers().acquire(block=True, timeout=_ACQUIRE_SECONDS) as producer:
+                # The default exchange goes straight to the queue of that name.
+                producer.publish(
+                    _BODY,
+                    exchange="",
+                    routing_key=queue,
+                    serializer="json",
+                    headers=headers,
+                    correlation_id=task_id,
+                    retry=True,
+                    retry_policy=_RETRY,
+                )
+        except (OperationalError, OSError, TimeoutError, Resource.LimitExceeded) as error:
+            raise PublishFailed(
+                f"The broker at {masked_url(self._url)} did not take a message: {error}"
+            ) from error
+
+    def _producers(self) -> Any:
+        if self._pid != os.getpid():  # a connection cannot be shared with a parent process
+            set_limit(_POOL_SIZE)
+            options: dict[str, Any] = {}
+            if urlsplit(self._url).scheme.startswith(("redis", "sentinel", "unix")):
+                options = dict(_BOUNDED)
+            elif urlsplit(self._url).scheme.startswith("amqp"):
+                options = {"confirm_publish": True}
+            connection = Connection(self._url, connect_timeout=3, transport_options=options)
+            self._pool = producers[connection]
+            self._pid = os.getpid()
+        return self._pool

@@ -1,0 +1,159 @@
+"""What the store keeps of an execution, and the states it can be in."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+
+class State(StrEnum):
+    """Where an execution stands: accepted → running → one of the final states."""
+
+    ACCEPTED = "accepted"  # durable; waits for a worker
+    RUNNING = "running"  # a worker holds it, or held it until its lease ran out
+    COMPLETED = "completed"
+    FAULTED = "faulted"  # the process said no, in its own words
+    FAILED = "failed"  # the process broke, or its worker was lost too often
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the outcome stands."""
+        return self not in (State.ACCEPTED, State.RUNNING)
+
+
+class CallbackState(StrEnum):
+    """Where the callback of an execution stands."""
+
+    NONE = "none"  # nothing to tell
+    DUE = "due"  # to be sent at its due time
+    DELIVERING = "delivering"  # a worker is sending it
+    DELIVERED = "delivered"  # the flow took it, or the listener answered with the outcome
+    PARKED = "parked"  # a person has to look at it
+
+
+TRANSITIONS: Final[dict[State, frozenset[State]]] = {
+    State.ACCEPTED: frozenset({State.RUNNING, State.CANCELLED, State.TIMED_OUT}),
+    State.RUNNING: frozenset(
+        {
+            State.RUNNING,  # taken over from a lost worker
+            State.COMPLETED,
+            State.FAULTED,
+            State.FAILED,
+            State.CANCELLED,
+            State.TIMED_OUT,
+        }
+    ),
+    **{state: frozenset() for state in State if state.is_final},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewExecution:
+    """What the listener stores of a request."""
+
+    id: str
+    service: str
+    action: str
+    tenant_id: str
+    state_id: str
+    token: str = field(repr=False)
+    callback_uri: str
+    authorization: str | None = field(repr=False)
+    request: bytes = field(repr=False)  # the ServiceRequest as it came
+    timeout_seconds: float
+    sync_timeout_seconds: float = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """An execution in the hands of one worker, for as long as its lease is renewed."""
+
+    id: str
+    fence: int  # new at each attempt; every write of this attempt carries it
+    attempt: int
+    service: str
+    action: str
+    tenant_id: str
+    state_id: str
+    token: str = field(repr=False)
+    request: bytes = field(repr=False)
+    accepted_at: datetime
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What an answer to a flow needs of an execution."""
+
+    service: str
+    action: str
+    tenant_id: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A recorded step: its name and what it returned, as the journal encoded it."""
+
+    name: str
+    result: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A callback in the hands of one worker."""
+
+    execution_id: str
+    fence: int
+    seq: int  # which content it carries; newer content makes it due again
+    is_final: bool
+    callback_uri: str
+    tenant_id: str
+    token: str = field(repr=False)
+    authorization: str | None = field(repr=False)
+    progress: str | None
+    response: bytes | None = field(repr=False)
+    failures: int  # tries that failed so far
+    busy: int  # tries the flow answered BUSY since
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try of a callback, as the history shows it."""
+
+    at: datetime
+    kind: str  # progress or outcome
+    status: int | None  # None where there was no answer
+    answer: str
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One execution as people see it; secrets stay behind."""
+
+    id: str
+    service: str
+    action: str
+    tenant_id: str
+    flow_state_id: str
+    state: State
+    attempts: int
+    worker: str | None
+    accepted_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deadline: datetime
+    progress: str | None
+    error: str | None
+    callback_uri: str
+    callback_state: CallbackState
+    callback_due_at: datetime | None
+    delivered_at: datetime | None
+    request: dict[str, Any] | None = field(default=None, repr=False)
+    response: dict[str, Any] | None = field(default=None, repr=False)
+    steps: tuple[str, ...] = ()
+    callback_attempts: tuple[Attempt, ...] = ()

@@ -1,0 +1,195 @@
+"""Every setting: its ATOM_* variable, default and meaning, read once into one frozen object."""
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from environs import Env, EnvError
+
+from atom.errors import SettingsError
+
+# Where the platform documents that its flows live.
+FLOW_HOSTS: Final = (
+    "flow.boomi.com",
+    "us.flow-prod.boomi.com",
+    "ca.flow-prod.boomi.com",
+    "eu.flow-prod.boomi.com",
+    "gb.flow-prod.boomi.com",
+    "au.flow-prod.boomi.com",
+    "sg.flow-prod.boomi.com",
+    "flow.manywho.com",
+)
+
+_MAX_HEADROOM: Final = 3600
+
+
+def _setting(variable: str, read: Callable[..., Any], default: Any, meaning: str) -> Any:
+    """One setting; `read` is the environs parser method that understands its text."""
+    metadata = {"variable": variable, "read": read, "meaning": meaning}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the environment says, checked."""
+
+    services: tuple[str, ...] = _setting(
+        "ATOM_SERVICES",
+        Env.list,
+        (),
+        "The services to serve, comma-separated: `package.module` (all it declares) or "
+        "`package.module:attribute`. Installed packages may add more (entry points).",
+    )
+    redis_url: str = _setting(
+        "ATOM_REDIS_URL",
+        Env.str,
+        "redis://127.0.0.1:6379/0",
+        "The Redis that holds every execution. `atom up` starts one of its own where this is "
+        "not set.",
+    )
+    broker_url: str = _setting(
+        "ATOM_BROKER_URL", Env.str, "", "The Celery broker; the Redis above where it is empty."
+    )
+    bind: str = _setting(
+        "ATOM_BIND", Env.str, "127.0.0.1:8077", "Where the listener listens, `host:port`."
+    )
+    sandbox_bind: str = _setting(
+        "ATOM_SANDBOX_BIND", Env.str, "127.0.0.1:8079", "Where the sandbox listens, `host:port`."
+    )
+    callback_hosts: tuple[str, ...] = _setting(
+        "ATOM_CALLBACK_HOSTS",
+        Env.list,
+        FLOW_HOSTS,
+        "The hosts (or `host:port`) a callback may go to; plain http only to loopback ones.",
+    )
+    max_request_bytes: int = _setting(
+        "ATOM_MAX_REQUEST_BYTES", Env.int, 5_242_880, "Larger requests are refused with 413."
+    )
+    listener_processes: int = _setting(
+        "ATOM_LISTENER_PROCESSES", Env.int, 2, "Processes of the listener."
+    )
+    listener_threads: int = _setting(
+        "ATOM_LISTENER_THREADS",
+        Env.int,
+        16,
+        "Threads of each; a request that waits for a synchronous answer holds one.",
+    )
+    lease_seconds: float = _setting(
+        "ATOM_LEASE_SECONDS",
+        Env.float,
+        10.0,
+        "How long an execution stays with a worker that gives no sign of life.",
+    )
+    max_attempts: int = _setting(
+        "ATOM_MAX_ATTEMPTS",
+        Env.int,
+        3,
+        "An execution that lost its worker this often fails, and its flow hears so.",
+    )
+    republish_seconds: float = _setting(
+        "ATOM_REPUBLISH_SECONDS",
+        Env.float,
+        15.0,
+        "An accepted execution that has not started by then is published again.",
+    )
+    progress_seconds: float = _setting(
+        "ATOM_PROGRESS_SECONDS",
+        Env.float,
+        5.0,
+        "Between two progress callbacks of one execution; the latest message is sent. A flow "
+        "looks for news about every 10 s.",
+    )
+    callback_timeout_seconds: float = _setting(
+        "ATOM_CALLBACK_TIMEOUT_SECONDS",
+        Env.float,
+        20.0,
+        "How long the flow may take to answer a callback.",
+    )
+    retention_days: float = _setting(
+        "ATOM_RETENTION_DAYS", Env.float, 30.0, "How long finished executions are kept."
+    )
+    log_level: str = _setting("ATOM_LOG_LEVEL", Env.str, "INFO", "DEBUG, INFO, WARNING or ERROR.")
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            SettingsError: naming the variable that is wrong.
+        """
+        env = Env()
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            variable, read = each.metadata["variable"], each.metadata["read"]
+            try:
+                value = read(env, variable, each.default)
+            except EnvError as error:
+                raise SettingsError(f"{variable}: {error}") from None
+            except ValueError as error:
+                raise SettingsError(f"{variable}: {error}") from None
+            values[each.name] = tuple(value) if isinstance(value, list) else value
+        settings = cls(**values)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Refuse values that do not fit together.
+
+        Raises:
+            SettingsError: naming the variable.
+        """
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, int | float) and not value > 0 and each.name != "progress_seconds":
+                raise SettingsError(f"{each.metadata['variable']} must be above 0, not {value}.")
+        if urlsplit(self.redis_url).scheme not in ("redis", "rediss", "unix"):
+            raise SettingsError(
+                "ATOM_REDIS_URL must be a URL such as redis://127.0.0.1:6379/0 (or rediss://)."
+            )
+        if self.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise SettingsError("ATOM_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
+        if self.lease_seconds < 1 or self.lease_seconds > _MAX_HEADROOM:
+            raise SettingsError(f"ATOM_LEASE_SECONDS must be from 1 to {_MAX_HEADROOM}.")
+        split_bind("ATOM_BIND", self.bind)
+        split_bind("ATOM_SANDBOX_BIND", self.sandbox_bind)
+
+    @property
+    def broker(self) -> str:
+        """The broker in use."""
+        return self.broker_url or self.redis_url
+
+
+def split_bind(variable: str, bind: str) -> tuple[str, int]:
+    """Take `host:port` (or `[::1]:port`) apart.
+
+    Raises:
+        SettingsError: naming the variable.
+    """
+    host, _, port = bind.rpartition(":")
+    if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise SettingsError(f"{variable} must be host:port, such as 127.0.0.1:8077, not {bind!r}.")
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine and nobody else's way to it."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def settings_table() -> list[tuple[str, str, str]]:
+    """Variable, default and meaning of every setting, for the documentation."""
+    return [
+        (
+            each.metadata["variable"],
+            ",".join(each.default) if isinstance(each.default, tuple) else str(each.default),
+            each.metadata["meaning"],
+        )
+        for each in fields(Settings)
+    ]

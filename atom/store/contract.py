@@ -1,0 +1,144 @@
+"""What every store promises; the docstrings are the guarantees.
+
+Each method is one atomic operation unless it says otherwise, and may be repeated after a lost
+reply. Every one raises StoreUnavailable where the store does not answer: then nothing is known to
+be written, and nothing half.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from atom.records import Attempt, Claim, Delivery, Envelope, Execution, NewExecution, State, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a synchronous request is answered: with the outcome, or with WAIT."""
+
+    response: bytes | None = field(repr=False)  # the ServiceResponse, or None for WAIT
+    progress: str | None = None  # the latest progress message, where it is WAIT
+
+
+class ExecutionStore(Protocol):
+    """Executions, from acceptance to the end of their history."""
+
+    def accept(self, new: NewExecution) -> str:
+        """Make an execution durable and return its id.
+
+        A request known by tenant, token, service and action is stored once: the id returned is
+        then the first one's, not `new.id`.
+        """
+
+    def answer(self, execution_id: str) -> Answer:
+        """Decide how a request that may be answered synchronously is answered.
+
+        Exactly one of answer and callback carries the outcome: once this said WAIT, the callback
+        does; once it gave the outcome, it gives the same to whoever asks again, and the callback
+        stays due until `confirm_answer`.
+        """
+
+    def confirm_answer(self, execution_id: str) -> None:
+        """Note that the inline answer was written, so that no callback is needed."""
+
+    def wait_finished(self, execution_id: str, seconds: float) -> None:
+        """Block until a synchronous execution has finished, or the time is over."""
+
+    def claim(self, execution_id: str, worker: str) -> Claim | None:
+        """Take an execution that is accepted, or whose holder's lease ran out.
+
+        The claim has a lease and a fencing token; whoever held it before can write nothing more.
+        None where there is nothing to do: it is unknown, finished, or held by a live worker.
+        """
+
+    def renew(self, claim: Claim) -> bool:
+        """Extend the lease; False where the execution is held by this claim no longer."""
+
+    def steps(self, claim: Claim) -> dict[int, Step]:
+        """Read the journal of earlier attempts, by position."""
+
+    def record_step(self, claim: Claim, position: int, step: Step) -> None:
+        """Record a step.
+
+        Raises:
+            ClaimLost: the claim is no longer the current one; nothing is written.
+        """
+
+    def progress(self, claim: Claim, message: str, fraction: float | None) -> bool:
+        """Record progress and make its callback due, in place of any unsent earlier one.
+
+        Returns whether the callback should go out now (else later, by recovery or the delivery
+        under way).
+
+        Raises:
+            ClaimLost: the claim is no longer the current one; nothing is written.
+        """
+
+    def finish(self, claim: Claim, state: State, response: bytes, error: str) -> bool:
+        """Write outcome and due callback together; returns whether it should go out now.
+
+        Raises:
+            ClaimLost: the claim is no longer the current one; nothing is written.
+        """
+
+    def time_out(self, execution_id: str, response: bytes, error: str) -> bool | None:
+        """End an execution that passed its deadline, whoever holds it.
+
+        Returns whether its callback should go out now; None where there was nothing to end.
+        """
+
+    def claim_delivery(self, execution_id: str) -> Delivery | None:
+        """Take a due callback, unless another one of the same flow state is on its way."""
+
+    def record_delivery(
+        self,
+        delivery: Delivery,
+        verdict: str,
+        attempt: Attempt,
+        *,
+        due_in_seconds: float = 0,
+        failures: int = 0,
+        busy: int = 0,
+    ) -> Sequence[str]:
+        """Write what became of a try: `delivered`, `retry` in that many seconds, or `parked`.
+
+        Returns the executions whose callbacks can go out now: those that waited for this flow
+        state, and this one where newer content came meanwhile. Writes nothing where another
+        worker took the delivery over.
+        """
+
+    def take_unstarted(self, limit: int) -> Sequence[str]:
+        """Accepted executions that should have started; each is put off for the next look."""
+
+    def take_lost(self, limit: int) -> Sequence[str]:
+        """Executions whose lease ran out; each is put off for the next look."""
+
+    def take_due_callbacks(self, limit: int) -> Sequence[str]:
+        """Executions whose callback is due; each is put off for the next look."""
+
+    def take_overdue(self, limit: int) -> Sequence[str]:
+        """Executions past their deadline; each is put off for the next look."""
+
+    def envelope(self, execution_id: str) -> Envelope | None:
+        """Read to whom an execution belongs; None where it is unknown."""
+
+    def trim(self, limit: int) -> int:
+        """Forget what has outlived its retention; returns how many."""
+
+    def get(self, execution_id: str) -> Execution | None:
+        """Read one execution with its documents, steps and callback tries. Not atomic."""
+
+    def newest(self, limit: int, state: State | None = None) -> Sequence[Execution]:
+        """Read the newest executions, without documents. Not atomic."""
+
+    def announce(self, role: str, instance: str) -> None:
+        """Note that a process of this role is alive."""
+
+    def present(self, role: str) -> Sequence[str]:
+        """The instances of a role that announced themselves within the last 30 s. Not atomic."""
+
+    def withdraw(self, role: str, instance: str) -> None:
+        """Take an announcement back."""
+
+    def ping(self) -> None:
+        """Return if the store answers."""

@@ -1,0 +1,15 @@
+-- KEYS execution, leases, deadlines, callbacks, finished
+-- ARGV id, fence, state, response, error
+-- Returns -1 where the caller no longer holds the execution, else what finish() says.
+local state, fence = unpack(redis.call('HMGET', KEYS[1], 'state', 'fence'))
+if fence ~= ARGV[2] then
+  return -1
+end
+if state == ARGV[3] then
+  return 0 -- repeated after a lost reply: it is written, and recovery knows of its callback
+end
+if state ~= 'running' then
+  return -1
+end
+return finish(ARGV[1], KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], now_ms(), ARGV[3], ARGV[4],
+  ARGV[5])

@@ -1,0 +1,39 @@
+"""The Lua scripts beside this file, each as a callable of keys and arguments."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any, Final
+
+import redis
+
+_LUA: Final = files("atom.store") / "lua"
+_PRELUDE: Final = (_LUA / "_prelude.lua").read_text()
+
+
+class _Script:
+    """A script by its digest, loaded again by the driver where the server does not know it."""
+
+    def __init__(self, client: redis.Redis, name: str) -> None:
+        self._script = client.register_script(_PRELUDE + (_LUA / f"{name}.lua").read_text())
+
+    def __call__(self, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        return self._script(keys=list(keys), args=list(arguments))
+
+
+class Scripts:
+    """Every script by its name."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.accept = _Script(client, "accept")
+        self.answer = _Script(client, "answer")
+        self.confirm_answer = _Script(client, "confirm_answer")
+        self.claim = _Script(client, "claim")
+        self.renew = _Script(client, "renew")
+        self.record_step = _Script(client, "record_step")
+        self.progress = _Script(client, "progress")
+        self.finish = _Script(client, "finish")
+        self.time_out = _Script(client, "time_out")
+        self.claim_delivery = _Script(client, "claim_delivery")
+        self.record_delivery = _Script(client, "record_delivery")
+        self.take_due = _Script(client, "take_due")
+        self.trim = _Script(client, "trim")

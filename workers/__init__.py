@@ -1,0 +1,5 @@
+"""The Celery side: `celery -A workers worker` and its tasks."""
+
+from workers.celery_app import app
+
+__all__ = ["app"]

@@ -1,0 +1,71 @@
+"""Celery's options, each with its reason."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from kombu import Exchange, Queue
+
+from atom.names import CALLBACKS, PROCESSES, RECOVER_TASK, RECOVERY
+from atom.settings import Settings
+
+RECOVERY_TICK_SECONDS: Final = 1.0
+
+# Longer than any message stays unacknowledged by a healthy worker. The redelivery it brings is
+# harmless (the claim refuses it) and nobody waits for it: recovery is quicker.
+_VISIBILITY_SECONDS: Final = 86_400
+
+_DIRECT: Final = Exchange("")  # the default exchange: straight to the queue, no binding to look up
+
+
+def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[str, Any]:
+    """Settings → Celery options."""
+    queues = {PROCESSES, *process_queues, CALLBACKS, RECOVERY}
+    options: dict[str, Any] = {
+        "broker_url": settings.broker,
+        # The store keeps every outcome; a result backend would be a second truth.
+        "task_ignore_result": True,
+        "task_store_errors_even_if_ignored": False,
+        # JSON only: a message must never be able to run code.
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        # Late acknowledgement with a prefetch of one reserves exactly what is being run, so no
+        # message waits behind a long process while another worker is idle.
+        "task_acks_late": True,
+        "worker_prefetch_multiplier": 1,
+        "task_queues": [Queue(name, _DIRECT, routing_key=name) for name in sorted(queues)],
+        "task_default_queue": PROCESSES,
+        "task_default_exchange": "",
+        # A misspelt queue is an error, not a new queue that nobody consumes.
+        "task_create_missing_queues": False,
+        "worker_send_task_events": True,
+        # Who waits for Redis at start or after an outage waits as long as it takes.
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        # Off until Celery 6: the lease and the fence decide who may finish, not the connection.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_hijack_root_logger": False,
+        # A rolling restart gives running processes this long before they are handed back.
+        "worker_soft_shutdown_timeout": 10.0,
+        "timezone": "UTC",
+        "beat_schedule": {
+            "recovery": {
+                "task": RECOVER_TASK,
+                "schedule": RECOVERY_TICK_SECONDS,
+                # Ticks that nobody could take do not pile up.
+                "options": {"queue": RECOVERY, "expires": 5 * RECOVERY_TICK_SECONDS},
+            }
+        },
+        # Beat keeps nothing between runs: every tick is the same.
+        "beat_scheduler": "celery.beat:Scheduler",
+    }
+    if urlsplit(settings.broker).scheme.startswith(("redis", "sentinel", "unix")):
+        options["broker_transport_options"] = {
+            "visibility_timeout": _VISIBILITY_SECONDS,
+            # Without these a worker stays deaf for good after a silent network cut.
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        }
+    return options

@@ -1,0 +1,87 @@
+"""The Celery tasks: one for each process, one that delivers, one that recovers. All of them thin."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from celery import Celery
+
+from atom.catalog import Catalog
+from atom.errors import StoreUnavailable
+from atom.execution.delivery import Deliverer
+from atom.execution.recovery import Recovery
+from atom.execution.runner import Runner
+from atom.flow.transport import Transport
+from atom.names import DELIVER_TASK, RECOVER_TASK
+from atom.publisher import Publisher
+from atom.settings import Settings
+from atom.store import RedisStore
+
+_log = logging.getLogger(__name__)
+
+
+class _Parts:
+    """What the tasks of one process share, made at first use (that is, after the fork)."""
+
+    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+        self._settings, self._catalog = settings, catalog
+
+    @cached_property
+    def _store(self) -> RedisStore:
+        return RedisStore(self._settings)
+
+    @cached_property
+    def _publisher(self) -> Publisher:
+        return Publisher(self._settings.broker)
+
+    @cached_property
+    def runner(self) -> Runner:
+        return Runner(
+            self._catalog,
+            self._store,
+            self._publisher,
+            lease_seconds=self._settings.lease_seconds,
+            max_attempts=self._settings.max_attempts,
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+        )
+
+    @cached_property
+    def deliverer(self) -> Deliverer:
+        transport = Transport(read_timeout=self._settings.callback_timeout_seconds)
+        return Deliverer(self._store, self._publisher, transport)
+
+    @cached_property
+    def recovery(self) -> Recovery:
+        return Recovery(self._catalog, self._store, self._publisher)
+
+
+def register_tasks(app: Celery, settings: Settings, catalog: Catalog) -> None:
+    """Add every task to the app."""
+    parts = _Parts(settings, catalog)
+
+    def run_process(task: Any) -> Any:
+        return _unless_store_is_away(lambda: parts.runner.run(task.request.id))
+
+    for process in catalog.processes():
+        app.task(run_process, bind=True, name=process.task_name)
+
+    @app.task(bind=True, name=DELIVER_TASK)
+    def deliver(task: Any) -> Any:
+        execution_id = task.request.id.removesuffix(".callback")
+        return _unless_store_is_away(lambda: parts.deliverer.deliver(execution_id))
+
+    @app.task(name=RECOVER_TASK, send_events=False)
+    def recover() -> Any:
+        return _unless_store_is_away(parts.recovery.tick)
+
+
+def _unless_store_is_away(work: Callable[[], Any]) -> Any:
+    """Without the store nothing can be done, and nothing is lost: recovery brings it back."""
+    try:
+        return work()
+    except StoreUnavailable as error:
+        _log.error("%s", error)
+        return "store unavailable"

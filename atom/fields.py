@@ -7,7 +7,6 @@ are: `Email`, `Url`, `UUID`, `Enum`, and `Nested` and `List(Nested(…))` for st
 
 import datetime as dt
 import decimal
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError
@@ -66,7 +65,14 @@ class _Parsed(Field[Any]):
     """A simple value with one way to read its text and one to write it."""
 
     content_type: ClassVar[ContentType]
-    read: ClassVar[Callable[[str], Any]]
+
+    def read(self, text: str) -> Any:
+        """The Python value of a wire text.
+
+        Raises:
+            ValueError: it is no such value; worded to follow “is”.
+        """
+        raise NotImplementedError
 
     def write(self, value: Any) -> str:
         """The wire text of what a process returned.
@@ -88,7 +94,7 @@ class _Parsed(Field[Any]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         try:
-            return type(self).read(value)
+            return self.read(value)
         except (ValueError, AttributeError, TypeError) as error:
             raise ValidationError(f"{_short(value)} is {_reason(error, self)}") from None
 
@@ -119,9 +125,8 @@ class _Number(_Parsed):
 class Number(_Number):
     """A number, exactly as it was written: an int where it is whole, else a Decimal."""
 
-    @staticmethod
-    def read(text: str) -> int | decimal.Decimal:
-        """Read the wire text."""
+    def read(self, text: str) -> int | decimal.Decimal:
+        """See _Parsed."""
         number = values.parse_decimal(text)
         return int(number) if number == number.to_integral_value() else number
 
@@ -129,13 +134,17 @@ class Number(_Number):
 class Decimal(_Number):
     """A number as an exact `decimal.Decimal`."""
 
-    read = staticmethod(values.parse_decimal)
+    def read(self, text: str) -> decimal.Decimal:
+        """See _Parsed."""
+        return values.parse_decimal(text)
 
 
 class Integer(_Number):
     """A whole number of any size."""
 
-    read = staticmethod(values.parse_integer)
+    def read(self, text: str) -> int:
+        """See _Parsed."""
+        return values.parse_integer(text)
 
     def write(self, value: Any) -> str:
         """Refuse what is not whole."""
@@ -145,9 +154,8 @@ class Integer(_Number):
 class Float(_Number):
     """A number as a float: quick, but not exact; money wants `Decimal`."""
 
-    @staticmethod
-    def read(text: str) -> float:
-        """Read the wire text."""
+    def read(self, text: str) -> float:
+        """See _Parsed."""
         number = float(values.parse_decimal(text))
         if number in (float("inf"), float("-inf")):
             raise ValueError("not a number that a float can hold")
@@ -158,7 +166,10 @@ class Boolean(_Parsed):
     """True or false (ContentBoolean)."""
 
     content_type: ClassVar = ContentType.BOOLEAN
-    read = staticmethod(values.parse_boolean)
+
+    def read(self, text: str) -> bool:
+        """See _Parsed."""
+        return values.parse_boolean(text)
 
     def write(self, value: Any) -> str:
         """Take booleans only: that a text or a number is “true” is a guess."""
@@ -171,7 +182,10 @@ class DateTime(_Parsed):
     """A date and time with its zone (ContentDateTime); written in UTC to the millisecond."""
 
     content_type: ClassVar = ContentType.DATE_TIME
-    read = staticmethod(values.parse_date_time)
+
+    def read(self, text: str) -> dt.date:
+        """See _Parsed."""
+        return values.parse_date_time(text)
 
     def write(self, value: Any) -> str:
         """Take datetimes, dates (their midnight) and any text that reads as one."""
@@ -183,9 +197,8 @@ class DateTime(_Parsed):
 class Date(DateTime):
     """A day: the date as it was written, whatever its time and zone."""
 
-    @staticmethod
-    def read(text: str) -> dt.date:
-        """Read the wire text."""
+    def read(self, text: str) -> dt.date:
+        """See _Parsed."""
         return values.parse_date_time(text).date()
 
     def write(self, value: Any) -> str:

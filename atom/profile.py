@@ -35,7 +35,7 @@ class Profile(marshmallow.Schema):
 
 def is_list(field: Field[Any]) -> bool:
     """Whether the field is a list of something."""
-    return isinstance(field, List) or (isinstance(field, Nested) and field.many)
+    return isinstance(field, List) or (isinstance(field, Nested) and bool(field.many))
 
 
 def entries_of(profile: type[Profile] | None, type_prefix: str) -> tuple[Entry, ...]:

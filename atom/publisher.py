@@ -11,8 +11,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from kombu import Connection
-from kombu.exceptions import OperationalError
-from kombu.pools import Resource, producers, set_limit
+from kombu.exceptions import LimitExceeded, OperationalError
+from kombu.pools import producers, set_limit
 
 from atom.errors import PublishFailed
 from atom.names import CALLBACKS, DELIVER_TASK, callback_task_id
@@ -80,7 +80,7 @@ class Publisher:
                     retry=True,
                     retry_policy=_RETRY,
                 )
-        except (OperationalError, OSError, TimeoutError, Resource.LimitExceeded) as error:
+        except (OperationalError, OSError, TimeoutError, LimitExceeded) as error:
             raise PublishFailed(
                 f"The broker at {masked_url(self._url)} did not take a message: {error}"
             ) from error

@@ -1,4 +1,4 @@
-"""The Celery tasks: one for each process, one that delivers, one that recovers. All of them thin."""
+"""The Celery tasks, all thin: one for each process, one that delivers, one that recovers."""
 
 import logging
 import os
@@ -66,7 +66,7 @@ def register_tasks(app: Celery, settings: Settings, catalog: Catalog) -> None:
         return _unless_store_is_away(lambda: parts.runner.run(task.request.id))
 
     for process in catalog.processes():
-        app.task(run_process, bind=True, name=process.task_name)
+        app.task(bind=True, name=process.task_name)(run_process)
 
     @app.task(bind=True, name=DELIVER_TASK)
     def deliver(task: Any) -> Any:

@@ -50,13 +50,15 @@ def up(concurrency: int | None) -> None:
 
 def _with_ports(settings: Settings) -> Settings:
     """Port 0 is any free one; callbacks may go to our own sandbox."""
-    binds = {}
-    for name in ("bind", "sandbox_bind"):
-        host, port = split_bind(f"ATOM_{name.upper()}", getattr(settings, name))
-        host = f"[{host}]" if ":" in host else host
-        binds[name] = f"{host}:{port or free_port()}"
-    hosts = (*settings.callback_hosts, binds["sandbox_bind"])
-    return replace(settings, **binds, callback_hosts=hosts)
+    bind = _with_port("ATOM_BIND", settings.bind)
+    sandbox_bind = _with_port("ATOM_SANDBOX_BIND", settings.sandbox_bind)
+    hosts = (*settings.callback_hosts, sandbox_bind)
+    return replace(settings, bind=bind, sandbox_bind=sandbox_bind, callback_hosts=hosts)
+
+
+def _with_port(variable: str, bind: str) -> str:
+    host, port = split_bind(variable, bind)
+    return bind if port else f"{host}:{free_port()}"
 
 
 @contextlib.contextmanager

@@ -70,9 +70,7 @@ class Recovery:
             envelope = self._store.envelope(execution_id)
             if envelope is None:
                 continue
-            message = (
-                f"{envelope.action} took too long; its operator finds it under {execution_id}."
-            )
+            message = f"{envelope.action} took too long; look for execution {execution_id}."
             response = fault(
                 envelope.token, envelope.tenant_id, self._outputs(envelope), {TIMED_OUT: message}
             )

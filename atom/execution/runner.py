@@ -116,7 +116,7 @@ class Runner:
     ) -> tuple[State, dict[str, object], str]:
         """The flow hears one safe sentence; what went wrong is for the log and the history."""
         _log.error("Failed: %s", error, extra=_marked(claim))
-        message = f"{claim.action} could not be completed; its operator finds why under {claim.id}."
+        message = f"{claim.action} could not be completed; look for execution {claim.id}."
         outputs = process.no_outputs() if process else []
         response = fault(claim.token, claim.tenant_id, outputs, {FAILED: message})
         return State.FAILED, response, error

@@ -49,7 +49,8 @@ class RedisStore:
         self._url = settings.redis_url
         self._settings = settings
         with self._guard():
-            self._redis = redis.Redis.from_url(
+            # Any: the driver's types leave open whether replies are decoded; ours are bytes.
+            self._redis: Any = redis.Redis.from_url(
                 settings.redis_url,
                 socket_connect_timeout=_CONNECT_SECONDS,
                 socket_timeout=_REPLY_SECONDS,

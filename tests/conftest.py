@@ -1,0 +1,24 @@
+"""Fixtures that every kind of test shares."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from atom.cli.embedded_redis import EmbeddedRedis
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the settings of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith("ATOM_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def embedded_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """One real redis-server for the tests of this run that need no more than its data."""
+    directory: Path = tmp_path_factory.mktemp("redis")
+    with EmbeddedRedis(directory) as redis:
+        yield redis

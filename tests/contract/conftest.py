@@ -1,0 +1,39 @@
+"""The stores that have to keep the contract."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import redis
+
+from atom.cli.embedded_redis import EmbeddedRedis
+from atom.settings import Settings
+from atom.store import RedisStore
+
+
+@pytest.fixture
+def settings(embedded_redis: EmbeddedRedis) -> Settings:
+    """Short times, so that a test can outwait them."""
+    return replace(
+        Settings(),
+        redis_url=embedded_redis.url,
+        lease_seconds=1.0,
+        republish_seconds=0.1,
+        progress_seconds=0.3,
+    )
+
+
+@pytest.fixture
+def raw(settings: Settings) -> Iterator[redis.Redis]:
+    """The bare client, to look behind the store; the database is empty at the start."""
+    with redis.Redis.from_url(settings.redis_url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def store(settings: Settings, raw: redis.Redis) -> Iterator[RedisStore]:
+    """A store over an empty database."""
+    store = RedisStore(settings)
+    yield store
+    store.close()

@@ -1,0 +1,228 @@
+"""Accepting once, claiming by one worker at a time, and what a fencing token keeps out."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+
+from atom.errors import ClaimLost, StoreUnavailable
+from atom.records import CallbackState, State, Step
+from atom.settings import Settings
+from atom.store import RedisStore
+from tests.support.executions import new_execution
+from tests.support.waiting import until
+
+
+def claimed(store, execution_id, worker="w"):
+    claim = store.claim(execution_id, worker)
+    assert claim is not None
+    return claim
+
+
+def test_an_accepted_execution_can_be_read_back(store):
+    new = new_execution()
+    assert store.accept(new) == new.id
+    found = store.get(new.id)
+    assert (found.service, found.action, found.state) == ("CRM", "Retrieve", State.ACCEPTED)
+    assert found.callback_state is CallbackState.NONE
+    assert found.attempts == 0
+    assert (found.deadline - found.accepted_at).total_seconds() == 600
+
+
+def test_the_same_request_is_stored_once_even_when_sent_at_the_same_moment(store, raw):
+    requests = [new_execution(token="same") for _ in range(32)]
+    barrier = threading.Barrier(len(requests))
+
+    def accept(new):
+        barrier.wait()
+        return store.accept(new)
+
+    with ThreadPoolExecutor(len(requests)) as pool:
+        ids = set(pool.map(accept, requests))
+
+    assert len(ids) == 1
+    assert raw.zcard("atom:history") == raw.zcard("atom:accepted") == 1
+
+
+@pytest.mark.parametrize("other", ["tenant_id", "token", "service", "action"])
+def test_a_request_that_differs_in_its_identity_is_another_one(store, other):
+    first = new_execution(token="same")
+    second = new_execution(**{"token": "same", other: "other"})
+    assert store.accept(first) != store.accept(second)
+
+
+def test_accepting_again_after_a_lost_reply_is_the_same_acceptance(store):
+    new = new_execution()
+    assert store.accept(new) == store.accept(new) == new.id
+
+
+def test_one_worker_claims_and_the_second_finds_nothing_to_do(store):
+    new = new_execution(authorization="ManyWhoUserId%3Du")
+    store.accept(new)
+    claim = claimed(store, new.id)
+    assert (claim.attempt, claim.fence, claim.request) == (1, 1, new.request)
+    assert store.claim(new.id, "other") is None
+    assert store.get(new.id).state is State.RUNNING
+
+
+def test_of_many_workers_exactly_one_claims(store):
+    new = new_execution()
+    store.accept(new)
+    with ThreadPoolExecutor(16) as pool:
+        claims = list(pool.map(lambda n: store.claim(new.id, f"w{n}"), range(16)))
+    assert sum(claim is not None for claim in claims) == 1
+
+
+def test_an_unknown_execution_cannot_be_claimed(store):
+    assert store.claim("nobody", "w") is None
+
+
+def test_a_lost_lease_is_taken_over_and_the_first_holder_writes_nothing_more(store):
+    new = new_execution()
+    store.accept(new)
+    first = claimed(store, new.id, "first")
+    second = until(lambda: store.claim(new.id, "second"), "the lease to run out", 5)
+    assert (second.attempt, second.fence) == (2, 2)
+    assert not store.renew(first)
+    with pytest.raises(ClaimLost):
+        store.record_step(first, 1, Step("s", "1"))
+    with pytest.raises(ClaimLost):
+        store.progress(first, "late", None)
+    with pytest.raises(ClaimLost):
+        store.finish(first, State.COMPLETED, b'{"by":"first"}', "")
+    assert store.steps(second) == {}
+    store.finish(second, State.COMPLETED, b'{"by":"second"}', "")
+    assert store.get(new.id).response == {"by": "second"}
+
+
+def test_a_renewed_lease_is_not_taken_over(store, raw):
+    new = new_execution()
+    store.accept(new)
+    claim = claimed(store, new.id)
+    before = int(raw.hget(f"atom:execution:{new.id}", "lease_until"))
+    until(lambda: int(raw.time()[0] * 1000) > before - 1000, "some time to pass", 5)
+    assert store.renew(claim)
+    assert int(raw.hget(f"atom:execution:{new.id}", "lease_until")) >= before
+    assert store.claim(new.id, "other") is None
+
+
+def test_steps_are_kept_by_position(store):
+    new = new_execution()
+    store.accept(new)
+    claim = claimed(store, new.id)
+    store.record_step(claim, 2, Step("second", '"b"'))
+    store.record_step(claim, 1, Step("first", '"a"'))
+    assert store.steps(claim) == {1: Step("first", '"a"'), 2: Step("second", '"b"')}
+    assert store.get(new.id).steps == ("first", "second")
+
+
+@pytest.mark.parametrize("state", [State.COMPLETED, State.FAULTED, State.FAILED])
+def test_finishing_makes_the_callback_due_at_once(store, raw, state):
+    new = new_execution()
+    store.accept(new)
+    assert store.finish(claimed(store, new.id), state, b"{}", "why") is True
+    found = store.get(new.id)
+    assert (found.state, found.callback_state) == (state, CallbackState.DUE)
+    assert found.finished_at is not None
+    assert raw.zcard("atom:leases") == raw.zcard("atom:deadlines") == 0
+    assert raw.zscore("atom:callbacks", new.id) is not None
+
+
+def test_finishing_again_after_a_lost_reply_changes_nothing(store):
+    new = new_execution()
+    store.accept(new)
+    claim = claimed(store, new.id)
+    store.finish(claim, State.COMPLETED, b'{"n":1}', "")
+    store.finish(claim, State.COMPLETED, b'{"n":1}', "")
+    with pytest.raises(ClaimLost):
+        store.finish(claim, State.FAULTED, b'{"n":2}', "")
+    assert store.get(new.id).response == {"n": 1}
+
+
+def test_a_finished_execution_is_never_claimed_again(store, raw):
+    new = new_execution()
+    store.accept(new)
+    store.finish(claimed(store, new.id), State.COMPLETED, b"{}", "")
+    assert store.claim(new.id, "late") is None
+
+
+def test_what_did_not_start_is_found_once_per_put_off(store):
+    new = new_execution()
+    store.accept(new)
+    assert until(lambda: store.take_unstarted(10), "it to be due", 5) == [new.id]
+    assert store.take_unstarted(10) == []
+    started = new_execution()
+    store.accept(started)
+    claimed(store, started.id)
+    assert until(lambda: store.take_lost(10), "its lease to run out", 5) == [started.id]
+
+
+def test_past_its_deadline_it_ends_and_its_worker_writes_nothing_more(store):
+    new = new_execution(timeout_seconds=0.05)
+    patient = new_execution()
+    store.accept(new)
+    store.accept(patient)
+    claim = claimed(store, new.id)
+    assert until(lambda: store.take_overdue(10), "the deadline", 5) == [new.id]
+    assert store.time_out(new.id, b'{"rootFaults":{}}', "too long") is True
+    assert store.time_out(new.id, b"{}", "again") is None
+    assert store.time_out(patient.id, b"{}", "not yet") is None
+    assert store.get(new.id).state is State.TIMED_OUT
+    with pytest.raises(ClaimLost):
+        store.finish(claim, State.COMPLETED, b"{}", "")
+
+
+def test_documents_are_shown_without_tokens_and_passwords(store):
+    request = (
+        b'{"token":"canary-token","inputs":[{"developerName":"Pin","contentType":'
+        b'"ContentPassword","contentValue":"canary-pin"}]}'
+    )
+    new = new_execution(request=request, token="canary-token", authorization="canary-user")
+    store.accept(new)
+    assert "canary" not in repr(store.get(new.id))
+    assert "canary" not in repr(store.claim(new.id, "w"))
+    assert "canary" not in repr(new)
+
+
+def test_the_newest_come_first_and_can_be_chosen_by_state(store):
+    for _ in range(3):
+        store.accept(new_execution())
+    last = new_execution()
+    store.accept(last)
+    claimed(store, last.id)
+    assert [each.id for each in store.newest(10, State.RUNNING)] == [last.id]
+    assert len(store.newest(10)) == 4
+    assert len(store.newest(2)) == 2
+
+
+def test_the_history_forgets_what_has_expired(settings, raw):
+    from dataclasses import replace
+
+    store = RedisStore(replace(settings, retention_days=0.0000001))
+    kept, gone = new_execution(), new_execution()
+    store.accept(kept)
+    store.accept(gone)
+    raw.delete(f"atom:execution:{gone.id}")
+    until(lambda: store.trim(100), "the retention to be over", 5)
+    assert raw.zrange("atom:history", 0, -1) == [kept.id.encode()]
+    store.close()
+
+
+def test_presence_is_announced_and_withdrawn(store, raw):
+    store.announce("processes", "a@host")
+    store.announce("callbacks", "b@host")
+    assert store.present("processes") == ["a@host"]
+    assert 0 < raw.ttl("atom:presence:processes:a@host") <= 30
+    store.withdraw("processes", "a@host")
+    assert store.present("processes") == []
+
+
+def test_a_store_that_does_not_answer_is_one_error_without_the_password():
+    store = RedisStore(Settings(redis_url="redis://:canary@127.0.0.1:1/0"))
+    with pytest.raises(StoreUnavailable) as refused:
+        store.accept(new_execution())
+    assert "127.0.0.1:1" in str(refused.value)
+    assert "canary" not in str(refused.value)
+    assert isinstance(refused.value.__cause__, redis.RedisError)
+    store.close()

@@ -1,0 +1,222 @@
+"""Who answers a synchronous request, and one callback at a time until the flow took it."""
+
+import random
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from atom.records import CallbackState, State
+from atom.store import RedisStore
+from tests.support.executions import an_attempt, new_execution
+from tests.support.waiting import until
+
+
+def running(store, **changes):
+    new = new_execution(**changes)
+    store.accept(new)
+    claim = store.claim(new.id, "w")
+    assert claim is not None
+    return claim
+
+
+def finished(store, **changes):
+    claim = running(store, **changes)
+    store.finish(claim, State.COMPLETED, b'{"invokeType":"FORWARD"}', "")
+    return claim
+
+
+# --- synchronous answers
+
+
+def test_a_result_in_time_is_the_answer_and_no_callback_follows(store):
+    claim = finished(store, sync_timeout_seconds=5)
+    store.wait_finished(claim.id, 5)
+    assert store.answer(claim.id).response == b'{"invokeType":"FORWARD"}'
+    assert store.claim_delivery(claim.id) is None
+    store.confirm_answer(claim.id)
+    assert store.get(claim.id).callback_state is CallbackState.DELIVERED
+    assert store.take_due_callbacks(10) == []
+
+
+def test_after_wait_the_callback_carries_the_outcome(store):
+    claim = running(store, sync_timeout_seconds=1)
+    store.progress(claim, "half way", 0.5)
+    answer = store.answer(claim.id)
+    assert (answer.response, answer.progress) == (None, "half way")
+    assert store.finish(claim, State.COMPLETED, b"{}", "") is True
+    assert store.answer(claim.id).response is None
+    assert store.claim_delivery(claim.id) is not None
+
+
+def test_an_inline_answer_that_nobody_confirms_is_followed_by_its_callback(store, raw):
+    claim = finished(store, sync_timeout_seconds=1)
+    assert store.answer(claim.id).response is not None
+    assert store.get(claim.id).callback_state is CallbackState.DUE
+    # As if the time for the confirmation were over.
+    raw.hset(f"atom:execution:{claim.id}", "callback_due_at", 1)
+    assert store.claim_delivery(claim.id) is not None
+
+
+def test_a_listener_that_died_waiting_leaves_a_callback(store, raw):
+    claim = finished(store, sync_timeout_seconds=1)
+    assert store.claim_delivery(claim.id) is None
+    raw.hset(f"atom:execution:{claim.id}", "callback_due_at", 1)
+    assert store.claim_delivery(claim.id) is not None
+
+
+def test_a_duplicate_of_an_inline_answer_gets_the_same_one(store):
+    claim = finished(store, sync_timeout_seconds=5)
+    assert store.answer(claim.id) == store.answer(claim.id)
+    store.confirm_answer(claim.id)
+    assert store.answer(claim.id).response == b'{"invokeType":"FORWARD"}'
+
+
+def test_finish_and_answer_racing_have_exactly_one_winner(store):
+    """200 runs at the boundary: the outcome is the answer, or it is in the callback."""
+    seen = set()
+    for run in range(200):
+        claim = running(store, sync_timeout_seconds=30)
+        barrier = threading.Barrier(2)
+        delays = random.Random(run)
+        finish_after, answer_after = delays.uniform(0, 0.002), delays.uniform(0, 0.002)
+
+        def finish(claim=claim, barrier=barrier, after=finish_after):
+            barrier.wait()
+            time.sleep(after)
+            store.finish(claim, State.COMPLETED, b"{}", "")
+
+        thread = threading.Thread(target=finish)
+        thread.start()
+        barrier.wait()
+        time.sleep(answer_after)
+        inline = store.answer(claim.id).response is not None
+        thread.join()
+        callback = store.claim_delivery(claim.id) is not None
+        assert inline != callback, f"run {run}: inline {inline}, callback {callback}"
+        seen.add(inline)
+    assert seen == {True, False}, "the race was never close"
+
+
+# --- progress
+
+
+def test_progress_is_throttled_and_the_latest_message_wins(store):
+    claim = running(store)
+    assert store.progress(claim, "one", None) is True
+    first = store.claim_delivery(claim.id)
+    assert (first.is_final, first.progress) == (False, "one")
+    store.record_delivery(first, "delivered", an_attempt())
+    assert store.progress(claim, "two", None) is False
+    assert store.progress(claim, "three", None) is False
+    assert store.claim_delivery(claim.id) is None
+    second = until(lambda: store.claim_delivery(claim.id), "the throttle", 5)
+    assert second.progress == "three"
+
+
+def test_the_outcome_takes_the_place_of_unsent_progress(store):
+    claim = running(store)
+    store.progress(claim, "one", None)
+    store.finish(claim, State.COMPLETED, b"{}", "")
+    delivery = store.claim_delivery(claim.id)
+    assert delivery.is_final
+    assert store.record_delivery(delivery, "delivered", an_attempt()) == []
+    assert store.claim_delivery(claim.id) is None
+
+
+@pytest.mark.parametrize("verdict", ["delivered", "retry", "parked"])
+def test_an_outcome_that_comes_during_a_progress_callback_follows_it_at_once(store, verdict):
+    claim = running(store)
+    store.progress(claim, "one", None)
+    progress = store.claim_delivery(claim.id)
+    assert store.finish(claim, State.COMPLETED, b"{}", "") is False
+    assert store.claim_delivery(claim.id) is None
+    assert store.record_delivery(progress, verdict, an_attempt(), failures=1) == [claim.id]
+    outcome = store.claim_delivery(claim.id)
+    assert (outcome.is_final, outcome.failures) == (True, 0)
+
+
+def test_progress_that_the_flow_refuses_is_dropped(store):
+    claim = running(store)
+    store.progress(claim, "one", None)
+    store.record_delivery(store.claim_delivery(claim.id), "parked", an_attempt())
+    assert store.get(claim.id).callback_state is CallbackState.NONE
+
+
+# --- outcomes
+
+
+def test_a_delivered_callback_expires_with_its_retention_and_forgets_the_user(store, raw):
+    claim = finished(store, authorization="ManyWhoUserId%3Du")
+    delivery = store.claim_delivery(claim.id)
+    assert delivery.authorization == "ManyWhoUserId%3Du"
+    store.record_delivery(delivery, "delivered", an_attempt())
+    found = store.get(claim.id)
+    assert found.callback_state is CallbackState.DELIVERED
+    assert [each.answer for each in found.callback_attempts] == ["SUCCESS"]
+    assert raw.hget(f"atom:execution:{claim.id}", "authorization") is None
+    assert raw.ttl(f"atom:execution:{claim.id}") > 29 * 86_400
+    assert raw.ttl(f"atom:execution:{claim.id}:attempts") > 29 * 86_400
+
+
+def test_a_failed_try_is_due_again_with_its_counts(store):
+    claim = finished(store)
+    delivery = store.claim_delivery(claim.id)
+    store.record_delivery(
+        delivery, "retry", an_attempt("BUSY"), due_in_seconds=0.2, failures=1, busy=2
+    )
+    assert store.claim_delivery(claim.id) is None
+    again = until(lambda: store.claim_delivery(claim.id), "the next try", 5)
+    assert (again.failures, again.busy) == (1, 2)
+    assert again.fence == delivery.fence + 1
+
+
+def test_a_parked_callback_stays_until_a_person_acts(store, raw):
+    claim = finished(store)
+    store.record_delivery(store.claim_delivery(claim.id), "parked", an_attempt("NOT_ALLOWED"))
+    assert store.get(claim.id).callback_state is CallbackState.PARKED
+    assert store.claim_delivery(claim.id) is None
+    assert raw.ttl(f"atom:execution:{claim.id}") == -1
+
+
+def test_one_callback_is_sent_by_one_worker(store):
+    claim = finished(store)
+    assert store.claim_delivery(claim.id) is not None
+    assert store.claim_delivery(claim.id) is None
+
+
+def test_a_delivery_whose_worker_died_is_taken_over(settings, raw):
+    store = RedisStore(replace(settings, callback_timeout_seconds=-9.9))  # holds for 0.1 s
+    claim = finished(store)
+    first = store.claim_delivery(claim.id)
+    second = until(lambda: store.claim_delivery(claim.id), "the hold to end", 5)
+    assert store.record_delivery(first, "parked", an_attempt()) == []
+    assert store.get(claim.id).callback_state is CallbackState.DELIVERING
+    store.record_delivery(second, "delivered", an_attempt())
+    assert store.get(claim.id).callback_state is CallbackState.DELIVERED
+    store.close()
+
+
+def test_callbacks_of_one_flow_state_go_one_at_a_time(store):
+    one, two = finished(store, state_id="same"), finished(store, state_id="same")
+    other = finished(store, state_id="other")
+    first = store.claim_delivery(one.id)
+    assert store.claim_delivery(two.id) is None
+    assert store.claim_delivery(other.id) is not None
+    assert store.record_delivery(first, "delivered", an_attempt()) == [two.id]
+    assert store.claim_delivery(two.id) is not None
+
+
+def test_flow_states_of_two_tenants_are_two(store):
+    one = finished(store, state_id="same", tenant_id="a")
+    two = finished(store, state_id="same", tenant_id="b")
+    assert store.claim_delivery(one.id) is not None
+    assert store.claim_delivery(two.id) is not None
+
+
+def test_due_callbacks_are_found_for_recovery(store):
+    claim = finished(store)
+    assert store.take_due_callbacks(10) == [claim.id]
+    assert store.take_due_callbacks(10) == []
+    assert store.claim_delivery(claim.id) is not None

@@ -127,9 +127,11 @@ class Supervisor:
             return
         with process.stdout as lines:
             for line in lines:
-                child.last_lines.append(line.rstrip())
-                sys.stdout.write(f"{child.role:<9} | {line.rstrip()}\n")
-                sys.stdout.flush()
+                text = line.rstrip()
+                if text:
+                    child.last_lines.append(text)
+                    sys.stdout.write(f"{child.role:<9} | {text}\n")
+                    sys.stdout.flush()
 
     def _plan_restart(self, child: _Child) -> None:
         if child.process is None:

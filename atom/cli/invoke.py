@@ -1,0 +1,98 @@
+"""`atom invoke`: call a message action as a flow would."""
+
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+import orjson
+from rich.console import Console
+
+from atom.cli import running
+from atom.cli.flow_view import run_flow, show_flow
+from atom.sandbox import SandboxClient
+from atom.settings import Settings
+
+
+@click.command()
+@click.argument("service")
+@click.argument("action")
+@click.option(
+    "-i",
+    "--input",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An input; an object or a list is given as JSON. May be repeated.",
+)
+@click.option(
+    "--inputs",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A JSON file with an object of inputs.",
+)
+@click.option("--listener", metavar="URL", help="Default: of `atom up` here, else ATOM_BIND.")
+@click.option(
+    "--sandbox", metavar="URL", help="Default: of `atom up` here, else ATOM_SANDBOX_BIND."
+)
+@click.option("--timeout", default=600.0, show_default=True, help="Seconds to watch the flow.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document at the end.")
+def invoke(  # noqa: PLR0913 (one for each argument and option)
+    service: str,
+    action: str,
+    pairs: tuple[str, ...],
+    file: Path | None,
+    listener: str | None,
+    sandbox: str | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Call ACTION of SERVICE as a flow would: the WAIT, the progress, the outputs.
+
+    The exit code is 0 where the flow resumed without a fault.
+    """
+    inputs = {**_from_file(file), **dict(_pair(pair) for pair in pairs)}
+    settings, here = Settings.from_env(), running.find()
+    listener = listener or (here.listener_url if here else f"http://{settings.bind}")
+    sandbox = sandbox or (here.sandbox_url if here else f"http://{settings.sandbox_bind}")
+    service_url = f"{listener.rstrip('/')}/fs/{quote(service, safe='')}"
+    client = SandboxClient(sandbox)
+    try:
+        if as_json:
+            document = run_flow(client, service_url, action, inputs, timeout_seconds=timeout)
+            click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+            well = document["status"] == "done"
+        else:
+            well = show_flow(
+                Console(), client, service_url, action, inputs, timeout_seconds=timeout
+            )
+    finally:
+        client.close()
+    sys.exit(0 if well else 1)
+
+
+def _from_file(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        document = orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise click.BadParameter(
+            f"{file} is not valid JSON: {error}", param_hint="--inputs"
+        ) from None
+    if not isinstance(document, dict):
+        raise click.BadParameter(f"{file} must hold a JSON object.", param_hint="--inputs")
+    return document
+
+
+def _pair(pair: str) -> tuple[str, Any]:
+    name, equals, value = pair.partition("=")
+    if not name or not equals:
+        raise click.BadParameter(f"{pair!r} is not NAME=VALUE.", param_hint="-i")
+    if not value.startswith(("{", "[")):
+        return name, value
+    try:
+        return name, orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise click.BadParameter(f"{name} is not valid JSON: {error}", param_hint="-i") from None

@@ -1,0 +1,291 @@
+"""A stand-in for the flow platform: installs services, runs message actions, takes callbacks."""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+
+from atom.errors import AtomError
+from atom.flow.transport import Reply, Transport, TransportError
+from atom.sandbox.flows import Call, Flow
+from atom.sandbox.inputs import build_inputs
+
+CALLBACK_PATH: Final = "/api/run/1/response"
+# The platform itself gives a synchronous call this long.
+_CALL_SECONDS: Final = 60
+_KEPT_FLOWS: Final = 10_000
+
+
+class SandboxError(AtomError):
+    """The sandbox cannot do what it was asked; the sentence says why."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message, status)
+        self.message, self.status = message, status
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a callback is answered: an invoke type, or the misbehaviour a test asked for."""
+
+    invoke_type: str | None = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+    takes: bool = False  # the callback is taken all the same
+    hang_seconds: float = 0.0
+    drop: bool = False  # the connection ends without an answer
+
+
+class Platform:
+    """Flows in memory. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        """Where its callback endpoint is reached; set by the server."""
+        self._transport = Transport(read_timeout=_CALL_SECONDS)
+        self._services: dict[str, dict[str, Any]] = {}
+        self._flows: dict[str, Flow] = {}
+        self._scripted: list[Answer] = []
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._transport.close()
+
+    # --- what a client asks for
+
+    def install(self, service_url: str) -> dict[str, Any]:
+        """Read a service's metadata, as installing or refreshing its connector does.
+
+        Raises:
+            SandboxError: it does not answer, or not with metadata.
+        """
+        service_url = service_url.rstrip("/")
+        reply = self._post(f"{service_url}/metadata", b"{}", {})
+        if reply.status != 200:
+            raise SandboxError(f"{service_url} refused: {_problem(reply)}", 502)
+        try:
+            description: dict[str, Any] = orjson.loads(reply.body)
+            by_name = {each["developerName"]: each for each in description["actions"]}
+        except (ValueError, KeyError, TypeError):
+            raise SandboxError(f"{service_url} does not answer with metadata.", 502) from None
+        with self._lock:
+            self._services[service_url] = {**description, "_actions": by_name}
+        return description
+
+    def run(
+        self,
+        service_url: str,
+        action: str,
+        inputs: Mapping[str, Any],
+        *,
+        authorization: str | None = None,
+    ) -> Flow:
+        """Run a flow whose one step is a message action; returns when it was asked for."""
+        flow = self.prepare(service_url, [(action, inputs)], authorization=authorization)
+        self.send(flow)
+        return flow
+
+    def prepare(
+        self,
+        service_url: str,
+        step: Sequence[tuple[str, Mapping[str, Any]]],
+        *,
+        authorization: str | None = None,
+    ) -> Flow:
+        """Make a flow that stands at a step of message actions, without asking for them yet.
+
+        Raises:
+            SandboxError: the service or action is not there.
+            InputError: an input does not fit.
+        """
+        service_url = service_url.rstrip("/")
+        self.install(service_url)
+        description = self._services[service_url]
+        flow = Flow(authorization=authorization)
+        for name, inputs in step:
+            action = description["_actions"].get(name)
+            if action is None:
+                known = ", ".join(description["_actions"]) or "none"
+                raise SandboxError(f"There is no action “{name}”; there are: {known}.", 404)
+            values = build_inputs(description, action, inputs)
+            request = self._request(flow, values)
+            call = Call(request["token"], f"{service_url}/{action['uriPart']}", name, request)
+            flow.calls[call.token] = call
+        with self._lock:
+            while len(self._flows) >= _KEPT_FLOWS:
+                del self._flows[next(iter(self._flows))]
+            self._flows[flow.id] = flow
+        return flow
+
+    def send(self, flow: Flow) -> None:
+        """Ask for every action of the flow's step, in parallel; returns when all have answered."""
+        threads = [
+            threading.Thread(target=self._ask, args=(flow, call), name="sandbox-call")
+            for call in flow.calls.values()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def resend(self, flow: Flow) -> list[Reply]:
+        """Send every request of the step once more, as a platform does that missed an answer."""
+        return [
+            self._post(call.url, orjson.dumps(call.request), _headers(flow))
+            for call in flow.calls.values()
+        ]
+
+    def flow(self, flow_id: str) -> Flow:
+        """Look a flow up.
+
+        Raises:
+            SandboxError: there is none.
+        """
+        with self._lock:
+            flow = self._flows.get(flow_id)
+        if flow is None:
+            raise SandboxError(f"There is no flow {flow_id}.", 404)
+        return flow
+
+    def flows(self) -> list[Flow]:
+        """Every flow it still knows, newest first."""
+        with self._lock:
+            return list(self._flows.values())[::-1]
+
+    def script(self, *answers: Answer) -> None:
+        """Answer the next callbacks with these, whatever they are."""
+        with self._lock:
+            self._scripted.extend(answers)
+
+    # --- what a Flow Service asks for
+
+    def take_callback(self, tenant: str | None, body: bytes) -> Answer:
+        """Take a callback and answer as the platform does."""
+        try:
+            response = orjson.loads(body)
+            token, invoke_type = response["token"], response["invokeType"]
+        except (ValueError, KeyError, TypeError):
+            return Answer(
+                status=400, message="A ServiceResponse with token and invokeType, please."
+            )
+        with self._lock:
+            flow = next((each for each in self._flows.values() if token in each.calls), None)
+            scripted = self._scripted.pop(0) if flow is not None and self._scripted else None
+        if flow is None:
+            return Answer(status=404, message="No flow waits for this token.")
+        with flow.changed:
+            call = flow.calls[token]
+            answer = self._decide(flow, call, tenant, invoke_type, response)
+            given = scripted or answer
+            flow.note(
+                "callback",
+                token,
+                invokeType=invoke_type,
+                answer=given.invoke_type or str(given.status),
+                waitMessage=response.get("waitMessage"),
+            )
+            if scripted is None or scripted.takes:
+                if answer.invoke_type == "SUCCESS":
+                    self._resume(flow, call, response)
+                elif answer.invoke_type == "WAIT":
+                    flow.note("progress", token, message=response.get("waitMessage"))
+        if given.hang_seconds:
+            time.sleep(given.hang_seconds)
+        return given
+
+    @staticmethod
+    def _decide(
+        flow: Flow, call: Call, tenant: str | None, invoke_type: str, response: dict[str, Any]
+    ) -> Answer:
+        if tenant != flow.tenant_id or response.get("tenantId") != flow.tenant_id:
+            return Answer("NOT_ALLOWED")
+        if call.is_over:
+            return Answer("TOKEN_COMPLETED")
+        if not call.is_answered:
+            return Answer("BUSY")  # it overtook the answer to the request
+        return Answer("WAIT" if invoke_type == "WAIT" else "SUCCESS")
+
+    @staticmethod
+    def _resume(flow: Flow, call: Call, response: dict[str, Any]) -> None:
+        faults = response.get("rootFaults") or {}
+        call.is_over, call.has_fault = True, bool(faults)
+        call.moves += 1
+        flow.note("resumed", call.token, outputs=response.get("outputs") or [], rootFaults=faults)
+
+    def _ask(self, flow: Flow, call: Call) -> None:
+        with flow.changed:
+            flow.note("requested", call.token, url=call.url, inputs=call.request["inputs"])
+        started = time.monotonic()
+        try:
+            reply = self._post(call.url, orjson.dumps(call.request), _headers(flow))
+            response = orjson.loads(reply.body) if reply.status == 200 else {}
+        except (SandboxError, ValueError) as error:
+            with flow.changed:
+                call.is_answered = call.has_failed = True
+                flow.note("failed", call.token, status=None, message=str(error))
+            return
+        milliseconds = (time.monotonic() - started) * 1000
+        with flow.changed:
+            call.is_answered = True
+            if reply.status != 200:
+                call.has_failed = True
+                flow.note("failed", call.token, status=reply.status, message=_problem(reply))
+                return
+            flow.note(
+                "answered",
+                call.token,
+                milliseconds=milliseconds,
+                invokeType=response.get("invokeType"),
+                waitMessage=response.get("waitMessage"),
+            )
+            if response.get("invokeType") == "FORWARD":
+                self._resume(flow, call, response)
+
+    def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        try:
+            return self._transport.post_json(url, body, headers)
+        except TransportError as error:
+            raise SandboxError(f"{url}: {error}.", 502) from error
+
+    def _request(self, flow: Flow, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "token": str(uuid4()),
+            "tenantId": flow.tenant_id,
+            "stateId": flow.id,
+            "callbackUri": f"{self.url}{CALLBACK_PATH}",
+            "culture": {"brand": None, "language": "EN", "country": "US", "variant": None},
+            "executionMode": None,
+            "joinPlayerUri": f"{self.url}/play/join/{flow.id}",
+            "playerUri": f"{self.url}/play",
+            "uri": None,
+            "configurationValues": [],
+            "authorization": {"globalAuthenticationType": "PUBLIC"},
+            "annotations": {},
+            "attributes": {},
+            "inputs": inputs,
+            "outcomes": [{"id": str(uuid4()), "developerName": "Done"}],
+        }
+
+
+def _headers(flow: Flow) -> dict[str, str]:
+    headers = {"ManyWhoTenant": flow.tenant_id, "ManyWhoState": flow.id}
+    if flow.authorization is not None:
+        headers["Authorization"] = flow.authorization
+    return headers
+
+
+def _problem(reply: Reply) -> str:
+    """The sentence of a ServiceProblem."""
+    try:
+        return str(orjson.loads(reply.body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {reply.status}"

@@ -1,0 +1,58 @@
+"""Settings: read from the environment, checked, and each breach told by its variable."""
+
+import pytest
+
+from atom.errors import SettingsError
+from atom.settings import Settings, is_loopback, settings_table, split_bind
+
+
+def test_defaults_are_right():
+    Settings().check()
+    assert Settings.from_env() == Settings()
+
+
+def test_the_environment_is_read(monkeypatch):
+    monkeypatch.setenv("ATOM_SERVICES", "a.b, c:d")
+    monkeypatch.setenv("ATOM_LEASE_SECONDS", "2.5")
+    monkeypatch.setenv("ATOM_REDIS_URL", "redis://other:1/2")
+    settings = Settings.from_env()
+    assert [each.strip() for each in settings.services] == ["a.b", "c:d"]
+    assert settings.lease_seconds == 2.5
+    assert settings.broker == "redis://other:1/2"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ATOM_LEASE_SECONDS", "soon"),
+        ("ATOM_LEASE_SECONDS", "0"),
+        ("ATOM_LEASE_SECONDS", "inf"),
+        ("ATOM_RETENTION_DAYS", "nan"),
+        ("ATOM_MAX_REQUEST_BYTES", "-1"),
+        ("ATOM_LISTENER_PROCESSES", "0"),
+        ("ATOM_BIND", "8077"),
+        ("ATOM_BIND", "127.0.0.1:http"),
+        ("ATOM_BIND", "127.0.0.1:70000"),
+        ("ATOM_REDIS_URL", "localhost:6379"),
+        ("ATOM_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_wrong_value_is_told_by_its_variable(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=variable):
+        Settings.from_env()
+
+
+def test_addresses():
+    assert split_bind("X", "[::1]:80") == ("::1", 80)
+    assert is_loopback("127.0.0.2")
+    assert is_loopback("::1")
+    assert is_loopback("localhost")
+    assert not is_loopback("0.0.0.0")
+    assert not is_loopback("flow.boomi.com")
+
+
+def test_every_setting_has_a_meaning():
+    table = settings_table()
+    assert len({variable for variable, _, _ in table}) == len(table)
+    assert all(variable.startswith("ATOM_") and meaning for variable, _, meaning in table)

@@ -10,6 +10,7 @@ def json_body() -> bytes:
 
     Raises:
         UnsupportedMedia: it is declared as something else.
+        RequestEntityTooLarge: it is longer than the limit.
     """
     kind = request.mimetype
     if kind != "application/json" and not (
@@ -18,4 +19,8 @@ def json_body() -> bytes:
         raise UnsupportedMedia(
             f"The body must be sent as application/json, not {kind or 'without a content type'}."
         )
-    return request.get_data(cache=False)
+    body = request.get_data(cache=False)
+    if request.content_length is None:
+        # A chunked body is cut at the limit without a word; reading on tells.
+        request.stream.read(1)
+    return body

@@ -74,5 +74,5 @@ def test_a_replay_does_not_run_a_recorded_step_again():
 def test_a_step_whose_name_changed_stops_the_replay():
     journal = testing.MemoryJournal()
     testing.execution(journal).step("old", lambda: 1)
-    with pytest.raises(StepMismatch, match="“old”.*“new”"):
+    with pytest.raises(StepMismatch, match=r"“old”.*“new”"):
         testing.execution(journal, attempt=2).step("new", lambda: 1)

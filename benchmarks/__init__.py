@@ -1,0 +1,1 @@
+"""The benchmark: flow-atom against the least one would write with the same libraries."""

@@ -1,0 +1,1 @@
+"""What flow-atom is measured against."""

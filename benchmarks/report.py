@@ -1,0 +1,92 @@
+"""The result: a table for people, a JSON file for comparing later."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from rich.table import Table
+
+from atom.cli.embedded_redis import find_redis_server
+from benchmarks.rounds import RATIOS, Parameters, Round, compare, middle
+
+_LIBRARIES: Final = (
+    "flow-atom",
+    "celery",
+    "kombu",
+    "redis",
+    "flask",
+    "gunicorn",
+    "marshmallow",
+    "orjson",
+    "urllib3",
+    "requests",
+)
+_LABELS: Final = {
+    "accept_p50": "Accept, p50 (ms)",
+    "accept_p99": "Accept, p99 (ms)",
+    "accepted_per_second": "Accepted per second",
+    "flows_per_second": "Flows per second",
+    "cpu_ms_per_flow": "CPU per flow (ms)",
+}
+_HIGHER_IS_BETTER: Final = {"accepted_per_second", "flows_per_second"}
+
+
+def table(rounds: Sequence[Round], parameters: Parameters) -> Table:
+    """Each figure of both stacks (medians) and their ratio (the median of the ratios)."""
+    shown = Table(
+        title=f"{parameters.flows} flows, {parameters.concurrency} at once, "
+        f"medians of {parameters.rounds} rounds"
+    )
+    shown.add_column("")
+    for heading in ("baseline", "atom", "atom / baseline"):
+        shown.add_column(heading, justify="right")
+    shown.add_column("better")
+    ratios = compare(rounds)
+    for name, figure in RATIOS.items():
+        shown.add_row(
+            _LABELS[name],
+            _text(middle(rounds, "baseline", figure), ".1f"),
+            _text(middle(rounds, "atom", figure), ".1f"),
+            _text(ratios[name], ".2f"),
+            "higher" if name in _HIGHER_IS_BETTER else "lower",
+        )
+    return shown
+
+
+def write(path: Path, rounds: Sequence[Round], parameters: Parameters) -> None:
+    """Write the result file, with its folder where that is missing.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    document = {
+        "ratios": compare(rounds),
+        "parameters": asdict(parameters),
+        "machine": _machine(),
+        "rounds": [{name: asdict(figures) for name, figures in each.items()} for each in rounds],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _machine() -> dict[str, Any]:
+    server = subprocess.run(
+        [find_redis_server(), "--version"], capture_output=True, text=True, timeout=20, check=False
+    )
+    return {
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "redis_server": server.stdout.strip(),
+        "libraries": {name: version(name) for name in _LIBRARIES},
+    }
+
+
+def _text(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

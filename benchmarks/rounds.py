@@ -1,0 +1,151 @@
+"""One round: each stack in turn under the same load, and how they compare."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Final, TypeVar
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.flow_requests import flow_requests
+from benchmarks.load import LoadFigures, send_flows
+from benchmarks.sink import CallbackSink
+from benchmarks.stacks import STACKS, Stack, running
+
+_T = TypeVar("_T")
+
+_WARM_UP_FLOWS: Final = 100
+_WATCH_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What one asked for."""
+
+    flows: int
+    concurrency: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one stack showed in one round; None where the system does not tell."""
+
+    accept_p50_ms: float
+    accept_p99_ms: float
+    accepted_per_second: float
+    flows_per_second: float
+    cpu_ms_per_flow: float | None
+    load_generator_cpu_ms_per_flow: float
+
+
+# What is compared, under the names of the result file.
+RATIOS: Final[Mapping[str, str]] = {
+    "accept_p50": "accept_p50_ms",
+    "accept_p99": "accept_p99_ms",
+    "accepted_per_second": "accepted_per_second",
+    "flows_per_second": "flows_per_second",
+    "cpu_ms_per_flow": "cpu_ms_per_flow",
+}
+
+Round = Mapping[str, Figures]
+
+
+def run_rounds(parameters: Parameters, say: Callable[[str], None]) -> list[Round]:
+    """Run every round, saying what is running.
+
+    Raises:
+        BenchmarkError: a round is not valid; then there is no result at all.
+    """
+    rounds: list[Round] = []
+    for number in range(parameters.rounds):
+        # In turns, so that neither always runs on the warmer or the busier machine.
+        order = STACKS if number % 2 == 0 else tuple(reversed(STACKS))
+        measured: dict[str, Figures] = {}
+        for name in order:
+            say(f"Round {number + 1} of {parameters.rounds}, {name}: {parameters.flows} flows …")
+            measured[name] = figures = measure(name, parameters)
+            say(
+                f"    accepted {figures.accepted_per_second:.0f}/s "
+                f"(p50 {figures.accept_p50_ms:.1f} ms), flows {figures.flows_per_second:.0f}/s"
+            )
+        rounds.append({name: measured[name] for name in STACKS})
+    return rounds
+
+
+def measure(name: str, parameters: Parameters) -> Figures:
+    """Start a stack, warm it, measure it, stop it.
+
+    Raises:
+        BenchmarkError: a request failed, or a callback was missing, wrong or came twice.
+    """
+    with (
+        socket.create_server(("127.0.0.1", 0)) as bound,
+        running(name, bound.getsockname()[1]) as stack,
+    ):
+        return asyncio.run(_watched(stack, _measure(stack, bound, parameters)))
+
+
+def compare(rounds: Sequence[Round]) -> dict[str, float | None]:
+    """The median over the rounds of atom / baseline, for each figure."""
+    return {name: _median_ratio(rounds, figure) for name, figure in RATIOS.items()}
+
+
+def middle(rounds: Sequence[Round], stack: str, figure: str) -> float | None:
+    """The median over the rounds of one figure of one stack."""
+    values = [getattr(each[stack], figure) for each in rounds]
+    return None if None in values else median(values)
+
+
+def _median_ratio(rounds: Sequence[Round], figure: str) -> float | None:
+    ratios: list[float] = []
+    for each in rounds:
+        ours, theirs = getattr(each["atom"], figure), getattr(each["baseline"], figure)
+        if ours is None or not theirs:
+            return None
+        ratios.append(ours / theirs)
+    return median(ratios)
+
+
+async def _measure(stack: Stack, bound: socket.socket, parameters: Parameters) -> Figures:
+    async with CallbackSink(bound) as sink:
+
+        async def load(flows: int) -> tuple[LoadFigures, float]:
+            requests = flow_requests(flows, stack.ports.listener, sink.port)
+            begin = time.process_time()
+            figures = await send_flows(
+                requests, sink, stack.ports.listener, concurrency=parameters.concurrency
+            )
+            return figures, time.process_time() - begin
+
+        await load(1)  # the whole way works
+        await load(_WARM_UP_FLOWS)
+        before = stack.cpu_seconds()
+        figures, own_seconds = await load(parameters.flows)
+        after = stack.cpu_seconds()
+    used = None if before is None or after is None else after - before
+    return Figures(
+        accept_p50_ms=figures.accept_p50_ms,
+        accept_p99_ms=figures.accept_p99_ms,
+        accepted_per_second=figures.accepted_per_second,
+        flows_per_second=figures.flows_per_second,
+        cpu_ms_per_flow=None if used is None else used * 1000 / parameters.flows,
+        load_generator_cpu_ms_per_flow=own_seconds * 1000 / parameters.flows,
+    )
+
+
+async def _watched(stack: Stack, work: Coroutine[Any, Any, _T]) -> _T:
+    """Give up as soon as a process of the stack has ended, rather than at the time limit."""
+    task = asyncio.create_task(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=_WATCH_SECONDS))[0]:
+            stack.check_alive()
+        stack.check_alive()
+        return task.result()
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, BenchmarkError):
+            await task

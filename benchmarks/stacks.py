@@ -1,0 +1,188 @@
+"""The two stacks as real processes, each with a Redis of its own, on free loopback ports."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from atom.cli.embedded_redis import EmbeddedRedis, free_port
+from benchmarks.cpu import tree_cpu_seconds
+from benchmarks.errors import BenchmarkError
+
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 20.0
+_POLL_SECONDS: Final = 0.05
+_SHOWN_LINES: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where a stack listens, and where its callbacks go."""
+
+    listener: int
+    callbacks: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    environment: Mapping[str, str]
+    commands: Mapping[str, Sequence[str]]
+
+
+def _baseline(redis_url: str, ports: Ports) -> _Launch:
+    app = "benchmarks.baseline.app"
+    gunicorn = f"gunicorn -w 2 -b 127.0.0.1:{ports.listener} --no-control-socket {app}:app"
+    celery = f"celery -A {app}:celery worker -c 2 -E --without-gossip --without-mingle"
+    return _Launch(
+        {"BASELINE_BROKER_URL": redis_url},
+        {"gunicorn": gunicorn.split(), "celery": celery.split()},
+    )
+
+
+def _atom(redis_url: str, ports: Ports) -> _Launch:
+    return _Launch(
+        {
+            "ATOM_SERVICES": "benchmarks.services",
+            "ATOM_REDIS_URL": redis_url,
+            "ATOM_BIND": f"127.0.0.1:{ports.listener}",
+            "ATOM_CALLBACK_HOSTS": f"127.0.0.1:{ports.callbacks}",
+        },
+        {
+            "listener": ["atom", "listener"],
+            "processes": ["atom", "worker", "--queues", "processes", "--concurrency", "2"],
+            "callbacks": ["atom", "worker", "--queues", "callbacks"],
+            "recovery": ["atom", "recovery"],
+        },
+    )
+
+
+_LAUNCHES: Final[Mapping[str, Callable[[str, Ports], _Launch]]] = {
+    "baseline": _baseline,
+    "atom": _atom,
+}
+STACKS: Final = tuple(_LAUNCHES)
+
+
+@contextlib.contextmanager
+def running(name: str, callback_port: int) -> Iterator["Stack"]:
+    """Run a stack for as long as the block; nothing of it stays behind.
+
+    A BenchmarkError that leaves the block carries the last lines of the stack's logs.
+
+    Raises:
+        BenchmarkError: it does not start.
+        StartupError: there is no Redis to start.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix=f"benchmark-{name}-") as folder,
+        EmbeddedRedis(Path(folder) / "redis") as redis,
+    ):
+        ports = Ports(free_port(), callback_port)
+        stack = Stack(name, ports, Path(folder), redis.process.pid)
+        try:
+            stack.start(_LAUNCHES[name](redis.url, ports))
+            yield stack
+        except BenchmarkError as error:
+            raise BenchmarkError(f"{name}: {error}", stack.last_lines()) from error
+        finally:
+            stack.stop()
+
+
+class Stack:
+    """The processes of one stack, each the leader of a process group of its own."""
+
+    def __init__(self, name: str, ports: Ports, folder: Path, redis_pid: int) -> None:
+        self.name = name
+        self.ports = ports
+        self._folder = folder
+        self._redis_pid = redis_pid
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, launch: _Launch) -> None:
+        """Start every process and wait until the listener takes connections."""
+        environment = {**_clean_environment(), **launch.environment}
+        for role, command in launch.commands.items():
+            with self._log(role).open("wb") as log:
+                self._processes[role] = subprocess.Popen(
+                    [sys.executable, "-m", *command],
+                    cwd=_ROOT,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        end = time.monotonic() + _START_SECONDS
+        while not self._listens():
+            self.check_alive()
+            if time.monotonic() > end:
+                raise BenchmarkError(f"No connection to the listener after {_START_SECONDS:.0f} s.")
+            time.sleep(_POLL_SECONDS)
+
+    def check_alive(self) -> None:
+        """Notice a process that ended on its own.
+
+        Raises:
+            BenchmarkError: naming it.
+        """
+        for role, process in self._processes.items():
+            if process.poll() is not None:
+                raise BenchmarkError(f"{role} ended with exit code {process.returncode}.")
+
+    def cpu_seconds(self) -> float | None:
+        """What its processes, Redis included, have used; None where the system does not tell."""
+        return tree_cpu_seconds(
+            [self._redis_pid, *(process.pid for process in self._processes.values())]
+        )
+
+    def last_lines(self) -> str:
+        """The end of every log that has one."""
+        parts = []
+        for role in self._processes:
+            lines = self._log(role).read_text(errors="replace").splitlines()
+            parts += [f"{role:>10} | {line}" for line in lines[-_SHOWN_LINES:]]
+        return "\n".join(parts)
+
+    def stop(self) -> None:
+        """End every process softly, then whatever is left of its group."""
+        try:
+            for process in self._processes.values():
+                process.terminate()
+            end = time.monotonic() + _STOP_SECONDS
+            while time.monotonic() < end and any(
+                process.poll() is None for process in self._processes.values()
+            ):
+                time.sleep(_POLL_SECONDS)
+        finally:
+            for process in self._processes.values():
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def _listens(self) -> bool:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.ports.listener), 1),
+        ):
+            return True
+        return False
+
+    def _log(self, role: str) -> Path:
+        return self._folder / f"{role}.log"
+
+
+def _clean_environment() -> dict[str, str]:
+    """Ours, without what would make this run differ from the next."""
+    settings = ("ATOM_", "BASELINE_", "CELERY", "GUNICORN_", "FLASK_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(settings)}
+    # requests would send even a loopback callback through a proxy.
+    return kept | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}

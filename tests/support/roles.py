@@ -1,0 +1,121 @@
+"""A real Atom for tests: its roles as processes, its flow platform the sandbox."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from atom.cli.embedded_redis import EmbeddedRedis, free_port
+from atom.names import CALLBACKS, PROCESSES, RECOVERY
+from atom.sandbox import Flow, SandboxServer
+from atom.settings import Settings
+from atom.store import RedisStore
+from tests.support.waiting import until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class TestAtom:
+    """Listener, workers and recovery over a Redis of their own; ends what it started."""
+
+    __test__ = False
+
+    def __init__(self, directory: Path, service: str = "tests.support.services", **env: str):
+        self.directory = directory
+        self.redis = EmbeddedRedis(directory / "redis")
+        self.redis.start()
+        self.sandbox = SandboxServer()
+        self.platform = self.sandbox.platform
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name[:5] != "ATOM_"},
+            "ATOM_SERVICES": service,
+            "ATOM_REDIS_URL": self.redis.url,
+            "ATOM_BIND": f"127.0.0.1:{self.port}",
+            "ATOM_CALLBACK_HOSTS": self.sandbox.url.removeprefix("http://"),
+            "ATOM_LEASE_SECONDS": "2",
+            "ATOM_PROGRESS_SECONDS": "0.1",
+            **env,
+        }
+        self.store = RedisStore(Settings(redis_url=self.redis.url))
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *command: str) -> None:
+        """Start a role; its output goes into a file that `log` reads."""
+        with (self.directory / f"{name}.log").open("ab") as output:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "atom", *command],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def start_all(self, worker: Sequence[str] = ("--concurrency=2",)) -> None:
+        """Start every role and wait until all of them are there."""
+        self.start("listener", "listener")
+        self.start("worker", "worker", f"--queues={PROCESSES}", *worker)
+        self.start("callbacks", "worker", f"--queues={CALLBACKS}")
+        self.start("recovery", "recovery")
+        for queue in (PROCESSES, CALLBACKS, RECOVERY):
+            until(lambda queue=queue: self.store.present(queue), f"a worker for {queue}", 60)
+        until(lambda: b"Listening at" in self.log("listener") or self.answers(), "listener", 60)
+
+    def answers(self) -> bool:
+        """Whether the listener takes requests."""
+        try:
+            self.platform.install(f"{self.url}/fs/Trial")
+        except Exception:
+            return False
+        return True
+
+    def run(self, action: str, inputs: dict[str, Any] | None = None, **options: Any) -> Flow:
+        """Run a flow with one action; returns once the request was answered."""
+        return self.platform.run(f"{self.url}/fs/Trial", action, inputs or {}, **options)
+
+    def log(self, name: str) -> bytes:
+        """What a role printed so far."""
+        path = self.directory / f"{name}.log"
+        return path.read_bytes() if path.exists() else b""
+
+    def logs(self) -> bytes:
+        """What all roles printed so far."""
+        return b"".join(path.read_bytes() for path in self.directory.glob("*.log"))
+
+    def end(self, name: str) -> int:
+        """End a role as a container runtime does; its exit code."""
+        process = self.processes.pop(name)
+        process.terminate()
+        try:
+            return process.wait(30)
+        finally:
+            _kill_group(process)
+
+    def kill(self, name: str) -> None:
+        """Kill a role and its children without warning."""
+        process = self.processes.pop(name)
+        _kill_group(process)
+        process.wait()
+
+    def close(self) -> None:
+        """End everything."""
+        for process in self.processes.values():
+            process.terminate()
+        for name in list(self.processes):
+            self.end(name)
+        self.store.close()
+        self.sandbox.close()
+        self.redis.stop()
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,130 @@
+"""Kill a role at a bad moment: the flow still resumes, once."""
+
+import os
+import signal
+
+from atom.records import CallbackState, State
+from atom.sandbox import Answer, FlowStatus
+from tests.support.waiting import until
+
+
+def only_execution(atom):
+    (found,) = atom.store.newest(10)
+    return atom.store.get(found.id)
+
+
+def assert_resumed_once(flow):
+    assert flow.wait_over(60) is FlowStatus.DONE, flow.events
+    assert [call.moves for call in flow.calls.values()] == [1]
+
+
+def test_a_killed_worker_process_loses_nothing_and_a_recorded_step_does_not_run_again(
+    atom, tmp_path
+):
+    file = tmp_path / "steps"
+    flow = atom.run("Dies once", {"File": str(file)})
+    assert_resumed_once(flow)
+    assert file.read_text() == "ran\n"
+    found = only_execution(atom)
+    assert (found.attempts, found.steps) == (2, ("append",))
+
+
+def test_a_process_that_always_kills_its_worker_fails_after_max_attempts(atom):
+    flow = atom.run("Always dies")
+    assert flow.wait_over(90) is FlowStatus.FAULTED
+    found = only_execution(atom)
+    assert (found.state, found.attempts) == (State.FAILED, 4)
+    assert "lost 3 times" in found.error
+
+
+def test_a_killed_worker_and_all_its_children(atom):
+    flow = atom.run("Progress")
+    until(lambda: flow.events_of("progress"), "the first progress")
+    atom.kill("worker")
+    atom.start("worker", "worker", "--queues=processes", "--concurrency=1")
+    assert_resumed_once(flow)
+    assert only_execution(atom).attempts == 2
+
+
+def test_a_stalled_worker_that_wakes_up_writes_nothing(atom):
+    flow = atom.run("Progress")
+    until(lambda: flow.events_of("progress"), "the first progress")
+    stalled = atom.processes["worker"]
+    os.killpg(stalled.pid, signal.SIGSTOP)
+    atom.start("worker-2", "worker", "--queues=processes", "--concurrency=1")
+    assert_resumed_once(flow)
+    os.killpg(stalled.pid, signal.SIGCONT)
+    until(lambda: b"is no longer held by this worker" in atom.log("worker"), "its end")
+    assert only_execution(atom).state is State.COMPLETED
+    assert [call.moves for call in flow.calls.values()] == [1]
+
+
+def test_a_callback_worker_killed_before_the_flow_answers(atom):
+    atom.platform.script(Answer(hang_seconds=5, takes=True, invoke_type="SUCCESS"))
+    flow = atom.run("Echo", {"Text": "x"})
+    until(lambda: flow.events_of("callback"), "the callback")
+    atom.kill("callbacks")
+    atom.start("callbacks", "worker", "--queues=callbacks")
+    until(
+        lambda: only_execution(atom).callback_state is CallbackState.DELIVERED,
+        "the callback to be sent again",
+        90,
+    )
+    assert_resumed_once(flow)
+    answers = [event.details["answer"] for event in flow.events_of("callback")]
+    assert answers == ["SUCCESS", "TOKEN_COMPLETED"]
+
+
+def test_what_was_accepted_without_workers_runs_when_they_come(atom):
+    atom.end("worker")
+    flow = atom.run("Echo", {"Text": "x"})
+    assert only_execution(atom).state is State.ACCEPTED
+    atom.start("worker", "worker", "--queues=processes", "--concurrency=1")
+    assert_resumed_once(flow)
+
+
+def test_a_lost_message_is_published_again(tmp_path):
+    import redis
+
+    from tests.support.roles import TestAtom
+
+    atom = TestAtom(tmp_path, ATOM_REPUBLISH_SECONDS="1")
+    try:
+        atom.start_all()
+        atom.end("worker")
+        flow = atom.run("Echo", {"Text": "x"})
+        with redis.Redis.from_url(atom.redis.url) as broker:
+            until(lambda: broker.delete("processes"), "the message to be published")
+        atom.start("worker", "worker", "--queues=processes", "--concurrency=1")
+        assert_resumed_once(flow)
+    finally:
+        atom.close()
+
+
+def test_redis_restarted_in_the_middle(atom):
+    flow = atom.run("Progress")
+    until(lambda: flow.events_of("progress"), "the first progress")
+    atom.redis.stop()
+    atom.redis.start()
+    assert_resumed_once(flow)
+
+
+def test_without_redis_a_request_is_refused_and_later_accepted(atom):
+    atom.redis.stop()
+    flow = atom.platform.prepare(f"{atom.url}/fs/Trial", [("Echo", {"Text": "x"})])
+    atom.platform.send(flow)
+    (failed,) = flow.events_of("failed")
+    assert failed.details["status"] == 503
+    assert "nothing was started" in failed.details["message"]
+    atom.redis.start()
+    flow = atom.run("Echo", {"Text": "x"})
+    assert_resumed_once(flow)
+    assert len(atom.store.newest(10)) == 1
+    assert b"Traceback" not in atom.log("listener")
+
+
+def test_sigterm_ends_each_role_cleanly(atom):
+    atom.run("Echo", {"Text": "x"}).wait_over(30)
+    codes = {name: atom.end(name) for name in list(atom.processes)}
+    assert codes == dict.fromkeys(["listener", "worker", "callbacks", "recovery"], 0)
+    assert b"Traceback" not in atom.logs()

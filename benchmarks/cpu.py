@@ -1,4 +1,4 @@
-"""The processor time of process trees, where the system tells it in /proc."""
+"""Processor time, of process trees and of the machine, where the system tells it in /proc."""
 
 import os
 from collections.abc import Iterable
@@ -27,6 +27,16 @@ def tree_cpu_seconds(roots: Iterable[int]) -> float | None:
         found = {pid for pid, stat in stats.items() if stat.parent in found} - members
         members |= found
     return sum(stats[pid].ticks for pid in members) / os.sysconf("SC_CLK_TCK")
+
+
+def machine_cpu_seconds() -> float | None:
+    """What all the cores together were busy for or robbed of; None where there is no /proc."""
+    try:
+        first, _, _ = (_PROC / "stat").read_text().partition("\n")
+    except OSError:
+        return None
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, first.split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def _all_stats() -> dict[int, _Stat]:

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
+from benchmarks.cpu import machine_cpu_seconds
 from benchmarks.errors import BenchmarkError
 from benchmarks.flow_requests import flow_requests
 from benchmarks.load import LoadFigures, send_flows
@@ -19,6 +20,8 @@ _T = TypeVar("_T")
 
 _WARM_UP_FLOWS: Final = 100
 _WATCH_SECONDS: Final = 0.5
+# More than this in use by others, and the figures say little.
+_BUSY_CORES: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Figures:
     flows_per_second: float
     cpu_ms_per_flow: float | None
     load_generator_cpu_ms_per_flow: float
+    cores_busy_elsewhere: float | None
 
 
 # What is compared, under the names of the result file.
@@ -72,6 +76,11 @@ def run_rounds(parameters: Parameters, say: Callable[[str], None]) -> list[Round
                 f"    accepted {figures.accepted_per_second:.0f}/s "
                 f"(p50 {figures.accept_p50_ms:.1f} ms), flows {figures.flows_per_second:.0f}/s"
             )
+            if (figures.cores_busy_elsewhere or 0) > _BUSY_CORES:
+                say(
+                    f"    NOTE: other programs kept {figures.cores_busy_elsewhere:.1f} cores busy "
+                    "meanwhile; measure again on a quiet machine."
+                )
         rounds.append({name: measured[name] for name in STACKS})
     return rounds
 
@@ -110,31 +119,59 @@ def _median_ratio(rounds: Sequence[Round], figure: str) -> float | None:
     return median(ratios)
 
 
+@dataclass(frozen=True, slots=True)
+class _Clocks:
+    """Seconds since whenever; only differences mean something."""
+
+    wall: float
+    own: float
+    stack: float | None
+    machine: float | None
+
+    @classmethod
+    def read(cls, stack: Stack) -> Self:
+        return cls(
+            time.perf_counter(), time.process_time(), stack.cpu_seconds(), machine_cpu_seconds()
+        )
+
+
 async def _measure(stack: Stack, bound: socket.socket, parameters: Parameters) -> Figures:
+    port = stack.ports.listener
     async with CallbackSink(bound) as sink:
-
-        async def load(flows: int) -> tuple[LoadFigures, float]:
-            requests = flow_requests(flows, stack.ports.listener, sink.port)
-            begin = time.process_time()
-            figures = await send_flows(
-                requests, sink, stack.ports.listener, concurrency=parameters.concurrency
+        # The first flow shows that the whole way works.
+        for flows in (1, _WARM_UP_FLOWS):
+            await send_flows(
+                flow_requests(flows, port, sink.port),
+                sink,
+                port,
+                concurrency=parameters.concurrency,
             )
-            return figures, time.process_time() - begin
+        requests = flow_requests(parameters.flows, port, sink.port)
+        before = _Clocks.read(stack)
+        load = await send_flows(requests, sink, port, concurrency=parameters.concurrency)
+        return _figures(load, before, _Clocks.read(stack), parameters.flows)
 
-        await load(1)  # the whole way works
-        await load(_WARM_UP_FLOWS)
-        before = stack.cpu_seconds()
-        figures, own_seconds = await load(parameters.flows)
-        after = stack.cpu_seconds()
-    used = None if before is None or after is None else after - before
+
+def _figures(load: LoadFigures, before: _Clocks, after: _Clocks, flows: int) -> Figures:
+    own = after.own - before.own
+    used = _difference(before.stack, after.stack)
+    busy = _difference(before.machine, after.machine)
+    elsewhere = None
+    if used is not None and busy is not None:
+        elsewhere = max(0.0, busy - used - own) / (after.wall - before.wall)
     return Figures(
-        accept_p50_ms=figures.accept_p50_ms,
-        accept_p99_ms=figures.accept_p99_ms,
-        accepted_per_second=figures.accepted_per_second,
-        flows_per_second=figures.flows_per_second,
-        cpu_ms_per_flow=None if used is None else used * 1000 / parameters.flows,
-        load_generator_cpu_ms_per_flow=own_seconds * 1000 / parameters.flows,
+        accept_p50_ms=load.accept_p50_ms,
+        accept_p99_ms=load.accept_p99_ms,
+        accepted_per_second=load.accepted_per_second,
+        flows_per_second=load.flows_per_second,
+        cpu_ms_per_flow=None if used is None else used * 1000 / flows,
+        load_generator_cpu_ms_per_flow=own * 1000 / flows,
+        cores_busy_elsewhere=elsewhere,
     )
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
 
 
 async def _watched(stack: Stack, work: Coroutine[Any, Any, _T]) -> _T:

@@ -5,6 +5,7 @@ from celery import Celery
 from atom.catalog import load_catalog
 from atom.settings import Settings
 from workers.celery_config import celery_options
+from workers.events import batch_events
 from workers.lifecycle import connect_lifecycle
 from workers.tasks import register_tasks
 
@@ -22,6 +23,7 @@ def create_app(settings: Settings) -> Celery:
     )
     register_tasks(app, settings, catalog)
     connect_lifecycle(settings)
+    batch_events(app)
     return app
 
 

@@ -1,0 +1,43 @@
+"""Task events in batches: what Flower sees a moment later costs a fraction to send."""
+
+from typing import Any, Final
+
+from celery import Celery, bootsteps
+
+FLUSH_SECONDS: Final = 0.2
+
+
+class EventBatches(bootsteps.StartStopStep):
+    """Sends buffered task events a few times a second instead of after each one.
+
+    Celery publishes its buffer at the next turn of its loop, which on a worker of short tasks is
+    one publication for each event or two: two fifths of what the worker's main process does.
+    A full buffer is still sent at once.
+    """
+
+    requires = ("celery.worker.consumer.events:Events",)
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._timer: Any = None
+
+    def start(self, consumer: Any) -> None:
+        """Take over from Celery's own flushing; again after each reconnection."""
+        dispatcher = consumer.event_dispatcher
+        if dispatcher is None or not dispatcher.enabled:
+            return
+        dispatcher.on_send_buffered = None
+        self._timer = consumer.timer.call_repeatedly(FLUSH_SECONDS, dispatcher.flush)
+
+    def stop(self, consumer: Any) -> None:
+        """Stop flushing; what is buffered goes out while there is a connection."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if consumer.event_dispatcher is not None and consumer.connection is not None:
+            consumer.event_dispatcher.flush()
+
+
+def batch_events(app: Celery) -> None:
+    """Have every worker of the app send its events in batches."""
+    app.steps["consumer"].add(EventBatches)

@@ -8,12 +8,12 @@ Layout: the message protocol version 2 of Celery's documentation.
 import os
 import socket
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from kombu import Connection
 from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import producers, set_limit
 
+from atom.broker import TRANSPORT, is_redis
 from atom.errors import PublishFailed
 from atom.names import CALLBACKS, DELIVER_TASK, callback_task_id
 from atom.redaction import masked_url
@@ -88,12 +88,12 @@ class Publisher:
     def _producers(self) -> Any:
         if self._pid != os.getpid():  # a connection cannot be shared with a parent process
             set_limit(_POOL_SIZE)
-            options: dict[str, Any] = {}
-            if urlsplit(self._url).scheme.startswith(("redis", "sentinel", "unix")):
-                options = dict(_BOUNDED)
-            elif urlsplit(self._url).scheme.startswith("amqp"):
-                options = {"confirm_publish": True}
-            connection = Connection(self._url, connect_timeout=3, transport_options=options)
+            options: dict[str, Any] = {"connect_timeout": 3}
+            if is_redis(self._url):
+                options |= {"transport": TRANSPORT, "transport_options": dict(_BOUNDED)}
+            elif self._url.startswith("amqp"):
+                options |= {"transport_options": {"confirm_publish": True}}
+            connection = Connection(self._url, **options)
             self._pool = producers[connection]
             self._pid = os.getpid()
         return self._pool

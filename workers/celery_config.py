@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from kombu import Exchange, Queue
 
+from atom.broker import TRANSPORT, is_redis
 from atom.names import CALLBACKS, PROCESSES, RECOVER_TASK, RECOVERY
 from atom.settings import Settings
 
@@ -59,7 +59,8 @@ def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[st
         # Beat keeps nothing between runs: every tick is the same.
         "beat_scheduler": "celery.beat:Scheduler",
     }
-    if urlsplit(settings.broker).scheme.startswith(("redis", "sentinel", "unix")):
+    if is_redis(settings.broker):
+        options["broker_transport"] = TRANSPORT
         options["broker_transport_options"] = {
             "visibility_timeout": _VISIBILITY_SECONDS,
             # Without these a worker stays deaf for good after a silent network cut.

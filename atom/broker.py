@@ -24,9 +24,9 @@ class Channel(redis.Channel):
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         if asynchronous:  # the consumer's own connections are made once each
-            return super()._create_client(asynchronous=True)
+            return super()._create_client(asynchronous=True)  # type: ignore[misc]
         if self._kept is None or self._kept[0] is not self.pool:
-            self._kept = (self.pool, super()._create_client())
+            self._kept = (self.pool, super()._create_client())  # type: ignore[misc]
         return self._kept[1]
 
 

@@ -26,6 +26,7 @@ class Running:
 def write(running: Running, directory: Path = DIRECTORY) -> None:
     """Leave a note of it; for this user alone, since the URL may hold a password."""
     path = directory / _FILE
+    directory.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(json.dumps(asdict(running)))
 

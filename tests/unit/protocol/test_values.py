@@ -130,7 +130,7 @@ def test_the_offset_of_a_date_stays_as_it_was_written():
 )
 @pytest.mark.timeout(5)
 def test_what_is_no_date_is_refused(text):
-    with pytest.raises(ValueError):  # noqa: PT011 (several sentences)
+    with pytest.raises(ValueError):
         parse_date_time(text)
 
 

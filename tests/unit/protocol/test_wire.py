@@ -187,7 +187,7 @@ def test_objects_nest_20_levels(levels):
     assert read(inputs=[nested(levels)]).inputs == [nested(levels)]
 
 
-@pytest.mark.parametrize("levels", [21, 22, 100, 200])
+@pytest.mark.parametrize("levels", [21, 22, 40, 60])
 def test_objects_that_nest_deeper_are_refused(levels):
     body = orjson.dumps({**NEEDED, "inputs": [nested(levels)]})
     assert "deeper than 20 levels" in refusal(body)

@@ -1,0 +1,249 @@
+"""`atom up`: a whole Atom in one process tree that leaves nothing behind."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+
+from atom.cli import running
+from atom.cli.embedded_redis import EmbeddedRedis
+from tests.support.roles import ROOT
+from tests.support.waiting import until
+
+
+class Up:
+    """`atom up` in a directory of its own."""
+
+    def __init__(self, directory: Path, *options: str, **env: str) -> None:
+        self.directory = directory
+        self.output = directory / "output"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name[:5] != "ATOM_"},
+            "ATOM_SERVICES": "tests.support.services",
+            "ATOM_BIND": "127.0.0.1:0",
+            "ATOM_SANDBOX_BIND": "127.0.0.1:0",
+            "PYTHONPATH": str(ROOT),
+            **env,
+        }
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "atom", "up", *options],
+                cwd=directory,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def text(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def wait_until_up(self) -> running.Running:
+        def look():
+            assert self.process.poll() is None, self.text()
+            return running.find(self.directory / ".atom")
+
+        return until(look, "atom up", 60)
+
+    def atom(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = dict(self.environment)
+        del environment["ATOM_BIND"], environment["ATOM_SANDBOX_BIND"]
+        return subprocess.run(
+            [sys.executable, "-m", "atom", *arguments],
+            cwd=self.directory,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(30)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def up(tmp_path):
+    started = []
+
+    def start(*options, **env):
+        directory = tmp_path / f"up{len(started)}"
+        directory.mkdir()
+        started.append(Up(directory, *options, **env))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+def descendants(pid: int) -> set[int]:
+    """Every process below one, by /proc."""
+    children: dict[int, set[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = entry.read_text().rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), set()).add(int(entry.parent.name))
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        for child in children.get(waiting.pop(), ()):
+            found.add(child)
+            waiting.append(child)
+    return found
+
+
+def alive(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return False
+
+
+def port_is_taken(url: str) -> bool:
+    host, _, port = url.rpartition("//")[2].split("/")[0].rpartition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_flow_runs_and_a_signal_ends_everything(up, how):
+    atom = up()
+    here = atom.wait_until_up()
+    assert "The Atom is up." in atom.text()
+    assert f"{here.listener_url}/fs/Trial" in atom.text()
+
+    called = atom.atom("invoke", "Trial", "Progress")
+    assert called.returncode == 0, called.stderr
+    assert "WAIT in" in called.stdout
+    assert "message 0" in called.stdout
+    assert "The flow resumed with its outputs" in called.stdout
+
+    faulted = atom.atom("invoke", "Trial", "No", "--json")
+    assert faulted.returncode == 1
+    document = orjson.loads(faulted.stdout)
+    assert (document["status"], document["rootFaults"]) == (
+        "faulted",
+        {"Closed": "We are closed on Sundays."},
+    )
+
+    listed = orjson.loads(atom.atom("executions", "list", "--json").stdout)
+    assert [each["state"] for each in listed] == ["faulted", "completed"]
+    shown = atom.atom("executions", "show", listed[1]["id"])
+    assert "callback (outcome)" in shown.stdout
+    as_json = orjson.loads(atom.atom("executions", "show", listed[1]["id"], "--json").stdout)
+    assert as_json["response"]["token"] == "••••"
+    assert as_json["request"]["token"] == "••••"
+
+    tree = descendants(atom.process.pid)
+    assert len(tree) >= 8
+    began = time.monotonic()
+    atom.process.send_signal(how)
+    assert atom.process.wait(30) == 0
+    assert time.monotonic() - began < 20
+    assert [pid for pid in tree if alive(pid)] == []
+    for url in (here.listener_url, here.sandbox_url, here.redis_url):
+        assert not port_is_taken(url)
+    assert running.find(atom.directory / ".atom") is None
+    assert "Traceback" not in atom.text()
+
+
+def test_a_killed_role_is_started_again_and_the_history_outlives_the_atom(up):
+    atom = up()
+    atom.wait_until_up()
+    (worker,) = [
+        pid
+        for pid in descendants(atom.process.pid)
+        if b"--queues=processes" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        and b"celery" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        and int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        == atom.process.pid
+    ]
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: "worker    | ended (killed by SIGKILL)" in atom.text(), "the restart")
+    assert atom.atom("invoke", "Trial", "Echo", "-i", "Text=x").returncode == 0
+    atom.process.terminate()
+    assert atom.process.wait(30) == 0
+
+    again = Up(atom.directory)
+    try:
+        again.wait_until_up()
+        assert len(orjson.loads(again.atom("executions", "list", "--json").stdout)) == 1
+    finally:
+        again.close()
+
+
+def test_an_external_redis_is_used_and_left_running(up, embedded_redis: EmbeddedRedis):
+    atom = up(ATOM_REDIS_URL=embedded_redis.url)
+    here = atom.wait_until_up()
+    assert here.redis_url == embedded_redis.url
+    atom.process.terminate()
+    assert atom.process.wait(30) == 0
+    assert port_is_taken(embedded_redis.url)
+    assert not (atom.directory / ".atom/redis").exists()
+
+
+def refused(atom: Up) -> str:
+    """The one sentence of an `atom up` that does not start."""
+    assert atom.process.wait(60) == 1, atom.text()
+    assert "Traceback" not in atom.text()
+    lines = atom.text().strip().splitlines()
+    assert lines[-1].startswith("atom: "), atom.text()
+    assert descendants(atom.process.pid) == set()
+    return lines[-1]
+
+
+@pytest.mark.parametrize("variable", ["ATOM_BIND", "ATOM_SANDBOX_BIND"])
+def test_a_port_in_use(up, variable):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        sentence = refused(up(**{variable: address}))
+    assert address in sentence
+    assert variable in sentence
+
+
+def test_a_missing_service_module(up):
+    sentence = refused(up(ATOM_SERVICES="not_there.at_all"))
+    assert "not_there" in sentence
+    assert "ATOM_SERVICES" in sentence
+
+
+def test_no_service(up):
+    assert "ATOM_SERVICES" in refused(up(ATOM_SERVICES=""))
+
+
+def test_a_redis_that_does_not_answer(up):
+    sentence = refused(up(ATOM_REDIS_URL="redis://:canary@127.0.0.1:1/0"))
+    assert "127.0.0.1:1" in sentence
+    assert "ATOM_REDIS_URL" in sentence
+    assert "canary" not in sentence
+
+
+def test_a_wrong_setting(up):
+    assert "ATOM_LEASE_SECONDS" in refused(up(ATOM_LEASE_SECONDS="soon"))
+
+
+def test_an_address_that_is_open_to_others(up):
+    assert "ATOM_BIND" in refused(up(ATOM_BIND="0.0.0.0:0"))
+
+
+def test_a_second_atom_in_the_same_directory(up):
+    atom = up()
+    atom.wait_until_up()
+    second = Up(atom.directory)
+    # Its output replaced the first one's file; the first Atom goes on.
+    assert second.process.wait(30) == 1
+    assert "An Atom runs in this directory already" in second.text()
+    assert atom.process.poll() is None

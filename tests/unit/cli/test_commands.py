@@ -1,0 +1,108 @@
+"""The commands that need no running Atom, and how each mistake is told."""
+
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from atom.cli import main
+from atom.redaction import masked, masked_url
+
+
+@pytest.fixture
+def run(monkeypatch):
+    monkeypatch.setenv("ATOM_SERVICES", "examples.orders")
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def invoke(*arguments):
+        return CliRunner().invoke(main, arguments)
+
+    return invoke
+
+
+def test_services_are_listed(run):
+    result = run("services")
+    assert result.exit_code == 0
+    for word in ("Orders", "/fs/Orders", "Fulfil", "Order Number*", "Parcels"):
+        assert word in result.stdout
+
+
+def test_services_as_json_are_their_metadata(run):
+    described = orjson.loads(run("services", "--json").stdout)
+    assert described["Orders"]["actions"][0]["uriPart"] == "actions/Fulfil"
+
+
+def test_check_says_what_is_right(run):
+    result = run("check")
+    assert result.exit_code == 0
+    assert "Orders" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("ATOM_SERVICES", "no_such_module", "no_such_module"),
+        ("ATOM_SERVICES", "", "ATOM_SERVICES"),
+        ("ATOM_BIND", "nowhere", "ATOM_BIND"),
+    ],
+)
+def test_check_says_what_is_wrong(run, monkeypatch, variable, value, says):
+    monkeypatch.setenv(variable, value)
+    result = run("check")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("atom: ")
+    assert says in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["worker", "--queues", "proceses"], "proceses"),
+        (["worker", "--queues", ""], "queues"),
+        (["worker", "--concurrency", "0"], "concurrency"),
+        (["invoke", "Orders", "Fulfil", "-i", "no equals sign"], "NAME=VALUE"),
+        (["invoke", "Orders", "Fulfil", "-i", "Lines=[{"], "not valid JSON"),
+        (["invoke", "Orders", "Fulfil", "--inputs", "/no/such/file"], "does not exist"),
+        (["executions", "list", "--state", "asleep"], "asleep"),
+    ],
+)
+def test_a_wrong_option_is_told_with_its_name(run, arguments, says):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_without_a_sandbox_invoke_says_where_it_looked(run):
+    result = run("invoke", "Orders", "Fulfil", "--sandbox", "http://127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "The sandbox at http://127.0.0.1:1 does not answer" in result.stderr
+
+
+def test_without_a_redis_executions_say_where_they_looked(run, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ATOM_REDIS_URL", "redis://:canary@127.0.0.1:1/0")
+    result = run("executions", "list")
+    assert result.exit_code == 1
+    assert "127.0.0.1:1" in result.stderr
+    assert "canary" not in result.output
+
+
+def test_secrets_are_masked_wherever_they_stand():
+    document = {
+        "token": "canary",
+        "Authorization": "canary",
+        "inputs": [
+            {"contentType": "CONTENTPASSWORD", "contentValue": "canary"},
+            {"contentType": "ContentEncrypted", "contentValue": "canary"},
+            {
+                "contentType": "ContentObject",
+                "objectData": [
+                    {"properties": [{"contentType": "ContentPassword", "contentValue": "canary"}]}
+                ],
+            },
+            {"contentType": "ContentString", "contentValue": "shown"},
+        ],
+    }
+    assert "canary" not in repr(masked(document))
+    assert "shown" in repr(masked(document))
+    assert masked_url("redis://user:canary@host:1/0") == "redis://user:••••@host:1/0"
+    assert masked_url("redis://host:1/0") == "redis://host:1/0"

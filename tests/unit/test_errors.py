@@ -1,0 +1,102 @@
+"""The whole exception tree: every error survives a process boundary and says something."""
+
+import copy
+import inspect
+import pickle
+
+import pytest
+
+from atom import errors
+from atom.errors import AtomError, ClaimLost, Fault, InvalidResult, RequestRefused, Unavailable
+
+TREE = [
+    each for each in vars(errors).values() if inspect.isclass(each) and issubclass(each, AtomError)
+]
+VALUES = {int: 3, str: "what – “quoted” – went wrong {not} %s a format"}
+
+
+def instance(error):
+    """One of them, with an argument of its type for each of its fields."""
+    if error.__init__ is Exception.__init__:
+        return error(VALUES[str])
+    parameters = list(inspect.signature(error).parameters.values())
+    return error(*(VALUES[parameter.annotation] for parameter in parameters))
+
+
+def each_of(kind):
+    found = [error for error in TREE if issubclass(error, kind)]
+    return pytest.mark.parametrize("error", found, ids=lambda error: error.__name__)
+
+
+def test_the_tree_is_where_it_is_looked_for():
+    assert {AtomError, RequestRefused, Fault, ClaimLost} < set(TREE)
+
+
+@each_of(AtomError)
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_an_error_survives_pickling(error, protocol):
+    before = instance(error)
+    after = pickle.loads(pickle.dumps(before, protocol))
+    assert type(after) is error
+    assert str(after) == str(before)
+    assert after.args == before.args
+    assert vars(after) == vars(before)
+
+
+@each_of(AtomError)
+def test_an_error_survives_copying(error):
+    before = instance(error)
+    assert str(copy.copy(before)) == str(copy.deepcopy(before)) == str(before)
+
+
+@each_of(AtomError)
+def test_an_error_says_what_it_was_told(error):
+    said = str(instance(error))
+    assert VALUES[str] in said
+    assert "<" not in said
+
+
+@each_of(AtomError)
+def test_an_error_stands_in_the_tree_at_the_top_and_says_what_it_is_for(error):
+    assert error.__name__ in errors.__doc__
+    assert error.__doc__
+
+
+def test_the_drawn_tree_has_no_other_names():
+    drawn = [line.split()[1] for line in errors.__doc__.splitlines() if "──" in line]
+    assert set(drawn) == {error.__name__ for error in TREE} - {"AtomError"}
+    assert len(drawn) == len(set(drawn))
+
+
+@each_of(RequestRefused)
+def test_a_refused_request_has_a_status_and_it_is_the_drawn_one(error):
+    assert 400 <= error.status <= 599
+    (drawn,) = (line for line in errors.__doc__.splitlines() if f"─ {error.__name__} " in line)
+    assert str(error.status) in drawn or error in (RequestRefused, errors.MethodNotAllowed)
+
+
+def test_each_refusal_has_the_status_of_the_protocol():
+    assert {error.__name__: error.status for error in TREE if hasattr(error, "status")} == {
+        "RequestRefused": 400,
+        "MalformedRequest": 400,
+        "InvalidRequest": 400,
+        "NotFound": 404,
+        "MethodNotAllowed": 405,
+        "RequestTooLarge": 413,
+        "UnsupportedMedia": 415,
+        "Unavailable": 503,
+    }
+    assert Unavailable.retry_after_seconds > 0
+
+
+def test_a_fault_is_its_message_and_has_a_name():
+    assert str(Fault("We are closed.")) == "We are closed."
+    assert Fault("We are closed.").name == "Fault"
+    after = pickle.loads(pickle.dumps(Fault("We are closed.", name="Closed")))
+    assert (after.message, after.name) == ("We are closed.", "Closed")
+
+
+def test_an_invalid_result_names_process_and_problems():
+    said = str(InvalidResult("CRM.Retrieve", "Name: missing"))
+    assert "CRM.Retrieve" in said
+    assert "Name: missing" in said

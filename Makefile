@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test lint bench docs lock clean
 
 help:
 	@echo "make demo   a whole Atom, a real flow through it, and what happened"
 	@echo "make test   every test"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmark table, as ratios to a plain Flask + Celery app"
+	@echo "make docs   the generated parts of the documentation"
 	@echo "make lock   resolve constraints.txt anew"
 
 # Without pip inside the environment, so that a Python without ensurepip will do as well.
@@ -38,6 +39,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
+
+docs: $(STAMP)
+	@$(BIN)/python -m docs.generate
 
 # One resolution for every supported Python; the registry used stays out of the file.
 lock: $(STAMP)

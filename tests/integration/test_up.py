@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -183,6 +184,21 @@ def test_a_killed_role_is_started_again_and_the_history_outlives_the_atom(up):
         assert len(orjson.loads(again.atom("executions", "list", "--json").stdout)) == 1
     finally:
         again.close()
+
+
+def test_the_service_of_the_readme_is_called_as_the_readme_says(up, tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    service = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[0]
+    (command,) = re.findall(r"^    atom (invoke .*?)  +#", readme, re.MULTILINE)
+    (tmp_path / "services.py").write_text(service)
+    atom = up(ATOM_SERVICES="services", PYTHONPATH=f"{ROOT}:{tmp_path}")
+    atom.wait_until_up()
+    called = atom.atom(*command.split())
+    assert called.returncode == 0, called.stdout + called.stderr
+    assert "1815-12-10T00:00:00.000Z" in called.stdout
+    nobody = atom.atom(*command.replace("Ada", "Nobody").split())
+    assert nobody.returncode == 1
+    assert "Nobody is called Nobody." in nobody.stdout
 
 
 def test_an_external_redis_is_used_and_left_running(up, embedded_redis: EmbeddedRedis):

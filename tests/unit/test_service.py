@@ -170,7 +170,7 @@ def test_an_array_of_simple_values_names_profile_and_entry(where):
     class Tags(Profile):
         tags = fields.List(fields.String(), data_key="Tags")
 
-    with pytest.raises(DeclarationError, match="Profile Tags, entry “Tags”.*simple values"):
+    with pytest.raises(DeclarationError, match=r"Profile Tags, entry “Tags”.*simple values"):
         FlowService("CRM").message_action("A", **{where: Tags})(nothing)
 
 

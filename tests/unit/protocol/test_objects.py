@@ -94,7 +94,7 @@ def test_an_object_without_properties_is_an_object_without_values(properties):
 
 def test_several_objects_where_one_is_declared_are_refused_by_name():
     several = value("First", None, "ContentObject", objectData=[mobject(), mobject()])
-    with pytest.raises(InvalidRequest, match="^First is a single object, but 2 were sent"):
+    with pytest.raises(InvalidRequest, match=r"^First is a single object, but 2 were sent"):
         read_values(ORDER, [several])
 
     outer = (Entry("Orders", ContentType.LIST, False, "T - Orders", ORDER),)

@@ -221,7 +221,7 @@ def test_a_whole_number_may_be_written_in_several_ways(text):
 
 @pytest.mark.parametrize("text", ["42.5", "1e-1", "-0.000000000000000000000000000000000000001"])
 def test_a_number_that_is_not_whole_is_no_integer(text):
-    with pytest.raises(ValueError, match="^not a whole number$"):
+    with pytest.raises(ValueError, match=r"^not a whole number$"):
         parse_integer(text)
 
 
@@ -294,7 +294,7 @@ def test_false(text):
 
 @pytest.mark.parametrize("text", ["", "1", "0", "yes", "no", "wahr", "truе"])
 def test_what_is_neither(text):
-    with pytest.raises(ValueError, match="^neither true nor false$"):
+    with pytest.raises(ValueError, match=r"^neither true nor false$"):
         parse_boolean(text)
 
 

@@ -298,13 +298,15 @@ near_requests = st.fixed_dictionaries(
 def read_or_refused(body: bytes) -> None:
     try:
         request = ServiceRequest.from_json(body)
-    except RequestRefused as refused:
-        assert refused.status == 400
-        assert 0 < len(str(refused)) <= 500
+    except RequestRefused as error:
+        refused = error
     else:
         assert isinstance(request.token, str)
         assert isinstance(request.state_id, str)
         assert isinstance(request.inputs, list)
+        return
+    assert refused.status == 400
+    assert 0 < len(str(refused)) <= 500
 
 
 @given(documents)

@@ -9,9 +9,9 @@ import datetime as dt
 import decimal
 from typing import Any, ClassVar
 
+import marshmallow
 from marshmallow import ValidationError
 from marshmallow.fields import UUID, Email, Enum, Field, List, Nested, Url
-from marshmallow.fields import String as _Text
 
 from atom.protocol import values
 from atom.protocol.values import ContentType
@@ -35,6 +35,20 @@ __all__ = [
     "String",
     "Url",
 ]
+
+
+class _Text(marshmallow.fields.String):
+    """Text: anything with a plain text form, but no structure and no bytes."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        if isinstance(value, bytes | bytearray | dict | list | tuple | set | frozenset):
+            raise _unfit(self, attr, value, "not a text")
+        text = super()._serialize(value, attr, obj, **kwargs)
+        try:
+            (text or "").encode()
+        except UnicodeEncodeError:
+            raise _unfit(self, attr, value, "not a text that UTF-8 can carry") from None
+        return text
 
 
 class String(_Text):
@@ -88,19 +102,28 @@ class _Parsed(Field[Any]):
         try:
             return self.write(value)
         except (ValueError, TypeError, ArithmeticError) as error:
-            # Dumping does not collect problems by field as loading does: name it here.
-            problem = f"{_short(value)} is {_reason(error, self)}"
-            raise ValidationError({str(self.data_key or attr): [problem]}) from None
+            raise _unfit(self, attr, value, _reason(error, self)) from None
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         try:
             return self.read(value)
         except (ValueError, AttributeError, TypeError) as error:
-            raise ValidationError(f"{_short(value)} is {_reason(error, self)}") from None
+            raise ValidationError(f"{short(value)} is {_reason(error, self)}") from None
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
+def _unfit(field: Field[Any], attr: str | None, value: Any, reason: str) -> ValidationError:
+    """Dumping does not collect problems by field as loading does: name the field here."""
+    is_secret = field.content_type.is_secret  # type: ignore[attr-defined]
+    shown = "the value" if is_secret else short(value)
+    return ValidationError({str(field.data_key or attr): [f"{shown} is {reason}"]})
+
+
+def short(value: Any) -> str:
+    """A value as an error shows it."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int of more digits than Python writes
+        text = f"this {type(value).__name__}"
     return text if len(text) <= 60 else text[:59] + "…"
 
 
@@ -203,6 +226,8 @@ class Date(DateTime):
 
     def write(self, value: Any) -> str:
         """Write the day's midnight in UTC."""
+        if isinstance(value, str):
+            value = self.read(value)
         if isinstance(value, dt.datetime):
             value = value.date()
         return super().write(value)

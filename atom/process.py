@@ -1,17 +1,18 @@
 """A process: a plain function and the options it was declared with."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from marshmallow import ValidationError
 
 from atom.errors import DeclarationError, InvalidResult
 from atom.names import CALLBACKS, PROCESSES, RECOVERY, process_task
-from atom.profile import Profile, dump_response, entries_of, load_request
+from atom.outcome import dump_response
+from atom.profile import Profile, entries_of, load_request
 from atom.protocol.metadata import ActionDescription
 from atom.protocol.objects import Document, Entry, read_values, write_values
-from atom.protocol.wire import problems
 
 MAX_SYNC_TIMEOUT_SECONDS: Final = 59
 DEFAULT_WAIT_MESSAGE: Final = "Working on it…"
@@ -42,7 +43,7 @@ class ProcessOptions:
         Raises:
             DeclarationError: naming the option.
         """
-        if not isinstance(self.sync_timeout, int) or not (
+        if type(self.sync_timeout) is not int or not (
             0 <= self.sync_timeout <= MAX_SYNC_TIMEOUT_SECONDS
         ):
             raise DeclarationError(
@@ -50,13 +51,20 @@ class ProcessOptions:
                 f"{MAX_SYNC_TIMEOUT_SECONDS} (the flow itself gives up after 60), "
                 f"not {self.sync_timeout!r}."
             )
-        if not self.timeout > self.sync_timeout:
+        if (
+            type(self.timeout) not in (int, float)
+            or not math.isfinite(self.timeout)
+            or self.timeout <= self.sync_timeout
+        ):
             raise DeclarationError(
                 f"{where}: timeout must be more seconds than sync_timeout, not {self.timeout!r}."
             )
-        if not self.wait_message:
-            raise DeclarationError(f"{where}: wait_message may not be empty.")
-        if not self.queue or self.queue in (CALLBACKS, RECOVERY):
+        if not isinstance(self.wait_message, str) or not self.wait_message:
+            raise DeclarationError(
+                f"{where}: wait_message must be a text that is not empty, "
+                f"not {self.wait_message!r}."
+            )
+        if not isinstance(self.queue, str) or not self.queue or self.queue in (CALLBACKS, RECOVERY):
             raise DeclarationError(
                 f"{where}: queue {self.queue!r} is none that processes may use; leave it out "
                 f"for “{PROCESSES}” or name one of your own."
@@ -107,7 +115,7 @@ class Process:
         try:
             document: Document = dump_response(self._response, result)
         except ValidationError as error:
-            found = "; ".join(problems(error.messages))
+            found = "; ".join(cast(list[str], error.messages))
             raise InvalidResult(self.task_name, found) from None
         return write_values(self.outputs, document)
 

@@ -1,11 +1,12 @@
 """Profiles: the JSON structure of a request, a response or an object, as a marshmallow schema."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import marshmallow
 from marshmallow import ValidationError
-from marshmallow.fields import IP, UUID, Enum, Field, List, Nested, String
+from marshmallow.exceptions import RegistryError
+from marshmallow.fields import IP, UUID, Enum, Field, List, Nested, Pluck, String
 
 from atom.errors import DeclarationError, InvalidRequest
 from atom.protocol.objects import Document, Entry, nested_entries
@@ -69,8 +70,10 @@ def _entries(
 ) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     for field_name, field in profile.fields.items():
-        name = field.data_key or field_name
+        name = field_name if field.data_key is None else field.data_key
         where = f"Profile {type(profile).__name__}, entry “{name}”"
+        if not name:
+            raise DeclarationError(f"{where}: an entry needs a name (data_key of {field_name}).")
         if any(name == earlier.name for earlier in entries):
             raise DeclarationError(f"{where}: two entries have this name (data_key).")
         content_type = _content_type(field, where)
@@ -98,7 +101,7 @@ def _content_type(field: Field[Any], where: str) -> ContentType:
         return declared
     if is_list(field):
         return ContentType.LIST
-    if isinstance(field, Nested):
+    if isinstance(field, Nested) and not isinstance(field, Pluck):
         return ContentType.OBJECT
     if isinstance(field, String | UUID | IP) or (
         isinstance(field, Enum) and isinstance(field.field, String)
@@ -125,7 +128,10 @@ def _element_profile(field: Field[Any], where: str) -> Profile:
                 f"{where}: an array of arrays is not supported; name the inner array as an "
                 "entry of its own in the element's profile."
             )
-    nested = cast(Nested, element).schema
+    try:
+        nested = cast(Nested, element).schema
+    except (ValueError, TypeError, RegistryError) as error:
+        raise DeclarationError(f"{where}: {error}") from error
     if not isinstance(nested, Profile):
         raise DeclarationError(
             f"{where}: what it nests must derive from atom.Profile, not {type(nested).__name__}."
@@ -167,30 +173,3 @@ def load_request(profile: Profile | None, document: Document) -> dict[str, Any]:
         found = "; ".join(problems(error.messages))
         raise InvalidRequest(sentence(f"The inputs are not valid: {found}.")) from None
     return loaded
-
-
-def dump_response(profile: Profile | None, result: Any) -> Document:
-    """Turn what a process returned into a document and check it.
-
-    Raises:
-        ValidationError: with every entry that is missing, unknown or wrong.
-    """
-    if profile is None:
-        if result is not None:
-            raise ValidationError("the action declares no response profile, so return None")
-        return {}
-    if isinstance(result, Mapping):
-        unknown = set(result) - set(profile.fields)
-        if unknown:
-            known = ", ".join(profile.fields)
-            raise ValidationError(
-                {str(name): [f"no such entry (there are {known})"] for name in sorted(unknown)}
-            )
-    elif isinstance(result, list | tuple | str | int | float | bool):
-        raise ValidationError(f"a dict or an object is expected, not {type(result).__name__}")
-    document = cast(Document, profile.dump(result if result is not None else {}))
-    given = {name: value for name, value in document.items() if value is not None}
-    errors = profile.validate(given)
-    if errors:
-        raise ValidationError(cast(Any, errors))
-    return document

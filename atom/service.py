@@ -69,10 +69,11 @@ class FlowService:
         Raises:
             DeclarationError: the declaration is one that no flow could use.
         """
+        self._check_action_name(name)
 
         def declare(function: _Function) -> _Function:
             self._refuse_when_frozen(name)
-            self._check_action_name(name)
+            self._refuse_twice(name)
             lines = (function.__doc__ or "").strip().splitlines()
             process = Process(
                 self.name,
@@ -121,6 +122,8 @@ class FlowService:
                 f"Service “{self.name}”: an action needs a name of 1 to {_ACTION_NAME_LENGTH} "
                 f"characters, not {name!r}."
             )
+
+    def _refuse_twice(self, name: str) -> None:
         if name in self._processes:
             raise DeclarationError(
                 f"Service “{self.name}” declares the action “{name}” twice; rename one of them."

@@ -19,7 +19,7 @@ LAYERS = [
     {"protocol"},
     {"profile", "fields", "outcome", "context", "process", "service"},
     {"settings", "catalog", "records"},
-    {"store", "flow", "publisher"},
+    {"store", "flow", "publisher", "broker"},
     {"execution", "metrics"},
     {"listener", "console", "sandbox", "testing", "cli", "__main__", "workers"},
 ]
@@ -29,11 +29,12 @@ STRANGERS = [LAYERS[4], LAYERS[6]]
 MAY_STILL_IMPORT = {
     "cli": {"listener", "console", "sandbox", "testing"},
     "__main__": {"cli"},
+    "publisher": {"broker"},
 }
 NEVER = {"listener": {"execution"}}
 
 FLASK = {"atom.listener", "atom.console", "atom.sandbox"}
-CELERY = {"atom.publisher", "workers"}
+CELERY = {"atom.broker", "atom.publisher", "workers"}
 HTTP_CLIENT = {"atom.flow.transport"}
 ONLY_IN = {
     "flask": FLASK,

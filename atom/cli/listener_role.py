@@ -4,8 +4,8 @@ import errno
 import logging
 import socket
 from typing import Any
+from wsgiref.types import WSGIApplication
 
-from flask import Flask
 from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 
@@ -77,8 +77,8 @@ class _Logger(glogging.Logger):
 class _Gunicorn(BaseApplication):
     """Gunicorn, configured by Settings and by nothing else."""
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
-        self._flask, self._settings = app, settings
+    def __init__(self, app: WSGIApplication, settings: Settings) -> None:
+        self._app, self._settings = app, settings
         super().__init__()
 
     def load_config(self) -> None:
@@ -98,6 +98,6 @@ class _Gunicorn(BaseApplication):
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> WSGIApplication:
         """The WSGI app, loaded before the workers are forked."""
-        return self._flask
+        return self._app

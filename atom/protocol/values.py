@@ -6,8 +6,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-# Longer numbers are refused: expanding 1e999999999 would take the process with it.
-_MAX_EXPONENT: Final = 1000
+# So many before the point, and so many behind it. Longer numbers are refused: expanding
+# 1e999999999 would take the process with it.
+_MAX_DIGITS: Final = 1000
+_MAX_NUMBER_LENGTH: Final = 2 * _MAX_DIGITS + 20  # with sign, point and exponent
+_TOO_LONG: Final = "a number of more than 1000 digits"
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
 _DATE_TIME: Final = re.compile(
@@ -63,11 +66,22 @@ def parse_decimal(text: str) -> Decimal:
         ValueError: it is not a number, or has more than a thousand digits.
     """
     text = text.strip()
+    if len(text) > _MAX_NUMBER_LENGTH:
+        raise ValueError(_TOO_LONG)
     if not _NUMBER.fullmatch(text):
         raise ValueError("not a number")
-    number = Decimal(text)
-    if (number and abs(number.adjusted()) > _MAX_EXPONENT) or len(text) > _MAX_EXPONENT:
-        raise ValueError("a number of more than 1000 digits")
+    return _checked(Decimal(text))
+
+
+def _checked(number: Decimal) -> Decimal:
+    """Refuse what is not finite or would be written with too many digits."""
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise ValueError("not a finite number")
+    if not number and abs(exponent) > _MAX_DIGITS:
+        return Decimal(0)  # a zero is a zero, however many of them
+    if number.adjusted() >= _MAX_DIGITS or -exponent > _MAX_DIGITS:
+        raise ValueError(_TOO_LONG)
     return number
 
 
@@ -139,12 +153,7 @@ def number_text(value: int | float | Decimal) -> str:
     """
     if isinstance(value, float):
         value = Decimal(repr(float(value)))  # the shortest text that means this float
-    number = Decimal(value)
-    if not number.is_finite():
-        raise ValueError("not a finite number")
-    if number and abs(number.adjusted()) > _MAX_EXPONENT:
-        raise ValueError("a number of more than 1000 digits")
-    return format(number, "f")
+    return format(_checked(Decimal(value)), "f")
 
 
 def boolean_text(value: bool) -> str:

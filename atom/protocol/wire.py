@@ -94,7 +94,7 @@ class EngineValues(fields.Field[list[dict[str, Any]]]):
     """A list of EngineValues, or null for none; loads to the list as it was sent."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        return checked_list(value, "", _check_value, 1)
+        return checked_list(value, "", _check_value, 0)
 
 
 def checked_list(

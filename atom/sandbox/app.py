@@ -62,6 +62,11 @@ def create_app(platform: Platform) -> Flask:
     def health() -> Response:
         return _json({"status": "ok"})
 
+    _install_problems(app)
+    return app
+
+
+def _install_problems(app: Flask) -> None:
     @app.errorhandler(AtomError)
     def refused(error: AtomError) -> Response:
         status = error.status if isinstance(error, SandboxError) else 400
@@ -72,8 +77,6 @@ def create_app(platform: Platform) -> Flask:
         return _json(
             {"message": f"{error.name}: {request.method} {request.path}"}, error.code or 500
         )
-
-    return app
 
 
 def _json(document: Any, status: int = 200, **headers: str) -> Response:

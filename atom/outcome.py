@@ -1,0 +1,115 @@
+"""What a process may return: checked against its response profile, entry by entry."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from marshmallow import ValidationError
+from marshmallow.fields import Field, List, Nested
+
+from atom.fields import short
+from atom.profile import Profile, is_list
+from atom.protocol.objects import Document
+from atom.protocol.wire import problems
+
+# What else a field's own code raises on a value it was not made for.
+_UNFIT = (ValueError, TypeError, AttributeError, ArithmeticError)
+
+
+def dump_response(profile: Profile | None, result: Any) -> Document:
+    """Turn what a process returned into a document.
+
+    An object entry takes a dict or an object with attributes; a dict may hold nothing that the
+    profile does not name. None is a result without any value.
+
+    Raises:
+        ValidationError: with every entry that is missing, unknown or wrong, as `path: problem`.
+    """
+    if profile is None:
+        if result is not None:
+            raise ValidationError("the action declares no response profile, so return None")
+        return {}
+    result = {} if result is None else result
+    misfits = list(_misshapen(profile, result, ""))
+    if misfits:
+        raise ValidationError(misfits)
+    try:
+        document = cast(Document, profile.dump(result))
+    except (ValidationError, *_UNFIT) as error:
+        raise ValidationError(list(_unwritable(profile, result, "")) or [str(error)]) from error
+    given = {name: value for name, value in document.items() if value is not None}
+    errors = profile.validate(given)
+    if errors:
+        raise ValidationError(list(problems(errors)))
+    return document
+
+
+def _misshapen(profile: Profile, value: Any, where: str) -> Iterator[str]:
+    """What stands where no object, no list or no entry is expected."""
+    if isinstance(value, Mapping):
+        names = {field.attribute or name: None for name, field in profile.fields.items()}
+        for unknown in sorted(str(key) for key in value if key not in names):
+            yield f"{where}{unknown}: no such entry (there are {', '.join(names)})"
+    elif not _has_attributes(profile, value):
+        at = f"{where.rstrip('.')}: " if where else ""
+        yield f"{at}a dict or an object is expected, not {short(value)}"
+        return
+    for inner, elements, path in _structures(profile, value, where):
+        if elements is None:
+            yield f"{path}: a list of dicts or objects is expected"
+            continue
+        for at, element in elements:
+            yield from _misshapen(inner, element, f"{at}.")
+
+
+def _unwritable(profile: Profile, value: Any, where: str) -> Iterator[str]:
+    """Which simple values cannot be written, with their whole path."""
+    for name, field in profile.fields.items():
+        if is_list(field) or isinstance(field, Nested):
+            continue
+        try:
+            field.serialize(name, value, accessor=profile.get_attribute)
+        except ValidationError as error:
+            for text in problems(error.messages):
+                yield f"{where}{text}"
+        except _UNFIT:
+            got = profile.get_attribute(value, field.attribute or name, None)
+            yield f"{where}{field.data_key or name}: {short(got)} is no {type(field).__name__}"
+    for inner, elements, _ in _structures(profile, value, where):
+        for at, element in elements or ():
+            yield from _unwritable(inner, element, f"{at}.")
+
+
+def _structures(
+    profile: Profile, value: Any, where: str
+) -> Iterator[tuple[Profile, list[tuple[str, Any]] | None, str]]:
+    """Each object or list that has a value: its profile, its elements with their paths, its path.
+
+    The elements are None where the value is no list.
+    """
+    for name, field in profile.fields.items():
+        nested = _nested(field)
+        content = None
+        if nested is not None:
+            content = profile.get_attribute(value, field.attribute or name, None)
+        if nested is None or content is None:
+            continue
+        path = f"{where}{field.data_key or name}"
+        if not is_list(field):
+            yield nested, [(path, content)], path
+        elif isinstance(content, list | tuple):
+            elements = [(f"{path}[{index}]", each) for index, each in enumerate(content)]
+            yield nested, elements, path
+        else:
+            yield nested, None, path
+
+
+def _nested(field: Field[Any]) -> Profile | None:
+    element = field.inner if isinstance(field, List) else field
+    return cast(Profile, element.schema) if isinstance(element, Nested) else None
+
+
+def _has_attributes(profile: Profile, value: Any) -> bool:
+    """Whether it is an object of somebody's own making, or at least looks like the profile."""
+    return hasattr(value, "__dict__") or any(
+        hasattr(value, field.attribute or name) for name, field in profile.fields.items()
+    )

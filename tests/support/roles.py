@@ -1,5 +1,6 @@
 """A real Atom for tests: its roles as processes, its flow platform the sandbox."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -104,14 +105,22 @@ class TestAtom:
         process.wait()
 
     def close(self) -> None:
-        """End everything."""
+        """End everything, as `atom up` does: softly at first, then for good.
+
+        That a role ends cleanly is a test of its own; here it may have been broken on purpose.
+        """
         for process in self.processes.values():
             process.terminate()
-        for name in list(self.processes):
-            self.end(name)
-        self.store.close()
-        self.sandbox.close()
-        self.redis.stop()
+        try:
+            for process in self.processes.values():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(15)
+        finally:
+            for name in list(self.processes):
+                self.kill(name)
+            self.store.close()
+            self.sandbox.close()
+            self.redis.stop()
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

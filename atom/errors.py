@@ -12,14 +12,17 @@ AtomError
 │   ├── MethodNotAllowed    405
 │   ├── RequestTooLarge     413
 │   ├── UnsupportedMedia    415
-│   └── Unavailable         503  passing: try again
+│   ├── Unavailable         503  passing: try again
+│   └── TookTooLong         504  a synchronous request outlived its time
 ├── StoreUnavailable        Redis does not answer
 ├── PublishFailed           the broker does not take a message
 ├── ClaimLost               another worker holds the execution now
 ├── StepMismatch            a replay found another step than was recorded
 ├── StepResultError         a step returned what cannot be recorded
 ├── InvalidResult           a process returned what its response profile refuses
-└── Fault                   a process says no, in its own words
+├── UnknownOutcome          a process chose an outcome that its step does not have
+├── Fault                   a process says no, in its own words
+└── Faults                  … for several reasons at once
 
 An error carries its fields as its arguments, so that it survives pickling, and builds its
 sentence from them: what happened, to which field or setting, what to do.
@@ -93,6 +96,16 @@ class Unavailable(RequestRefused):
     retry_after_seconds: ClassVar[int] = 5
 
 
+class TookTooLong(RequestRefused):
+    """A request that needs its answer at once did not get it in time."""
+
+    status = 504
+
+    def __init__(self, message: str, *, is_withdrawn: bool = False) -> None:
+        super().__init__(message)
+        self.is_withdrawn = is_withdrawn
+
+
 class StoreUnavailable(AtomError):
     """Redis does not answer, or answers with an error; nothing is known to be written."""
 
@@ -155,15 +168,50 @@ class InvalidResult(AtomError):
         return f"{self.process} returned what its response profile refuses: {self.problems}."
 
 
+class UnknownOutcome(AtomError):
+    """The step of the flow has no outcome of that name."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(name, known)
+        self.name, self.known = name, known
+
+    def __str__(self) -> str:
+        there_are = ", ".join(f"“{each}”" for each in self.known) or "none"
+        return (
+            f"The flow's step has no outcome “{self.name}”; there are: {there_are}. "
+            "Name one of them, or add it to the step in the flow."
+        )
+
+
 class Fault(AtomError):
-    """Raise it in a process to say no: the flow receives the message as a root fault.
+    """Raise it in a process to say no: the flow receives the message as a fault.
 
     The message is shown to the person who runs the flow: one sentence, at most 500 characters.
+    With `entry` (an input's name in Flow, or `Input.Property`) it is a fault of that value and
+    the name is its code; without, it is a root fault of that name.
     """
 
-    def __init__(self, message: str, name: str = "Fault") -> None:
-        super().__init__(message, name)
-        self.message, self.name = message, name
+    def __init__(self, message: str, name: str = "Fault", entry: str | None = None) -> None:
+        super().__init__(message, name, entry)
+        self.message, self.name, self.entry = message, name, entry
+
+    @property
+    def faults(self) -> "tuple[Fault, ...]":
+        """Itself, as the one of several."""
+        return (self,)
 
     def __str__(self) -> str:
         return self.message
+
+
+class Faults(AtomError):
+    """Raise it to report several faults at once; root faults of one name replace each other."""
+
+    def __init__(self, *faults: Fault) -> None:
+        if not faults:
+            raise ValueError("Faults needs at least one Fault")
+        super().__init__(*faults)
+        self.faults = faults
+
+    def __str__(self) -> str:
+        return " ".join(fault.message for fault in self.faults)

@@ -3,6 +3,8 @@
 import logging
 import sys
 
+from atom.redaction import redacted
+
 
 class _ExecutionFilter(logging.Filter):
     """Gives every record an execution to show."""
@@ -13,12 +15,19 @@ class _ExecutionFilter(logging.Filter):
         return True
 
 
+class _RedactingFormatter(logging.Formatter):
+    """Hides the secrets of the running executions, in messages and tracebacks alike."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
 def configure_logging(level: str) -> None:
     """Send every record to standard error: time, level, logger, execution, message."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_ExecutionFilter())
     handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)-7s %(name)s%(execution)s: %(message)s")
+        _RedactingFormatter("%(asctime)s %(levelname)-7s %(name)s%(execution)s: %(message)s")
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]

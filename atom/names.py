@@ -54,6 +54,11 @@ def finished_key(execution_id: str) -> str:
     return f"{execution_key(execution_id)}:finished"
 
 
+def file_key(file_id: str, index: int) -> str:
+    """One part of an uploaded file."""
+    return f"{KEY_PREFIX}file:{file_id}:{index}"
+
+
 def token_key(tenant_id: str, token: str, service: str, action: str) -> str:
     """What makes a request the same request; hashed, for the token is a secret."""
     identity = "\0".join((tenant_id, token, service, action)).encode()

@@ -1,6 +1,9 @@
 """What is secret, and how it is kept out of what people read."""
 
-from collections.abc import Mapping
+import threading
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -8,22 +11,64 @@ MASK: Final = "••••"
 
 _SECRET_TYPES: Final = {"contentpassword", "contentencrypted"}
 _SECRET_KEYS: Final = {"token", "authorization"}
+# What names a value, in EngineValues and properties, and in the conditions of a filter.
+_NAMING_KEYS: Final = ("developerName", "columnName")
+_VALUE_KEYS: Final = {"contentvalue", "value"}
+# Shorter ones would blot out half of a log without hiding anything.
+_SHORTEST_SECRET: Final = 4
 
 
-def masked(document: Any) -> Any:
-    """A copy of a wire document without tokens, passwords and encrypted values."""
+class Secret(str):
+    """A text that does not show itself: its repr, and so that of what holds it, is a mask."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"'{MASK}'"
+
+
+def masked(document: Any, names: Collection[str] = ()) -> Any:
+    """A copy of a wire document without tokens, passwords and encrypted values.
+
+    Args:
+        document: any JSON value.
+        names: of entries that are secret whatever content type a sender gives them.
+    """
     if isinstance(document, list):
-        return [masked(each) for each in document]
+        return [masked(each, names) for each in document]
     if not isinstance(document, Mapping):
         return document
-    is_secret = str(document.get("contentType", "")).lower() in _SECRET_TYPES
+    is_secret = str(document.get("contentType", "")).lower() in _SECRET_TYPES or any(
+        document.get(key) in names for key in _NAMING_KEYS
+    )
     return {
         key: MASK
-        if value is not None
-        and (key.lower() in _SECRET_KEYS or (is_secret and key == "contentValue"))
-        else masked(value)
+        if value is not None and _is_secret(key, value, is_secret)
+        else masked(value, names)
         for key, value in document.items()
     }
+
+
+def _is_secret(key: str, value: Any, is_secret: bool) -> bool:
+    key = key.lower()
+    # The `authorization` of a request's body is an object that says who may run the flow.
+    return (key in _SECRET_KEYS and not isinstance(value, Mapping)) or (
+        is_secret and key in _VALUE_KEYS
+    )
+
+
+def secrets_in(document: Any, names: Collection[str] = ()) -> Iterator[str]:
+    """Every text of a wire document that `masked` would mask."""
+    if isinstance(document, list):
+        for each in document:
+            yield from secrets_in(each, names)
+    elif isinstance(document, Mapping):
+        hidden = masked(document, names)
+        for key, value in document.items():
+            if isinstance(value, str) and hidden[key] != value:
+                yield value
+            else:
+                yield from secrets_in(value, names)
 
 
 def masked_url(url: str) -> str:
@@ -33,3 +78,35 @@ def masked_url(url: str) -> str:
         return url
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{MASK}@{host}"))
+
+
+# The secrets of what this process is doing now: user code may log or raise what it was given.
+_known: Counter[str] = Counter()
+_lock = threading.Lock()
+
+
+@contextmanager
+def hiding(secrets: Iterable[str]) -> Iterator[None]:
+    """Mask these texts in everything this process logs while the block runs."""
+    mine = {each for each in secrets if len(each) >= _SHORTEST_SECRET}
+    with _lock:
+        _known.update(mine)
+    try:
+        yield
+    finally:
+        with _lock:
+            _known.subtract(mine)
+            for each in mine:
+                if _known[each] <= 0:
+                    del _known[each]
+
+
+def redacted(text: str) -> str:
+    """The text without the secrets of what this process is doing now."""
+    if not _known:
+        return text
+    with _lock:
+        secrets = sorted(_known, key=len, reverse=True)
+    for each in secrets:
+        text = text.replace(each, MASK)
+    return text

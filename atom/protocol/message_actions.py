@@ -1,16 +1,22 @@
 """Message actions on the wire: the ServiceRequest that asks, the ServiceResponses that answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 from marshmallow import fields, validate
 
-from atom.protocol.wire import EngineValues, WireSchema, load, parse_json, sentence
-
-_HEADER_SAFE: Final = validate.Regexp(
-    r"[\x21-\x7e]+\Z", error="may hold printable ASCII characters only"
+from atom.errors import Fault
+from atom.protocol.requests import (
+    LONGEST_ID,
+    ConnectorRequest,
+    RequestSchema,
+    header_safe,
+    none_as_empty,
 )
+from atom.protocol.wire import EngineValues, WireSchema, load, sentence
+from atom.redaction import Secret
 
 
 class OutcomeSchema(WireSchema):
@@ -20,68 +26,62 @@ class OutcomeSchema(WireSchema):
     developer_name = fields.String(data_key="developerName", load_default="", allow_none=True)
 
 
-class ServiceRequestSchema(WireSchema):
+class ServiceRequestSchema(RequestSchema):
     """The part of a ServiceRequest that an Atom reads."""
 
     token = fields.String(required=True, validate=validate.Length(1, 1000))
-    tenant_id = fields.String(
-        data_key="tenantId", required=True, validate=[validate.Length(1, 100), _HEADER_SAFE]
-    )
-    state_id = fields.String(
-        data_key="stateId", load_default="", allow_none=True, validate=validate.Length(max=100)
-    )
+    tenant_id = fields.String(data_key="tenantId", required=True, validate=header_safe(LONGEST_ID))
     callback_uri = fields.String(
         data_key="callbackUri", required=True, validate=validate.Length(1, 2000)
     )
     execution_mode = fields.String(data_key="executionMode", load_default=None, allow_none=True)
-    culture = fields.Raw(load_default=None)
     inputs = EngineValues(load_default=list, allow_none=True)
     outcomes = fields.List(fields.Nested(OutcomeSchema), load_default=list, allow_none=True)
-    configuration_values = EngineValues(
-        data_key="configurationValues", load_default=list, allow_none=True
-    )
 
 
 _SERVICE_REQUEST: Final = ServiceRequestSchema()
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceRequest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRequest(ConnectorRequest):
     """What a flow sends to run a message action."""
 
-    token: str
+    token: str = field(repr=False)
     tenant_id: str
-    state_id: str
     callback_uri: str
     execution_mode: str | None
-    culture: Any
-    inputs: list[dict[str, Any]]
+    inputs: list[dict[str, Any]] = field(repr=False)
     outcomes: list[dict[str, Any]]
-    configuration_values: list[dict[str, Any]]
 
     @classmethod
-    def from_json(cls, body: bytes) -> "ServiceRequest":
-        """Read a request body.
+    def read(cls, document: Any) -> "ServiceRequest":
+        """Check a parsed body.
 
         Raises:
-            MalformedRequest: it is not JSON.
             InvalidRequest: a field is missing or wrong.
         """
-        loaded = load(_SERVICE_REQUEST, parse_json(body), "ServiceRequest")
-        for nullable in ("inputs", "outcomes", "configuration_values"):
-            loaded[nullable] = loaded[nullable] or []
-        loaded["state_id"] = loaded["state_id"] or ""
-        return cls(**loaded)
+        loaded = load(_SERVICE_REQUEST, document, "ServiceRequest")
+        return cls(**none_as_empty(loaded, "inputs", "outcomes"))
+
+    def properties(self, *, tenant_id: str, running_user: str | None) -> dict[str, str]:
+        """See ConnectorRequest."""
+        named = ConnectorRequest.properties(self, tenant_id=tenant_id, running_user=running_user)
+        named["inflowtoken"] = Secret(self.token)
+        named["inflowcallbackuri"] = self.callback_uri
+        named["inflowexecutionmode"] = self.execution_mode or ""
+        return named
 
 
-def service_response(
+def service_response(  # noqa: PLR0913 (the fields of the wire, by keyword)
     invoke_type: str,
     token: str,
     tenant_id: str,
     *,
     wait_message: str | None = None,
     outputs: Sequence[Mapping[str, Any]] = (),
+    outcome_id: str | None = None,
     root_faults: Mapping[str, str] | None = None,
+    value_faults: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """A ServiceResponse as it goes over the wire, as an answer or as a callback."""
     return {
@@ -92,9 +92,9 @@ def service_response(
         "invokeType": invoke_type,
         "waitMessage": wait_message,
         "outputs": list(outputs),
-        "selectedOutcomeId": None,
+        "selectedOutcomeId": outcome_id,
         "rootFaults": {name: sentence(message) for name, message in (root_faults or {}).items()},
-        "valueFaults": [],
+        "valueFaults": list(value_faults),
         "mode": None,
     }
 
@@ -105,16 +105,64 @@ def wait(token: str, tenant_id: str, message: str | None) -> dict[str, Any]:
     return service_response("WAIT", token, tenant_id, wait_message=shown)
 
 
-def forward(token: str, tenant_id: str, outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The flow takes its next step with every declared output."""
-    return service_response("FORWARD", token, tenant_id, outputs=outputs)
+def forward(
+    token: str,
+    tenant_id: str,
+    outputs: Sequence[Mapping[str, Any]],
+    outcome_id: str | None = None,
+) -> dict[str, Any]:
+    """The flow takes its next step, along the outcome if one is chosen, with every output."""
+    return service_response("FORWARD", token, tenant_id, outputs=outputs, outcome_id=outcome_id)
 
 
 def fault(
     token: str,
     tenant_id: str,
     outputs: Sequence[Mapping[str, Any]],
-    faults: Mapping[str, str],
+    faults: Sequence[Fault],
+    inputs: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The flow goes on with a fault; the outputs are declared but without values."""
-    return service_response("FORWARD", token, tenant_id, outputs=outputs, root_faults=faults)
+    """The flow goes on with faults; the outputs are declared but without values.
+
+    Faults of values refer to the `inputs` of the request.
+    """
+    return service_response(
+        "FORWARD",
+        token,
+        tenant_id,
+        outputs=outputs,
+        root_faults={each.name: each.message for each in faults if each.entry is None},
+        value_faults=[_value_fault(each, inputs) for each in faults if each.entry is not None],
+    )
+
+
+def _value_fault(no: Fault, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Names the value of the flow, and the property in it, by the ids that came with the input."""
+    name, _, nested = (no.entry or "").partition(".")
+    value = next((each for each in inputs if each.get("developerName") == name), {})
+    property_id = value.get("typeElementPropertyId")
+    for each in _properties(value) if nested else ():
+        if each.get("developerName") == nested:
+            property_id = each.get("typeElementPropertyId") or property_id
+            break
+    return {
+        "valueElementToReferenceId": value.get("valueElementId"),
+        "valueElementTypeElementPropertyToReferenceId": property_id,
+        "faultCode": no.name,
+        "faultMessage": sentence(no.message),
+    }
+
+
+def _properties(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    objects = value.get("objectData") or ()
+    return [each for element in objects for each in element.get("properties") or ()]
+
+
+def sealed(response: Mapping[str, Any]) -> bytes:
+    """A ServiceResponse as it is stored: without the token, which is a secret of its own place."""
+    return orjson.dumps({name: value for name, value in response.items() if name != "token"})
+
+
+def unsealed(stored: bytes, token: str) -> bytes:
+    """A stored ServiceResponse with its token, as it goes over the wire."""
+    return b'{"token":' + orjson.dumps(token) + b"," + stored[1:]

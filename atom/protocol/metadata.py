@@ -26,6 +26,7 @@ class TypeDescription:
     name: str
     summary: str
     properties: tuple[Entry, ...]
+    is_bound: bool = False  # to a data action: it can be loaded, saved and deleted
 
 
 def action_path(name: str) -> str:
@@ -37,6 +38,8 @@ def describe_service(
     actions: Sequence[ActionDescription],
     types: Sequence[TypeDescription],
     configuration_values: Sequence[Entry] = (),
+    *,
+    has_files: bool = False,
 ) -> dict[str, Any]:
     """The whole DescribeServiceResponse."""
     return {
@@ -50,8 +53,8 @@ def describe_service(
             "variant": None,
         },
         "uri": None,
-        "providesDatabase": False,
-        "providesFiles": False,
+        "providesDatabase": any(each.is_bound for each in types),
+        "providesFiles": has_files,
         "providesLogic": bool(actions),
         "providesAutoBinding": False,
         "providesIdentity": False,
@@ -115,5 +118,24 @@ def _type(described: TypeDescription) -> dict[str, Any]:
             }
             for entry in described.properties
         ],
-        "bindings": [],
+        "bindings": [_binding(described)] if described.is_bound else [],
+    }
+
+
+def _binding(described: TypeDescription) -> dict[str, Any]:
+    return {
+        "id": None,
+        "developerName": described.name,
+        "developerSummary": described.summary,
+        "databaseTableName": described.name,
+        "serviceElementId": None,
+        "propertyBindings": [
+            {
+                "databaseFieldName": entry.name,
+                "databaseContentType": None,
+                "typeElementPropertyDeveloperName": entry.name,
+                "typeElementPropertyId": None,
+            }
+            for entry in described.properties
+        ],
     }

@@ -96,14 +96,24 @@ def _write_objects(entry: Entry, content: Any) -> list[dict[str, Any]] | None:
     if not entry.content_type.is_structure or content is None:
         return None
     documents = content if entry.content_type is ContentType.LIST else [content]
-    return [_write_object(entry, document, order) for order, document in enumerate(documents)]
+    return [
+        write_object(entry.type_name or "", entry.entries, document, str(uuid4()), order)
+        for order, document in enumerate(documents)
+    ]
 
 
-def _write_object(entry: Entry, document: Mapping[str, Any], order: int) -> dict[str, Any]:
+def write_object(
+    type_name: str,
+    entries: Sequence[Entry],
+    document: Mapping[str, Any],
+    external_id: str,
+    order: int = 0,
+) -> dict[str, Any]:
+    """An MObject: a document as an object of a type."""
     return {
         "internalId": str(uuid4()),
-        "externalId": str(uuid4()),
-        "developerName": entry.type_name,
+        "externalId": external_id,
+        "developerName": type_name,
         "order": order,
         "typeElementId": None,
         "typeElementBindingDeveloperName": None,
@@ -117,6 +127,6 @@ def _write_object(entry: Entry, document: Mapping[str, Any], order: int) -> dict
                 "typeElementPropertyId": None,
                 "objectData": _write_objects(each, document.get(each.name)),
             }
-            for each in entry.entries
+            for each in entries
         ],
     }

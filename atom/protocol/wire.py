@@ -138,6 +138,15 @@ def _check_value(value: Any, where: str, depth: int) -> None:
         checked_list(value["objectData"], f"{where} objectData", _check_object, depth)
 
 
+def checked_object(value: Any, where: str) -> None:
+    """Check an MObject.
+
+    Raises:
+        ValidationError: naming what is wrong in it.
+    """
+    _check_object(value, where, 0)
+
+
 def _check_object(value: Any, where: str, depth: int) -> None:
     if not isinstance(value, dict):
         raise ValidationError(_at(where, "must be an object"))

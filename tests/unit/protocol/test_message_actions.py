@@ -3,6 +3,7 @@
 import orjson
 import pytest
 
+from atom.errors import Fault
 from atom.protocol.message_actions import fault, forward, wait
 from atom.protocol.objects import Entry, write_values
 from atom.protocol.values import ContentType
@@ -56,7 +57,7 @@ def test_forward():
 
 
 def test_fault_is_a_forward_with_root_faults_and_every_output_without_a_value():
-    answer = fault("t-1", "tenant-1", NO_OUTPUTS, {"Closed": "We are closed on Sundays."})
+    answer = fault("t-1", "tenant-1", NO_OUTPUTS, [Fault("We are closed on Sundays.", "Closed")])
     assert answer == {
         "token": "t-1",
         "tenantId": "tenant-1",
@@ -76,7 +77,7 @@ def test_fault_is_a_forward_with_root_faults_and_every_output_without_a_value():
 def test_what_a_person_sees_is_one_line_of_at_most_500_characters(text):
     shown = [
         wait("t", "x", text)["waitMessage"],
-        fault("t", "x", (), {"Fault": text})["rootFaults"]["Fault"],
+        fault("t", "x", (), [Fault(text)])["rootFaults"]["Fault"],
     ]
     for message in shown:
         assert 0 < len(message) <= 500
@@ -91,6 +92,6 @@ def test_every_answer_is_json():
     for answer in (
         wait("t", "x", "…"),
         forward("t", "x", OUTPUTS),
-        fault("t", "x", NO_OUTPUTS, {"Fault": "no"}),
+        fault("t", "x", NO_OUTPUTS, [Fault("no")]),
     ):
         assert orjson.loads(orjson.dumps(answer)) == answer

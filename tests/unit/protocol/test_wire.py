@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from atom.errors import InvalidRequest, MalformedRequest, RequestRefused
 from atom.protocol.message_actions import ServiceRequest
-from atom.protocol.wire import problems, sentence
+from atom.protocol.wire import parse_json, problems, sentence
 
 NEEDED = {"token": "t-1", "tenantId": "tenant-1", "callbackUri": "https://flow.example/back"}
 
@@ -19,12 +19,12 @@ def value(content: Any = "x", kind: Any = "ContentString", **more: Any) -> dict[
 
 
 def read(**changes: Any) -> ServiceRequest:
-    return ServiceRequest.from_json(orjson.dumps({**NEEDED, **changes}))
+    return ServiceRequest.read({**NEEDED, **changes})
 
 
 def refusal(body: bytes) -> str:
     with pytest.raises(RequestRefused) as caught:
-        ServiceRequest.from_json(body)
+        ServiceRequest.read(parse_json(body))
     assert caught.value.status == 400
     message = str(caught.value)
     assert 0 < len(message) <= 500
@@ -108,13 +108,13 @@ def test_a_content_type_in_any_case_or_none(kind):
 def test_what_is_no_json_document_is_malformed(body, says):
     assert says in refusal(body)
     with pytest.raises(MalformedRequest):
-        ServiceRequest.from_json(body)
+        ServiceRequest.read(parse_json(body))
 
 
 @pytest.mark.parametrize("document", [[], [NEEDED], "text", 7, None, True])
 def test_what_is_no_json_object_is_invalid(document):
     with pytest.raises(InvalidRequest, match="The ServiceRequest must be a JSON object"):
-        ServiceRequest.from_json(orjson.dumps(document))
+        ServiceRequest.read(document)
 
 
 @pytest.mark.parametrize("name", list(NEEDED))
@@ -207,7 +207,7 @@ def test_any_depth_of_json_is_read_or_refused(name, levels):
     body = orjson.dumps(NEEDED)[:-1] + b',"%s":' % name.encode()
     body += b"[" * levels + b"]" * levels + b"}"
     if name == "culture" and levels < 1024:
-        assert ServiceRequest.from_json(body).token == "t-1"
+        assert ServiceRequest.read(parse_json(body)).token == "t-1"
     else:
         refusal(body)
 
@@ -297,7 +297,7 @@ near_requests = st.fixed_dictionaries(
 
 def read_or_refused(body: bytes) -> None:
     try:
-        request = ServiceRequest.from_json(body)
+        request = ServiceRequest.read(parse_json(body))
     except RequestRefused as error:
         refused = error
     else:

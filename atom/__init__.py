@@ -5,8 +5,11 @@ Declare a Flow Service, and the flows that call it wait, show progress and resum
 
 from atom import fields
 from atom.context import Execution
-from atom.errors import AtomError, DeclarationError, Fault
+from atom.errors import AtomError, DeclarationError, Fault, Faults
+from atom.files import UploadedFile
+from atom.object_type import Record
 from atom.profile import Profile
+from atom.query import Page, Query
 from atom.service import FlowService
 
 __all__ = [
@@ -14,7 +17,12 @@ __all__ = [
     "DeclarationError",
     "Execution",
     "Fault",
+    "Faults",
     "FlowService",
+    "Page",
     "Profile",
+    "Query",
+    "Record",
+    "UploadedFile",
     "fields",
 ]

@@ -8,7 +8,10 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
+from atom.data_action import Operation
 from atom.errors import AtomError, CatalogError, NotFound
+from atom.file_resource import FileOperation
+from atom.message_process import MessageProcess
 from atom.process import Process
 from atom.service import FlowService
 
@@ -28,6 +31,7 @@ class Catalog:
                 )
             service.freeze()
         self.services: Final[Mapping[str, FlowService]] = MappingProxyType(found)
+        self._processes: Final = {name: service.processes for name, service in found.items()}
 
     def service(self, name: str) -> FlowService:
         """Look a service up by its External Name.
@@ -41,20 +45,67 @@ class Catalog:
             raise NotFound(f"There is no service “{name}” here.") from None
 
     def process(self, service: str, action: str) -> Process:
-        """Look the process behind a message action up.
+        """Look a process up by the name of its action.
 
         Raises:
             NotFound: there is no such service or action.
         """
         try:
-            return self.service(service).processes[action]
+            return self._processes[self.service(service).name][action]
         except KeyError:
             raise NotFound(f"Service “{service}” has no action “{action}”.") from None
+
+    def message_process(self, service: str, action: str) -> MessageProcess:
+        """Look the process behind a message action up; raises as `process` does."""
+        process = self.process(service, action)
+        if not isinstance(process, MessageProcess):
+            raise NotFound(f"“{action}” of service “{service}” is no message action.")
+        return process
+
+    def data_process(self, service: str, type_name: str, operation: Operation) -> Process:
+        """Look the process behind a data action up.
+
+        Raises:
+            NotFound: there is no such service or type, or the type has no such process.
+        """
+        declared = self.service(service).data_actions
+        if type_name not in declared:
+            known = ", ".join(declared) or "none"
+            raise NotFound(
+                f"Service “{service}” has no data action for the type “{type_name}”; "
+                f"there are: {known}."
+            )
+        return self._operation(service, declared[type_name].processes, type_name, operation)
+
+    def file_process(self, service: str, path: str, operation: FileOperation) -> Process:
+        """Look the process behind a file resource up.
+
+        Raises:
+            NotFound: there is no such service or resource, or it has no such process.
+        """
+        declared = self.service(service).file_resources
+        if path not in declared:
+            known = ", ".join(declared) or "none"
+            raise NotFound(
+                f"Service “{service}” has no file resource “{path}”; there are: {known}."
+            )
+        return self._operation(service, declared[path].processes, path, operation)
+
+    @staticmethod
+    def _operation(
+        service: str, processes: Mapping[Any, Process], name: str, operation: str
+    ) -> Process:
+        if operation not in processes:
+            raise NotFound(
+                f"“{name}” of service “{service}” has no process for {operation}; "
+                f"there are: {', '.join(processes) or 'none'}."
+            )
+        return processes[operation]
 
     def processes(self) -> Iterator[Process]:
         """Every process of every service."""
         for service in self.services.values():
-            yield from service.processes.values()
+            yield from self._processes[service.name].values()
 
 
 def load_catalog(references: Iterable[str]) -> Catalog:

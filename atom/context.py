@@ -1,9 +1,14 @@
 """What a process may ask of its execution."""
 
 import logging
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
+
+from atom.errors import UnknownOutcome
+from atom.protocol.running_user import RunningUser
 
 _T = TypeVar("_T")
 
@@ -37,10 +42,22 @@ class ExecutionLog(logging.LoggerAdapter[logging.Logger]):
         return msg, kwargs
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What the request brought along beside its document."""
+
+    user: RunningUser | None = None
+    culture: Any = None
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    outcomes: Sequence[str] = ()
+    flow: Callable[[], Any] | None = None  # makes the Flow Client connector
+
+
 class Execution:
     """One run of a process, as the process sees it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (made in two places, by keyword)
         self,
         execution_id: str,
         journal: Journal,
@@ -50,8 +67,11 @@ class Execution:
         flow_state_id: str,
         attempt: int,
         deadline: datetime,
+        circumstances: Circumstances | None = None,
     ) -> None:
         self._journal = journal
+        self._circumstances = circumstances = circumstances or Circumstances()
+        self._outcome: str | None = None
         self.id = execution_id
         """The execution id; also the id of the Celery task."""
         self.tenant_id = tenant_id
@@ -62,6 +82,14 @@ class Execution:
         """1 on the first try; more after a worker was lost."""
         self.deadline = deadline
         """When the flow will be told that this execution timed out."""
+        self.user = circumstances.user
+        """Who runs the flow, where the flow says so."""
+        self.culture = circumstances.culture
+        """The culture of the request as it came: brand, language, country, variant."""
+        self.configuration = circumstances.configuration
+        """The service's configuration values, typed, by name."""
+        self.properties = circumstances.properties
+        """The process properties by their names on the platform; texts all."""
         self.log = ExecutionLog(logging.getLogger(f"atom.process.{process_name}"), execution_id)
         """A standard logger; its lines carry the execution id."""
 
@@ -84,7 +112,8 @@ class Execution:
 
         The outcome is recorded under the step's position and name; a later attempt of this
         execution receives it without running the function again. Between the function's end and
-        the record the worker may still die: a step can run twice, a recorded one cannot.
+        the record the worker may still die: a step can run twice, a recorded one cannot. What is
+        recorded stays in the history: return no secret.
 
         Raises:
             StepMismatch: the process asks for another step than the one recorded here.
@@ -92,6 +121,32 @@ class Execution:
             ClaimLost: this attempt no longer counts; let it end the process.
         """
         return self._journal.step(name, lambda: function(*args, **kwargs))
+
+    def outcome(self, name: str) -> None:
+        """Choose along which outcome of its step the flow goes on; the last choice counts.
+
+        Raises:
+            UnknownOutcome: the step has none of that name.
+        """
+        if name not in self._circumstances.outcomes:
+            raise UnknownOutcome(name, tuple(self._circumstances.outcomes))
+        self._outcome = name
+
+    @property
+    def chosen_outcome(self) -> str | None:
+        """The name of the outcome chosen so far."""
+        return self._outcome
+
+    @cached_property
+    def flow(self) -> Any:
+        """The Flow Client connector (see `atom.FlowClient`), as the ATOM_FLOW_… settings say.
+
+        Raises:
+            SettingsError: they do not say which flow platform.
+        """
+        if self._circumstances.flow is None:
+            raise RuntimeError("this execution was made without a Flow Client connector")
+        return self._circumstances.flow()
 
     @property
     def cancelled(self) -> bool:

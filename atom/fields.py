@@ -15,6 +15,7 @@ from marshmallow.fields import UUID, Email, Enum, Field, List, Nested, Url
 
 from atom.protocol import values
 from atom.protocol.values import ContentType
+from atom.redaction import Secret
 
 __all__ = [
     "UUID",
@@ -57,13 +58,20 @@ class String(_Text):
     content_type: ClassVar = ContentType.STRING
 
 
-class Password(_Text):
+class _SecretText(_Text):
+    """Text that loads to a `Secret`, which does not show itself."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Secret:
+        return Secret(super()._deserialize(value, attr, data, **kwargs))
+
+
+class Password(_SecretText):
     """Text that is never logged or shown (ContentPassword)."""
 
     content_type: ClassVar = ContentType.PASSWORD
 
 
-class Encrypted(_Text):
+class Encrypted(_SecretText):
     """Text that the platform keeps encrypted; never logged or shown (ContentEncrypted)."""
 
     content_type: ClassVar = ContentType.ENCRYPTED

@@ -1,24 +1,29 @@
-"""A process: a plain function and the options it was declared with."""
+"""A process: a plain function, its options, and how it is asked and answers."""
 
 import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from functools import cached_property
+from io import RawIOBase
+from typing import Any, ClassVar, Final
 
-from marshmallow import ValidationError
-
-from atom.errors import DeclarationError, InvalidResult
+from atom.configuration import Configuration
+from atom.context import Execution
+from atom.errors import DeclarationError, Fault
 from atom.names import CALLBACKS, PROCESSES, RECOVERY, process_task
-from atom.outcome import dump_response
-from atom.profile import Profile, entries_of, load_request
-from atom.protocol.metadata import ActionDescription
-from atom.protocol.objects import Document, Entry, read_values, write_values
+from atom.protocol.files import Upload
+from atom.protocol.objects import Entry, nested_entries
+from atom.protocol.requests import ConnectorRequest
 
 MAX_SYNC_TIMEOUT_SECONDS: Final = 59
 DEFAULT_WAIT_MESSAGE: Final = "Working on it…"
 DEFAULT_TIMEOUT_SECONDS: Final = 86_400
+# Of a process whose caller is gone after a minute at most.
+DEFAULT_SYNCHRONOUS_TIMEOUT_SECONDS: Final = 300
 
 ProcessFunction = Callable[..., Any]
+OpenFile = Callable[[Upload], RawIOBase]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +76,11 @@ class ProcessOptions:
             )
 
 
-class Process:
-    """A declared message action: the function behind it and what the flow sees of it."""
+class Process(ABC):
+    """What a listener and a worker need of a declared process, whatever kind it is of."""
+
+    is_synchronous: ClassVar[bool]
+    """Whether the flow waits in the request itself: there is no WAIT and no callback."""
 
     def __init__(
         self,
@@ -80,45 +88,64 @@ class Process:
         action: str,
         function: ProcessFunction,
         *,
-        summary: str = "",
-        request: type[Profile] | None = None,
-        response: type[Profile] | None = None,
+        configuration: Configuration,
         options: ProcessOptions,
     ) -> None:
         self.service: Final = service
         self.action: Final = action
         self.function: Final = function
+        self.configuration: Final = configuration
         self.options: Final = options
         self.task_name: Final = process_task(service, action)
-        self.inputs: Final[tuple[Entry, ...]] = entries_of(request, f"{action} REQUEST")
-        self.outputs: Final[tuple[Entry, ...]] = entries_of(response, f"{action} RESPONSE")
-        self.description: Final = ActionDescription(action, summary, self.inputs, self.outputs)
-        options.check(f"Action “{action}” of service “{service}”")
-        self._request: Final = request() if request else None
-        self._response: Final = response() if response else None
-        self._no_outputs: Final = write_values(self.outputs, {})
 
-    def load(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        """Validate the inputs of a request: what the function receives.
+    @abstractmethod
+    def read(self, document: Any) -> ConnectorRequest:
+        """The request as its kind, from the parsed body (or as it was stored).
 
         Raises:
-            InvalidRequest: naming every entry that is missing or wrong.
+            InvalidRequest: a field is missing or wrong.
         """
-        return load_request(self._request, read_values(self.inputs, inputs))
 
-    def dump(self, result: Any) -> list[dict[str, Any]]:
-        """Validate what the function returned: every declared output as an EngineValue.
+    @abstractmethod
+    def check(self, request: Any) -> None:
+        """Refuse, before anything is stored, what the process could not be called with.
 
         Raises:
-            InvalidResult: naming every entry that is missing, unknown or wrong.
+            InvalidRequest: naming what is missing or wrong.
         """
-        try:
-            document: Document = dump_response(self._response, result)
-        except ValidationError as error:
-            found = "; ".join(cast(list[str], error.messages))
-            raise InvalidResult(self.task_name, found) from None
-        return write_values(self.outputs, document)
 
-    def no_outputs(self) -> list[dict[str, Any]]:
-        """Every declared output without a value: what goes with a fault."""
-        return self._no_outputs
+    @abstractmethod
+    def call(self, request: Any, execution: Execution, open_file: OpenFile) -> dict[str, Any]:
+        """Run the function; the response document that says it completed.
+
+        Raises:
+            Fault, Faults: the process said no.
+            InvalidRequest: the request was accepted by a listener with other declarations.
+            InvalidResult: what it returned fits no response.
+        """
+
+    @abstractmethod
+    def refusal(
+        self, token: str, tenant_id: str, faults: Sequence[Fault], *, request: Any, status: int
+    ) -> dict[str, Any]:
+        """The response document that says it did not complete.
+
+        Args:
+            token: of the waiting step; without meaning for a synchronous request.
+            tenant_id: of the flow that asks.
+            faults: what a person may read of the reason.
+            request: the request where it could be read, else None.
+            status: for a request that is answered with an HTTP status.
+        """
+
+    @property
+    @abstractmethod
+    def entries(self) -> Sequence[Entry]:
+        """Everything that its requests and responses may hold."""
+
+    @cached_property
+    def secret_names(self) -> frozenset[str]:
+        """The names of its secret entries, at any depth, and of secret configuration values."""
+        entries = [*self.entries, *self.configuration.entries]
+        nested = [inner for each in nested_entries(entries) for inner in each.entries]
+        return frozenset(each.name for each in (*entries, *nested) if each.content_type.is_secret)

@@ -159,7 +159,9 @@ def check_type_names(entry_sets: Sequence[tuple[Entry, ...]]) -> dict[str, tuple
     return types
 
 
-def load_request(profile: Profile | None, document: Document) -> dict[str, Any]:
+def load_request(
+    profile: Profile | None, document: Document, what: str = "inputs"
+) -> dict[str, Any]:
     """Validate the inputs of a request and turn them into what a process receives.
 
     Raises:
@@ -171,5 +173,5 @@ def load_request(profile: Profile | None, document: Document) -> dict[str, Any]:
         loaded: dict[str, Any] = profile.load(document)
     except ValidationError as error:
         found = "; ".join(problems(error.messages))
-        raise InvalidRequest(sentence(f"The inputs are not valid: {found}.")) from None
+        raise InvalidRequest(sentence(f"The {what} are not valid: {found}.")) from None
     return loaded

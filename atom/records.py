@@ -61,9 +61,12 @@ class NewExecution:
     token: str = field(repr=False)
     callback_uri: str
     authorization: str | None = field(repr=False)
-    request: bytes = field(repr=False)  # the ServiceRequest as it came
+    request: bytes = field(repr=False)  # the request without its secrets
+    private_request: bytes | None = field(default=None, repr=False)  # with them, where it has any
     timeout_seconds: float
     sync_timeout_seconds: float = 0
+    # The flow waits in the request itself: no token, no callback, and no use after that time.
+    is_synchronous: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +81,13 @@ class Claim:
     tenant_id: str
     state_id: str
     token: str = field(repr=False)
-    request: bytes = field(repr=False)
+    authorization: str | None = field(repr=False)
+    request: bytes = field(repr=False)  # with its secrets, but for the token
     accepted_at: datetime
     deadline: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """What an answer to a flow needs of an execution."""
 

@@ -1,13 +1,22 @@
 """FlowService: what one Path to Service offers, collected as it is declared."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from marshmallow.fields import Field
+
+from atom import fields
+from atom.configuration import Configuration
+from atom.data_action import DataAction
 from atom.errors import DeclarationError
+from atom.file_resource import FileResource
+from atom.message_process import FaultStyle, MessageProcess
 from atom.names import PROCESSES
+from atom.object_type import ObjectType
 from atom.process import (
+    DEFAULT_SYNCHRONOUS_TIMEOUT_SECONDS,
     DEFAULT_TIMEOUT_SECONDS,
     DEFAULT_WAIT_MESSAGE,
     Process,
@@ -21,11 +30,11 @@ _Function = TypeVar("_Function", bound=ProcessFunction)
 
 # The External Name is one segment of the Path to Service and part of every task name.
 _SERVICE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_ACTION_NAME_LENGTH: Final = 200
+_NAME_LENGTH: Final = 200
 
 
 class FlowService:
-    """A Flow Service under `/fs/<name>`; declare its actions with the decorators below."""
+    """A Flow Service under `/fs/<name>`; declare what it offers with the methods below."""
 
     def __init__(self, name: str, *, summary: str = "") -> None:
         if not isinstance(name, str) or not _SERVICE_NAME.fullmatch(name):
@@ -34,11 +43,14 @@ class FlowService:
             )
         self.name: Final = name
         self.summary: Final = summary
-        self._processes: dict[str, Process] = {}
+        self.configuration: Final = Configuration(name)
+        self._message_processes: dict[str, MessageProcess] = {}
+        self._data_actions: dict[str, DataAction] = {}
+        self._file_resources: dict[str, FileResource] = {}
         self._frozen = False
 
     def __repr__(self) -> str:
-        return f"FlowService({self.name!r}, {len(self._processes)} message actions)"
+        return f"FlowService({self.name!r}, {len(self.processes)} processes)"
 
     @property
     def path(self) -> str:
@@ -46,9 +58,40 @@ class FlowService:
         return f"/fs/{self.name}"
 
     @property
+    def message_processes(self) -> Mapping[str, MessageProcess]:
+        """Its message actions by name."""
+        return MappingProxyType(self._message_processes)
+
+    @property
+    def data_actions(self) -> Mapping[str, DataAction]:
+        """Its data actions by the name of their type."""
+        return MappingProxyType(self._data_actions)
+
+    @property
+    def file_resources(self) -> Mapping[str, FileResource]:
+        """Its file resources by their path."""
+        return MappingProxyType(self._file_resources)
+
+    @property
     def processes(self) -> Mapping[str, Process]:
-        """Its processes by action name."""
-        return MappingProxyType(self._processes)
+        """Every process by the name of its action: `Retrieve`, `Contact.save`, `/file.upload`."""
+        return MappingProxyType({each.action: each for each in self._processes()})
+
+    def configuration_value(
+        self, name: str, kind: type[Field[Any]] = fields.String, *, required: bool = False
+    ) -> None:
+        """Declare a value that is set on the connector and sent with each request.
+
+        Args:
+            name: as the flow's builder sees it; processes read `execution.configuration[name]`.
+            kind: a simple kind; what is a `fields.Password` is never logged or shown.
+            required: whether a request without it is refused.
+
+        Raises:
+            DeclarationError: the declaration is one that no flow could use.
+        """
+        self._refuse_when_frozen(name)
+        self.configuration.declare(name, kind, required=required)
 
     def message_action(  # noqa: PLR0913 (each is an option of the declaration, by keyword)
         self,
@@ -57,6 +100,7 @@ class FlowService:
         summary: str = "",
         request: type[Profile] | None = None,
         response: type[Profile] | None = None,
+        faults: FaultStyle = "root",
         wait_message: str = DEFAULT_WAIT_MESSAGE,
         sync_timeout: int = 0,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
@@ -65,23 +109,25 @@ class FlowService:
         """Declare the decorated function `f(request, execution)` as a message action.
 
         The function stays as it is. Without a `summary` the first line of its docstring is taken.
+        With `faults="outputs"` the action has the outputs success, errorCode and errorMessage
+        beside its own, and a fault is told in them instead of as a root fault.
 
         Raises:
             DeclarationError: the declaration is one that no flow could use.
         """
-        self._check_action_name(name)
+        self._check_name("an action", name)
 
         def declare(function: _Function) -> _Function:
-            self._refuse_when_frozen(name)
-            self._refuse_twice(name)
-            lines = (function.__doc__ or "").strip().splitlines()
-            process = Process(
+            self._may_declare(name)
+            process = MessageProcess(
                 self.name,
                 name,
                 function,
-                summary=summary or (lines[0] if lines else ""),
+                summary=summary or _first_line(function),
                 request=request,
                 response=response,
+                faults=faults,
+                configuration=self.configuration,
                 options=ProcessOptions(
                     wait_message=wait_message,
                     sync_timeout=sync_timeout,
@@ -90,43 +136,142 @@ class FlowService:
                 ),
             )
             # Before it is added, so that a refused declaration leaves the service as it was.
-            self._types([*self._processes.values(), process])
-            self._processes[name] = process
+            self._types([*self._message_processes.values(), process], self._data_actions)
+            self._message_processes[name] = process
             return function
 
         return declare
 
+    def data_action(
+        self,
+        name: str,
+        *,
+        profile: type[Profile],
+        key: str,
+        summary: str = "",
+        timeout: float = DEFAULT_SYNCHRONOUS_TIMEOUT_SECONDS,
+        queue: str = PROCESSES,
+    ) -> DataAction:
+        """Declare an object type; the decorators of what is returned add its processes.
+
+        Args:
+            name: of the type in Flow.
+            profile: its properties; flat.
+            key: the attribute of a record (of the profile or beside it) that identifies it.
+            summary: shown to the flow's builder.
+            timeout: seconds after which an execution is given up; the caller waits no longer
+                than ATOM_SYNC_SECONDS.
+            queue: whose workers run it.
+
+        Raises:
+            DeclarationError: the declaration is one that no flow could use.
+        """
+        where = f"Data action “{name}” of service “{self.name}”"
+        self._check_name("a data action", name)
+        self._refuse_when_frozen(name)
+        if name in self._data_actions:
+            raise DeclarationError(f"Service “{self.name}” declares the type “{name}” twice.")
+        declared = DataAction(
+            self.name,
+            ObjectType(where, name, profile, key),
+            summary=summary,
+            configuration=self.configuration,
+            options=_synchronous(where, timeout, queue),
+            may_declare=self._may_declare,
+        )
+        self._types(list(self._message_processes.values()), {**self._data_actions, name: declared})
+        self._data_actions[name] = declared
+        return declared
+
+    def file_resource(
+        self,
+        path: str,
+        *,
+        response: type[Profile] | None = None,
+        timeout: float = DEFAULT_SYNCHRONOUS_TIMEOUT_SECONDS,
+        queue: str = PROCESSES,
+    ) -> FileResource:
+        """Declare a resource path; the decorators of what is returned add its processes.
+
+        Args:
+            path: the flow's resource path, such as `/file`.
+            response: the entries of a file's object where the ten standard ones will not do.
+            timeout: as for a data action.
+            queue: whose workers run it.
+
+        Raises:
+            DeclarationError: the declaration is one that no flow could use.
+        """
+        self._refuse_when_frozen(path)
+        declared = FileResource(
+            self.name,
+            path,
+            response,
+            configuration=self.configuration,
+            options=_synchronous(f"File resource {path} of “{self.name}”", timeout, queue),
+            may_declare=self._may_declare,
+        )
+        if declared.path in self._file_resources:
+            raise DeclarationError(
+                f"Service “{self.name}” declares the file resource {declared.path} twice."
+            )
+        self._file_resources[declared.path] = declared
+        return declared
+
     def describe(self) -> dict[str, Any]:
         """The DescribeServiceResponse of this service."""
-        processes = list(self._processes.values())
+        processes = list(self._message_processes.values())
         return describe_service(
-            [process.description for process in processes], self._types(processes)
+            [process.description for process in processes],
+            self._types(processes, self._data_actions),
+            self.configuration.entries,
+            has_files=bool(self._file_resources),
         )
 
     def freeze(self) -> None:
         """Refuse declarations from here on: a service is complete before it is served."""
         self._frozen = True
 
-    def _types(self, processes: list[Process]) -> list[TypeDescription]:
+    def _processes(self) -> Iterator[Process]:
+        yield from self._message_processes.values()
+        for data_action in self._data_actions.values():
+            yield from data_action.processes.values()
+        for resource in self._file_resources.values():
+            yield from resource.processes.values()
+
+    def _types(
+        self, processes: list[MessageProcess], data_actions: Mapping[str, DataAction]
+    ) -> list[TypeDescription]:
         try:
             types = check_type_names(
                 [entries for process in processes for entries in (process.inputs, process.outputs)]
             )
         except DeclarationError as error:
             raise DeclarationError(f"Service “{self.name}”: {error}") from None
-        return [TypeDescription(name, "", properties) for name, properties in types.items()]
+        for name in data_actions:
+            if name in types:
+                raise DeclarationError(
+                    f"Service “{self.name}”: the type “{name}” is made by a message action too; "
+                    "rename one of them."
+                )
+        bound = [
+            TypeDescription(name, each.summary, each.object_type.entries, is_bound=True)
+            for name, each in data_actions.items()
+        ]
+        return [*bound, *(TypeDescription(name, "", inner) for name, inner in types.items())]
 
-    def _check_action_name(self, name: str) -> None:
-        if not isinstance(name, str) or not name.strip() or len(name) > _ACTION_NAME_LENGTH:
+    def _check_name(self, what: str, name: str) -> None:
+        if not isinstance(name, str) or not name.strip() or len(name) > _NAME_LENGTH:
             raise DeclarationError(
-                f"Service “{self.name}”: an action needs a name of 1 to {_ACTION_NAME_LENGTH} "
+                f"Service “{self.name}”: {what} needs a name of 1 to {_NAME_LENGTH} "
                 f"characters, not {name!r}."
             )
 
-    def _refuse_twice(self, name: str) -> None:
-        if name in self._processes:
+    def _may_declare(self, action: str) -> None:
+        self._refuse_when_frozen(action)
+        if action in self.processes:
             raise DeclarationError(
-                f"Service “{self.name}” declares the action “{name}” twice; rename one of them."
+                f"Service “{self.name}” declares the action “{action}” twice; rename one of them."
             )
 
     def _refuse_when_frozen(self, name: str) -> None:
@@ -135,3 +280,14 @@ class FlowService:
                 f"Service “{self.name}” is being served already; declare “{name}” when its "
                 "module is imported."
             )
+
+
+def _synchronous(where: str, timeout: float, queue: str) -> ProcessOptions:
+    options = ProcessOptions(timeout=timeout, queue=queue)
+    options.check(where)
+    return options
+
+
+def _first_line(function: ProcessFunction) -> str:
+    lines = (function.__doc__ or "").strip().splitlines()
+    return lines[0] if lines else ""

@@ -23,12 +23,14 @@ FLOW_HOSTS: Final = (
 )
 
 _MAX_HEADROOM: Final = 3600
+_FLOW_GIVES_UP_SECONDS: Final = 60
 
 
 def _setting(variable: str, read: Callable[..., Any], default: Any, meaning: str) -> Any:
     """One setting; `read` is the environs parser method that understands its text."""
     metadata = {"variable": variable, "read": read, "meaning": meaning}
-    return field(default=default, metadata=metadata)
+    is_secret = variable.endswith(("_PASSWORD", "_URL"))
+    return field(default=default, metadata=metadata, repr=not is_secret)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,42 @@ class Settings:
     max_request_bytes: int = _setting(
         "ATOM_MAX_REQUEST_BYTES", Env.int, 5_242_880, "Larger requests are refused with 413."
     )
+    sync_seconds: float = _setting(
+        "ATOM_SYNC_SECONDS",
+        Env.float,
+        45.0,
+        "How long a data or file request waits for its process; then it is answered with 504. "
+        "Below 60, when the flow itself gives up.",
+    )
+    max_file_bytes: int = _setting(
+        "ATOM_MAX_FILE_BYTES", Env.int, 104_857_600, "Larger uploads are refused with 413."
+    )
+    file_store: str = _setting(
+        "ATOM_FILE_STORE",
+        Env.str,
+        "",
+        "Where uploads are kept until their process has read them: an fsspec URL such as "
+        "`s3://bucket/uploads` (needs the extra `files`); in Redis where it is empty.",
+    )
+    file_hours: float = _setting(
+        "ATOM_FILE_HOURS", Env.float, 1.0, "When an upload that nobody read is forgotten."
+    )
+    flow_url: str = _setting(
+        "ATOM_FLOW_URL",
+        Env.str,
+        "",
+        "The flow platform that `execution.flow` calls, such as https://flow.boomi.com.",
+    )
+    flow_tenant: str = _setting(
+        "ATOM_FLOW_TENANT",
+        Env.str,
+        "",
+        "The tenant of those flows; the one whose flow asks where it is empty.",
+    )
+    flow_username: str = _setting(
+        "ATOM_FLOW_USERNAME", Env.str, "", "Who runs them, where they are protected."
+    )
+    flow_password: str = _setting("ATOM_FLOW_PASSWORD", Env.str, "", "The password for that.")
     listener_processes: int = _setting(
         "ATOM_LISTENER_PROCESSES", Env.int, 2, "Processes of the listener."
     )
@@ -152,6 +190,11 @@ class Settings:
             raise SettingsError("ATOM_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
         if self.lease_seconds < 1 or self.lease_seconds > _MAX_HEADROOM:
             raise SettingsError(f"ATOM_LEASE_SECONDS must be from 1 to {_MAX_HEADROOM}.")
+        if self.sync_seconds >= _FLOW_GIVES_UP_SECONDS:
+            raise SettingsError(
+                f"ATOM_SYNC_SECONDS must be below {_FLOW_GIVES_UP_SECONDS}, when the flow gives "
+                f"up, not {self.sync_seconds:g}."
+            )
         split_bind("ATOM_BIND", self.bind)
         split_bind("ATOM_SANDBOX_BIND", self.sandbox_bind)
 

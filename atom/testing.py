@@ -1,12 +1,19 @@
 """For service authors: run a process in a test, without Redis, Celery or a flow."""
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from atom.context import Execution
+from atom.context import Circumstances, Execution
 from atom.errors import StepMismatch
 from atom.execution.journal import decode, encode
+from atom.files import UploadedFile
+from atom.profile import Profile
+from atom.protocol.files import Upload, safe_content_type, safe_name
+from atom.protocol.query_filter import ListFilter
+from atom.protocol.running_user import RunningUser
+from atom.query import Query
 
 _T = TypeVar("_T")
 
@@ -43,8 +50,27 @@ class MemoryJournal:
         self._position = 0
 
 
-def execution(journal: MemoryJournal | None = None, *, attempt: int = 1) -> Execution:
-    """An execution to call a process with."""
+def execution(
+    journal: MemoryJournal | None = None,
+    *,
+    attempt: int = 1,
+    user: RunningUser | None = None,
+    configuration: Mapping[str, Any] | None = None,
+    properties: Mapping[str, str] | None = None,
+    outcomes: Sequence[str] = (),
+    flow: Any = None,
+) -> Execution:
+    """An execution to call a process with.
+
+    Args:
+        journal: to look at afterwards, or to replay.
+        attempt: above 1 for what a later worker would see.
+        user: who runs the flow.
+        configuration: the service's configuration values, by name.
+        properties: process properties, by their names on the platform.
+        outcomes: the names that `execution.outcome` may choose from.
+        flow: what stands in for the Flow Client connector.
+    """
     journal = journal or MemoryJournal()
     journal.rewind()
     return Execution(
@@ -55,4 +81,51 @@ def execution(journal: MemoryJournal | None = None, *, attempt: int = 1) -> Exec
         flow_state_id="22222222-2222-4222-8222-222222222222",
         attempt=attempt,
         deadline=datetime.now(UTC) + timedelta(days=1),
+        circumstances=Circumstances(
+            user=user,
+            configuration=configuration or {},
+            properties=properties or {},
+            outcomes=outcomes,
+            flow=lambda: flow,
+        ),
     )
+
+
+def query(profile: type[Profile], list_filter: Mapping[str, Any] | None = None) -> Query:
+    """A query as a flow asks it, from a `listFilter` of the wire.
+
+    Raises:
+        InvalidRequest: it fits the profile not.
+    """
+    return Query.load(profile(), ListFilter.read(dict(list_filter or {})))
+
+
+def uploaded_file(
+    content: bytes, name: str = "file.txt", content_type: str = "text/plain"
+) -> UploadedFile:
+    """A file as a process gets it."""
+    upload = Upload("test", safe_name(name), safe_content_type(content_type), len(content))
+    return UploadedFile(_Bytes(content), upload)
+
+
+class _Bytes(io.RawIOBase):
+    """Bytes as the raw part of a buffered reader."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self._content = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._content.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._content.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        return self._content.readinto(buffer)

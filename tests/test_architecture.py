@@ -17,7 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
     {"errors", "names", "redaction", "logs"},
     {"protocol"},
-    {"profile", "fields", "outcome", "context", "process", "service"},
+    {
+        *("profile", "fields", "outcome", "context", "configuration", "files", "service"),
+        *("conditions", "sql", "query", "object_type"),
+        *("process", "message_process", "object_process", "data_action", "file_resource"),
+    },
     {"settings", "catalog", "records"},
     {"store", "flow", "publisher", "broker"},
     {"execution", "metrics"},

@@ -10,7 +10,7 @@ from typing import Any
 from celery import Celery
 
 from atom.catalog import Catalog
-from atom.errors import StoreUnavailable
+from atom.errors import SettingsError, StoreUnavailable
 from atom.execution.delivery import Deliverer
 from atom.execution.recovery import Recovery
 from atom.execution.runner import Runner
@@ -19,6 +19,7 @@ from atom.names import DELIVER_TASK, RECOVER_TASK
 from atom.publisher import Publisher
 from atom.settings import Settings
 from atom.store import RedisStore
+from atom.store.files import FileStore, file_store
 
 _log = logging.getLogger(__name__)
 
@@ -38,15 +39,30 @@ class _Parts:
         return Publisher(self._settings.broker)
 
     @cached_property
+    def _files(self) -> FileStore:
+        return file_store(self._settings)
+
+    @cached_property
     def runner(self) -> Runner:
         return Runner(
             self._catalog,
             self._store,
             self._publisher,
+            self._files,
             lease_seconds=self._settings.lease_seconds,
             max_attempts=self._settings.max_attempts,
             worker=f"{socket.gethostname()}:{os.getpid()}",
+            make_flow_client=self._flow_client,
         )
+
+    def _flow_client(self, tenant_id: str) -> Any:
+        settings = self._settings
+        if not settings.flow_url:
+            raise SettingsError(
+                "execution.flow needs ATOM_FLOW_URL: the flow platform that it calls, such as "
+                "https://flow.boomi.com."
+            )
+        raise NotImplementedError
 
     @cached_property
     def deliverer(self) -> Deliverer:
@@ -55,7 +71,7 @@ class _Parts:
 
     @cached_property
     def recovery(self) -> Recovery:
-        return Recovery(self._catalog, self._store, self._publisher)
+        return Recovery(self._catalog, self._store, self._publisher, self._files)
 
 
 def register_tasks(app: Celery, settings: Settings, catalog: Catalog) -> None:

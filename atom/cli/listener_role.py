@@ -16,6 +16,7 @@ from atom.logs import configure_logging
 from atom.publisher import Publisher
 from atom.settings import Settings, is_loopback, split_bind
 from atom.store import RedisStore
+from atom.store.files import file_store
 
 _GRACEFUL_SECONDS = 30
 
@@ -36,7 +37,9 @@ def serve(settings: Settings) -> None:
     check_free("ATOM_BIND", host, port)
     configure_logging(settings.log_level)
     catalog = load_catalog(settings.services)
-    app = create_app(settings, catalog, RedisStore(settings), Publisher(settings.broker))
+    app = create_app(
+        settings, catalog, RedisStore(settings), Publisher(settings.broker), file_store(settings)
+    )
     _Gunicorn(app, settings).run()
 
 

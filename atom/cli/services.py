@@ -6,6 +6,7 @@ from rich.table import Table
 
 from atom.catalog import load_catalog
 from atom.cli.output import wide_console
+from atom.object_process import ObjectProcess
 from atom.protocol.objects import Entry
 from atom.settings import Settings
 
@@ -32,7 +33,7 @@ def services(as_json: bool) -> None:
         )
         for heading in ("Action", "Inputs", "Outputs", "Queue", "Sync", "Timeout"):
             table.add_column(heading)
-        for process in service.processes.values():
+        for process in service.message_processes.values():
             table.add_row(
                 process.action,
                 _entries(process.inputs),
@@ -41,6 +42,16 @@ def services(as_json: bool) -> None:
                 f"{process.options.sync_timeout} s",
                 f"{process.options.timeout:g} s",
             )
+        for each in service.processes.values():
+            if isinstance(each, ObjectProcess):
+                table.add_row(
+                    each.action,
+                    "",
+                    _entries(each.object_type.entries),
+                    each.options.queue,
+                    "always",
+                    f"{each.options.timeout:g} s",
+                )
         wide_console().print(table)
 
 

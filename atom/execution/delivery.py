@@ -9,7 +9,7 @@ import orjson
 from atom.execution.wakeup import wake_callbacks
 from atom.flow import callback
 from atom.flow.transport import Transport, TransportError
-from atom.protocol.message_actions import wait
+from atom.protocol.message_actions import unsealed, wait
 from atom.publisher import Publisher
 from atom.records import Attempt, Delivery
 from atom.store import ExecutionStore
@@ -62,8 +62,9 @@ class Deliverer:
         return decision.verdict.value
 
     def _post(self, delivery: Delivery) -> tuple[int | None, str, dict[str, str]]:
-        body = delivery.response
-        if not delivery.is_final or body is None:
+        if delivery.is_final and delivery.response is not None:
+            body = unsealed(delivery.response, delivery.token)
+        else:
             body = orjson.dumps(wait(delivery.token, delivery.tenant_id, delivery.progress))
         headers = callback.headers(delivery.tenant_id, delivery.authorization)
         try:

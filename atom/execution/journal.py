@@ -13,6 +13,7 @@ from atom.execution.lease import Lease
 from atom.execution.wakeup import wake_callback
 from atom.publisher import Publisher
 from atom.records import Claim, Step
+from atom.redaction import Secret, redacted
 from atom.store import ExecutionStore
 
 _T = TypeVar("_T")
@@ -59,7 +60,7 @@ def _marked(value: Any) -> Any:
     for mark, (kind, write, _) in _MARKED.items():
         if isinstance(value, kind):
             return {mark: write(value)}
-    return value
+    return str(value) if isinstance(value, Secret) else value
 
 
 def _unmarked(value: Any) -> Any:
@@ -87,7 +88,7 @@ class StoreJournal:
 
     def progress(self, message: str, fraction: float | None) -> None:
         """See Journal."""
-        if self._store.progress(self._claim, message, fraction):
+        if self._store.progress(self._claim, redacted(message), fraction):
             wake_callback(self._publisher, self._claim.id)
 
     def step(self, name: str, function: Callable[[], _T]) -> _T:

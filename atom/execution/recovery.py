@@ -8,15 +8,14 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import orjson
-
 from atom.catalog import Catalog
-from atom.errors import NotFound, PublishFailed
+from atom.errors import Fault, NotFound, PublishFailed
 from atom.execution.wakeup import wake_callback, wake_callbacks
-from atom.protocol.message_actions import fault
+from atom.protocol.message_actions import fault, sealed
 from atom.publisher import Publisher
 from atom.records import Envelope
 from atom.store import ExecutionStore
+from atom.store.files import FileStore
 
 _log = logging.getLogger(__name__)
 
@@ -24,13 +23,17 @@ _log = logging.getLogger(__name__)
 _AT_ONCE: Final = 500
 
 TIMED_OUT: Final = "TimedOut"
+_TIMED_OUT_STATUS: Final = 504
 
 
 class Recovery:
     """The periodic look at the store."""
 
-    def __init__(self, catalog: Catalog, store: ExecutionStore, publisher: Publisher) -> None:
+    def __init__(
+        self, catalog: Catalog, store: ExecutionStore, publisher: Publisher, files: FileStore
+    ) -> None:
         self._catalog, self._store, self._publisher = catalog, store, publisher
+        self._files = files
 
     def tick(self) -> dict[str, int]:
         """Do everything once; returns how many of each kind were found."""
@@ -41,6 +44,7 @@ class Recovery:
             "unstarted published again": self.publish_unstarted,
             "lost taken over": self.take_over_lost,
             "history trimmed": lambda: self._store.trim(_AT_ONCE),
+            "expired uploads deleted": self._files.trim,
         }
         for name, step in steps.items():
             found = step()
@@ -71,10 +75,8 @@ class Recovery:
             if envelope is None:
                 continue
             message = f"{envelope.action} took too long; look for execution {execution_id}."
-            response = fault(
-                envelope.token, envelope.tenant_id, self._outputs(envelope), {TIMED_OUT: message}
-            )
-            due = self._store.time_out(execution_id, orjson.dumps(response), message)
+            response = self._refusal(envelope, Fault(message, TIMED_OUT))
+            due = self._store.time_out(execution_id, sealed(response), message)
             if due is not None:
                 ended += 1
                 _log.warning(
@@ -87,11 +89,14 @@ class Recovery:
                 wake_callback(self._publisher, execution_id)
         return ended
 
-    def _outputs(self, envelope: Envelope) -> list[dict[str, Any]]:
+    def _refusal(self, envelope: Envelope, no: Fault) -> dict[str, Any]:
         try:
-            return self._catalog.process(envelope.service, envelope.action).no_outputs()
+            process = self._catalog.process(envelope.service, envelope.action)
         except NotFound:
-            return []
+            return fault(envelope.token, envelope.tenant_id, (), (no,))
+        return process.refusal(
+            envelope.token, envelope.tenant_id, (no,), request=None, status=_TIMED_OUT_STATUS
+        )
 
     def _publish(self, execution_ids: Sequence[str]) -> int:
         published = 0

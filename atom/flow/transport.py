@@ -51,6 +51,14 @@ class Transport:
         """
         return self._request("GET", url, None, headers)
 
+    def send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Send a document of any kind; its content type is among the headers.
+
+        Raises:
+            TransportError: there was no answer.
+        """
+        return self._request(method, url, body, headers)
+
     def close(self) -> None:
         """Close every connection."""
         self._pool.clear()

@@ -1,8 +1,11 @@
 """The one way in: an execution becomes durable, then its request is answered."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 from uuid import uuid4
+
+import orjson
 
 from atom.errors import PublishFailed, StoreUnavailable, Unavailable
 from atom.flow.addresses import check_callback_uri
@@ -10,9 +13,13 @@ from atom.process import Process
 from atom.protocol.message_actions import ServiceRequest
 from atom.publisher import Publisher
 from atom.records import NewExecution
-from atom.store import Answer, ExecutionStore
+from atom.redaction import MASK, masked
+from atom.store import Answer, ExecutionStore, Result
 
 _log = logging.getLogger(__name__)
+
+# Both in any case, as content types are read; what has neither can hold no secret value.
+_SECRET_WORDS = (b"contentpassword", b"contentencrypted")
 
 
 class Acceptor:
@@ -24,29 +31,75 @@ class Acceptor:
         self._store, self._publisher, self._callback_hosts = store, publisher, callback_hosts
 
     def accept(
-        self, process: Process, request: ServiceRequest, body: bytes, authorization: str | None
+        self,
+        process: Process,
+        request: ServiceRequest,
+        document: Mapping[str, Any],
+        running_user: str | None,
     ) -> tuple[str, bool]:
-        """Make the request durable; returns the execution id and whether it is a new one.
+        """Make a request durable; returns the execution id and whether it is a new one.
 
         Raises:
             InvalidRequest: its inputs or its callbackUri are wrong; nothing is stored.
             Unavailable: the store did not take it.
         """
         check_callback_uri(request.callback_uri, self._callback_hosts)
-        process.load(request.inputs)
-        execution = NewExecution(
-            id=str(uuid4()),
-            service=process.service,
-            action=process.action,
-            tenant_id=request.tenant_id,
-            state_id=request.state_id,
-            token=request.token,
-            callback_uri=request.callback_uri,
-            authorization=authorization,
-            request=body,
-            timeout_seconds=process.options.timeout,
-            sync_timeout_seconds=process.options.sync_timeout,
+        process.check(request)
+        public, private = _parted(process, document)
+        return self._accept(
+            NewExecution(
+                id=str(uuid4()),
+                service=process.service,
+                action=process.action,
+                tenant_id=request.tenant_id,
+                state_id=request.state_id,
+                token=request.token,
+                callback_uri=request.callback_uri,
+                authorization=running_user,
+                request=public,
+                private_request=private,
+                timeout_seconds=process.options.timeout,
+                sync_timeout_seconds=process.options.sync_timeout,
+            )
         )
+
+    def accept_synchronous(
+        self,
+        process: Process,
+        document: Mapping[str, Any],
+        *,
+        tenant_id: str,
+        state_id: str,
+        running_user: str | None,
+        wait_seconds: float,
+    ) -> str:
+        """Make a checked request durable that is answered in itself or not at all; returns its id.
+
+        Raises:
+            Unavailable: the store or the broker did not take it; it will not be run.
+        """
+        public, private = _parted(process, document)
+        execution_id, _ = self._accept(
+            NewExecution(
+                id=str(uuid4()),
+                service=process.service,
+                action=process.action,
+                tenant_id=tenant_id,
+                state_id=state_id,
+                token="",
+                callback_uri="",
+                authorization=running_user,
+                request=public,
+                private_request=private,
+                timeout_seconds=process.options.timeout,
+                sync_timeout_seconds=wait_seconds,
+                is_synchronous=True,
+            )
+        )
+        self.publish(process, execution_id)
+        return execution_id
+
+    def _accept(self, execution: NewExecution) -> tuple[str, bool]:
         try:
             stored_id = self._store.accept(execution)
         except StoreUnavailable as error:
@@ -74,8 +127,24 @@ class Acceptor:
         except StoreUnavailable as error:
             _log.warning("Waiting broke off: %s", error, extra={"execution_id": execution_id})
 
+    def result(self, execution_id: str, wait_seconds: float) -> Result | bool:
+        """What became of a synchronous execution; see `ExecutionStore.give_up`.
+
+        Raises:
+            Unavailable: the store does not say.
+        """
+        try:
+            come = self._store.wait_result(execution_id, wait_seconds)
+            return self._store.give_up(execution_id) if come is None else come
+        except StoreUnavailable as error:
+            _log.warning("Waiting broke off: %s", error, extra={"execution_id": execution_id})
+            raise Unavailable(
+                f"The result of execution {execution_id} could not be waited for; look for it in "
+                "the history."
+            ) from error
+
     def answer(self, execution_id: str) -> Answer:
-        """Decide how a synchronous request is answered; see `ExecutionStore.answer`.
+        """Decide how a request that may be answered with WAIT is; see `ExecutionStore.answer`.
 
         Where the store does not say, the answer is WAIT: should the execution have ended, its
         callback follows.
@@ -96,3 +165,17 @@ class Acceptor:
                 error,
                 extra={"execution_id": execution_id},
             )
+
+
+def _parted(process: Process, document: Mapping[str, Any]) -> tuple[bytes, bytes | None]:
+    """The request as anybody may see it, and as only its process may, where that is more.
+
+    The token has its own place in the store, and is in neither.
+    """
+    hidden = {**document, "token": MASK} if document.get("token") else document
+    plain = orjson.dumps(hidden)
+    names = process.secret_names
+    if not names and not any(word in plain.lower() for word in _SECRET_WORDS):
+        return plain, None
+    public = orjson.dumps(masked(hidden, names))
+    return public, plain if public != plain else None

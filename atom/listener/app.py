@@ -3,15 +3,21 @@
 from flask import Flask
 
 from atom.catalog import Catalog
-from atom.listener import health, message_actions, metadata, problems
+from atom.listener import data_actions, files, health, message_actions, metadata, problems
 from atom.listener.accept import Acceptor
+from atom.listener.multipart import Uploads
 from atom.publisher import Publisher
 from atom.settings import Settings
 from atom.store import ExecutionStore
+from atom.store.files import FileStore
 
 
 def create_app(
-    settings: Settings, catalog: Catalog, store: ExecutionStore, publisher: Publisher
+    settings: Settings,
+    catalog: Catalog,
+    store: ExecutionStore,
+    publisher: Publisher,
+    file_store: FileStore,
 ) -> Flask:
     """Build the listener over its parts."""
     app = Flask("atom.listener", static_folder=None)
@@ -22,5 +28,9 @@ def create_app(
     acceptor = Acceptor(store, publisher, settings.callback_hosts)
     app.register_blueprint(metadata.create_blueprint(catalog))
     app.register_blueprint(message_actions.create_blueprint(catalog, acceptor))
+    uploads = Uploads(file_store, settings.max_file_bytes, settings.max_request_bytes)
+    wait_seconds = settings.sync_seconds
+    app.register_blueprint(data_actions.create_blueprint(catalog, acceptor, wait_seconds))
+    app.register_blueprint(files.create_blueprint(catalog, acceptor, uploads, wait_seconds))
     app.register_blueprint(health.create_blueprint(store))
     return app

@@ -1,8 +1,13 @@
-"""Reading a request's body."""
+"""Reading a request: its JSON body, and what its headers say of the flow."""
+
+from typing import Any
 
 from flask import request
 
-from atom.errors import UnsupportedMedia
+from atom.errors import InvalidRequest, UnsupportedMedia
+from atom.protocol.requests import LONGEST_ID
+from atom.protocol.running_user import running_user_of
+from atom.protocol.wire import parse_json
 
 
 def json_body() -> bytes:
@@ -24,3 +29,26 @@ def json_body() -> bytes:
         # A chunked body is cut at the limit without a word; reading on tells.
         request.stream.read(1)
     return body
+
+
+def json_document() -> Any:
+    """The parsed body of a JSON request; raises as `json_body` and `parse_json` do."""
+    return parse_json(json_body())
+
+
+def running_user() -> str | None:
+    """Who runs the flow, as the header that goes back with the callback."""
+    headers = request.headers
+    return running_user_of(headers.get("Authorization"), headers.get("ManyWhoAuthorization"))
+
+
+def tenant_id() -> str:
+    """The tenant whose flow asks, of a request that names it in its headers only.
+
+    Raises:
+        InvalidRequest: it is no id.
+    """
+    tenant = request.headers.get("ManyWhoTenant", "")
+    if len(tenant) > LONGEST_ID:
+        raise InvalidRequest(f"The header ManyWhoTenant has more than {LONGEST_ID} characters.")
+    return tenant

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 import orjson
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g
 
 from atom.catalog import Catalog
 from atom.errors import NotFound
 from atom.listener.accept import Acceptor
-from atom.listener.body import json_body
-from atom.process import Process
-from atom.protocol.message_actions import ServiceRequest, wait
-from atom.protocol.running_user import running_user_header
+from atom.listener.body import json_document, running_user
+from atom.message_process import MessageProcess
+from atom.protocol.message_actions import ServiceRequest, unsealed, wait
 
 
 def create_blueprint(catalog: Catalog, acceptor: Acceptor) -> Blueprint:
@@ -24,10 +23,9 @@ def create_blueprint(catalog: Catalog, acceptor: Acceptor) -> Blueprint:
         g.action = action
         process = _process(catalog, service, action)
         g.action = process.action
-        body = json_body()
-        asked = ServiceRequest.from_json(body)
-        user = running_user_header(request.headers.get("Authorization"))
-        execution_id, is_new = acceptor.accept(process, asked, body, user)
+        document = json_document()
+        asked = process.read(document)
+        execution_id, is_new = acceptor.accept(process, asked, document, running_user())
         if process.options.sync_timeout:
             return _answer_in_time(acceptor, process, asked, execution_id, is_new=is_new)
         response = _wait(process, asked)
@@ -40,17 +38,17 @@ def create_blueprint(catalog: Catalog, acceptor: Acceptor) -> Blueprint:
     return blueprint
 
 
-def _process(catalog: Catalog, service: str, action: str) -> Process:
+def _process(catalog: Catalog, service: str, action: str) -> MessageProcess:
     """Some clients encode the uriPart of the metadata once more."""
     try:
-        return catalog.process(service, action)
+        return catalog.message_process(service, action)
     except NotFound:
-        return catalog.process(service, unquote(action))
+        return catalog.message_process(service, unquote(action))
 
 
 def _answer_in_time(
     acceptor: Acceptor,
-    process: Process,
+    process: MessageProcess,
     asked: ServiceRequest,
     execution_id: str,
     *,
@@ -63,7 +61,7 @@ def _answer_in_time(
     answer = acceptor.answer(execution_id)
     if answer.response is None:
         return _wait(process, asked, answer.progress)
-    content = answer.response
+    content = unsealed(answer.response, asked.token)
 
     def written() -> Iterator[bytes]:
         yield content
@@ -75,7 +73,7 @@ def _answer_in_time(
     )
 
 
-def _wait(process: Process, asked: ServiceRequest, progress: str | None = None) -> Response:
+def _wait(process: MessageProcess, asked: ServiceRequest, progress: str | None = None) -> Response:
     message = progress or process.options.wait_message
     document = wait(asked.token, asked.tenant_id, message)
     return Response(orjson.dumps(document), mimetype="application/json")

@@ -23,6 +23,8 @@ def install(app: Flask, max_request_bytes: int) -> None:
 
     @app.errorhandler(RequestRefused)
     def refused(error: RequestRefused) -> Response:
+        if isinstance(error, RequestTooLarge):
+            _drain()
         response = problem(error.status, str(error))
         if isinstance(error, Unavailable):
             response.headers["Retry-After"] = str(error.retry_after_seconds)
@@ -30,7 +32,6 @@ def install(app: Flask, max_request_bytes: int) -> None:
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(_: RequestEntityTooLarge) -> Response:
-        _drain()
         return refused(
             RequestTooLarge(
                 f"The request is larger than {max_request_bytes} bytes; the operator sets the "

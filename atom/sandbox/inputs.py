@@ -31,6 +31,26 @@ def build_inputs(
     ]
 
 
+def build_object(
+    description: Mapping[str, Any],
+    type_name: str,
+    values: Mapping[str, Any],
+    external_id: str | None,
+    order: int = 0,
+) -> dict[str, Any]:
+    """An MObject of an installed type, from plain values by property name.
+
+    Raises:
+        InputError: a property is unknown, or not of its type's shape.
+    """
+    elements = description.get("install", {}).get("typeElements", [])
+    types = {each["developerName"]: each["properties"] for each in elements}
+    if type_name not in types:
+        known = ", ".join(types) or "none"
+        raise InputError(f"There is no type “{type_name}”; there are: {known}.")
+    return {**_object(type_name, values, order, types, type_name), "externalId": external_id}
+
+
 def _refuse_unknown(given: Any, declared: Any, where: str) -> None:
     if not isinstance(given, Mapping):
         raise InputError(f"{where} takes an object of named values, not {given!r}.")

@@ -11,6 +11,7 @@ import orjson
 
 from atom.errors import AtomError
 from atom.flow.transport import Reply, Transport, TransportError
+from atom.protocol.values import ContentType, engine_value
 from atom.sandbox.flows import Call, Flow
 from atom.sandbox.inputs import build_inputs
 
@@ -52,6 +53,7 @@ class Platform:
         """Where its callback endpoint is reached; set by the server."""
         self._transport = Transport(read_timeout=_CALL_SECONDS)
         self._services: dict[str, dict[str, Any]] = {}
+        self._configured: dict[str, dict[str, str]] = {}
         self._flows: dict[str, Flow] = {}
         self._scripted: list[Answer] = []
         self._lock = threading.Lock()
@@ -62,16 +64,17 @@ class Platform:
 
     # --- what a client asks for
 
-    def install(self, service_url: str) -> dict[str, Any]:
+    def install(self, service_url: str, *, authorization: str | None = None) -> dict[str, Any]:
         """Read a service's metadata, as installing or refreshing its connector does.
 
         Raises:
             SandboxError: it does not answer, or not with metadata.
         """
         service_url = service_url.rstrip("/")
-        reply = self._post(f"{service_url}/metadata", b"{}", {})
+        headers = {} if authorization is None else {"Authorization": authorization}
+        reply = self._post(f"{service_url}/metadata", b"{}", headers)
         if reply.status != 200:
-            raise SandboxError(f"{service_url} refused: {_problem(reply)}", 502)
+            raise SandboxError(f"{service_url} refused: {problem_of(reply)}", 502)
         try:
             description: dict[str, Any] = orjson.loads(reply.body)
             by_name = {each["developerName"]: each for each in description["actions"]}
@@ -80,6 +83,21 @@ class Platform:
         with self._lock:
             self._services[service_url] = {**description, "_actions": by_name}
         return description
+
+    def configure(self, service_url: str, values: Mapping[str, str]) -> None:
+        """Set configuration values on the connector; they go with each request."""
+        with self._lock:
+            self._configured[service_url.rstrip("/")] = dict(values)
+
+    def configuration(self, service_url: str) -> list[dict[str, Any]]:
+        """The configuration values of a connector, as its installed metadata types them."""
+        service_url = service_url.rstrip("/")
+        declared = self._services.get(service_url, {}).get("configurationValues", [])
+        kinds = {each["developerName"]: each["contentType"] for each in declared}
+        return [
+            engine_value(name, ContentType(kinds.get(name, "ContentString")), content_value=text)
+            for name, text in self._configured.get(service_url, {}).items()
+        ]
 
     def run(
         self,
@@ -108,7 +126,7 @@ class Platform:
             InputError: an input does not fit.
         """
         service_url = service_url.rstrip("/")
-        self.install(service_url)
+        self.install(service_url, authorization=authorization)
         description = self._services[service_url]
         flow = Flow(authorization=authorization)
         for name, inputs in step:
@@ -117,7 +135,7 @@ class Platform:
                 known = ", ".join(description["_actions"]) or "none"
                 raise SandboxError(f"There is no action “{name}”; there are: {known}.", 404)
             values = build_inputs(description, action, inputs)
-            request = self._request(flow, values)
+            request = self._request(flow, values, self.configuration(service_url))
             call = Call(request["token"], f"{service_url}/{action['uriPart']}", name, request)
             flow.calls[call.token] = call
         with self._lock:
@@ -238,7 +256,7 @@ class Platform:
             call.is_answered = True
             if reply.status != 200:
                 call.has_failed = True
-                flow.note("failed", call.token, status=reply.status, message=_problem(reply))
+                flow.note("failed", call.token, status=reply.status, message=problem_of(reply))
                 return
             flow.note(
                 "answered",
@@ -256,7 +274,9 @@ class Platform:
         except TransportError as error:
             raise SandboxError(f"{url}: {error}.", 502) from error
 
-    def _request(self, flow: Flow, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+    def _request(
+        self, flow: Flow, inputs: list[dict[str, Any]], configuration: list[dict[str, Any]]
+    ) -> dict[str, Any]:
         return {
             "token": str(uuid4()),
             "tenantId": flow.tenant_id,
@@ -267,7 +287,7 @@ class Platform:
             "joinPlayerUri": f"{self.url}/play/join/{flow.id}",
             "playerUri": f"{self.url}/play",
             "uri": None,
-            "configurationValues": [],
+            "configurationValues": configuration,
             "authorization": {"globalAuthenticationType": "PUBLIC"},
             "annotations": {},
             "attributes": {},
@@ -283,7 +303,7 @@ def _headers(flow: Flow) -> dict[str, str]:
     return headers
 
 
-def _problem(reply: Reply) -> str:
+def problem_of(reply: Reply) -> str:
     """The sentence of a ServiceProblem."""
     try:
         return str(orjson.loads(reply.body)["message"])

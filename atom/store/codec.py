@@ -18,7 +18,7 @@ from atom.records import (
 from atom.redaction import masked
 
 # Written into every record, so that a later version knows what it reads.
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 # What a list of executions shows; the documents are left in the store.
 SUMMARY_FIELDS: Final = [
@@ -64,6 +64,8 @@ def accepted_fields(new: NewExecution) -> list[Any]:
     ]
     if new.authorization is not None:
         fields += ["authorization", new.authorization]
+    if new.private_request is not None:
+        fields += ["private_request", new.private_request]
     return fields
 
 
@@ -79,7 +81,8 @@ def claim(execution_id: str, flat: Sequence[bytes]) -> Claim:
         tenant_id=row[b"tenant_id"].decode(),
         state_id=row[b"state_id"].decode(),
         token=row[b"token"].decode(),
-        request=row[b"request"],
+        authorization=_text(row.get(b"authorization")),
+        request=row.get(b"private_request") or row[b"request"],
         accepted_at=_moment(row[b"accepted_at"]),
         deadline=_moment(row[b"deadline"]),
     )

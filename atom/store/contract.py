@@ -20,6 +20,14 @@ class Answer:
     progress: str | None = None  # the latest progress message, where it is WAIT
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a synchronous request: the final state and the response to it."""
+
+    state: State
+    response: bytes = field(repr=False)
+
+
 class ExecutionStore(Protocol):
     """Executions, from acceptance to the end of their history."""
 
@@ -41,6 +49,20 @@ class ExecutionStore(Protocol):
     def confirm_answer(self, execution_id: str) -> None:
         """Note that the inline answer was written, so that no callback is needed."""
 
+    def wait_result(self, execution_id: str, seconds: float) -> Result | None:
+        """Block until an execution that is only answered in its request has ended.
+
+        The result is handed out once; None where the time is over. Not to be repeated.
+        """
+
+    def give_up(self, execution_id: str) -> Result | bool:
+        """Stop waiting for such an execution.
+
+        Returns the result where it came in the last moment, else whether the execution was
+        withdrawn before anybody started it. Otherwise it runs on, and its result goes to the
+        history.
+        """
+
     def wait_finished(self, execution_id: str, seconds: float) -> None:
         """Block until a synchronous execution has finished, or the time is over."""
 
@@ -48,7 +70,8 @@ class ExecutionStore(Protocol):
         """Take an execution that is accepted, or whose holder's lease ran out.
 
         The claim has a lease and a fencing token; whoever held it before can write nothing more.
-        None where there is nothing to do: it is unknown, finished, or held by a live worker.
+        None where there is nothing to do: it is unknown, finished, or held by a live worker. A
+        synchronous request whose caller has stopped waiting is cancelled instead of claimed.
         """
 
     def renew(self, claim: Claim) -> bool:
@@ -74,8 +97,18 @@ class ExecutionStore(Protocol):
             ClaimLost: the claim is no longer the current one; nothing is written.
         """
 
-    def finish(self, claim: Claim, state: State, response: bytes, error: str) -> bool:
+    def finish(
+        self,
+        claim: Claim,
+        state: State,
+        response: bytes,
+        error: str,
+        private_response: bytes | None = None,
+    ) -> bool:
         """Write outcome and due callback together; returns whether it should go out now.
+
+        `private_response` is the response with its secrets, where it has any: it is what the flow
+        gets, and is forgotten once the flow has it. `response` is what the history keeps.
 
         Raises:
             ClaimLost: the claim is no longer the current one; nothing is written.

@@ -1,20 +1,18 @@
 """The store on Redis: one Lua script for each operation that has to be atomic."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
 import orjson
-import redis
 
 from atom import names
-from atom.errors import ClaimLost, StoreUnavailable
+from atom.errors import ClaimLost
 from atom.records import Attempt, Claim, Delivery, Envelope, Execution, NewExecution, State, Step
-from atom.redaction import masked_url
 from atom.settings import Settings
 from atom.store import codec
-from atom.store.contract import Answer
+from atom.store.connection import connect, guarded
+from atom.store.contract import Answer, Result
 from atom.store.scripts import Scripts
 
 # An answer that cannot be confirmed within this time is followed by its callback.
@@ -23,23 +21,22 @@ _INLINE_GRACE_SECONDS: Final = 5.0
 _DELIVERY_MARGIN_SECONDS: Final = 10.0
 _PUT_OFF_SECONDS: Final = {"unstarted": 60.0, "lost": 5.0, "callbacks": 5.0, "overdue": 5.0}
 _PRESENCE_SECONDS: Final = 30
-_CONNECT_SECONDS: Final = 3.0
-_REPLY_SECONDS: Final = 10.0
+_BLOCKING_SECONDS: Final = 75.0
 
 
 def _ms(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-@contextmanager
-def _translated(url: str) -> Iterator[None]:
-    """No error of the driver leaves this package."""
-    try:
-        yield
-    except redis.RedisError as error:
-        raise StoreUnavailable(
-            f"Redis at {masked_url(url)} does not answer as it should: {error}"
-        ) from error
+def _answer_mode(new: NewExecution) -> str:
+    if new.is_synchronous:
+        return "only"
+    return "pending" if new.sync_timeout_seconds else ""
+
+
+def _result(content: bytes) -> Result:
+    state, _, response = content.partition(b" ")
+    return Result(State(state.decode()), response)
 
 
 class RedisStore:
@@ -48,23 +45,15 @@ class RedisStore:
     def __init__(self, settings: Settings) -> None:
         self._url = settings.redis_url
         self._settings = settings
-        with self._guard():
-            # Any: the driver's types leave open whether replies are decoded; ours are bytes.
-            self._redis: Any = redis.Redis.from_url(
-                settings.redis_url,
-                socket_connect_timeout=_CONNECT_SECONDS,
-                socket_timeout=_REPLY_SECONDS,
-            )
-            # A blocking read may take as long as a synchronous request may wait.
-            self._blocking = redis.Redis.from_url(
-                settings.redis_url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=75
-            )
+        self._redis = connect(settings.redis_url)
+        # A blocking read may take as long as a synchronous request may wait.
+        self._blocking = connect(settings.redis_url, _BLOCKING_SECONDS)
         self._scripts = Scripts(self._redis)
         self._retention_ms = _ms(settings.retention_days * 86_400)
         self._delivery_hold_ms = _ms(settings.callback_timeout_seconds + _DELIVERY_MARGIN_SECONDS)
 
     def _guard(self) -> Any:
-        return _translated(self._url)
+        return guarded(self._url)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -81,7 +70,8 @@ class RedisStore:
     def accept(self, new: NewExecution) -> str:
         """See ExecutionStore."""
         keys = (
-            names.token_key(new.tenant_id, new.token, new.service, new.action),
+            # Without a token each request is one of its own.
+            names.token_key(new.tenant_id, new.token or new.id, new.service, new.action),
             names.execution_key(new.id),
             names.ACCEPTED,
             names.DEADLINES,
@@ -92,15 +82,21 @@ class RedisStore:
                 keys,
                 (
                     new.id,
-                    _ms(self._settings.republish_seconds + new.sync_timeout_seconds),
+                    _ms(self._republish_seconds(new)),
                     _ms(new.timeout_seconds),
                     self._retention_ms + _ms(new.timeout_seconds),
                     _ms(new.sync_timeout_seconds),
                     _ms(_INLINE_GRACE_SECONDS),
+                    _answer_mode(new),
                     *codec.accepted_fields(new),
                 ),
             )
         return str(stored.decode())
+
+    def _republish_seconds(self, new: NewExecution) -> float:
+        """A lost message must be noticed while the caller of a synchronous request waits."""
+        waits = 0 if new.is_synchronous else new.sync_timeout_seconds
+        return self._settings.republish_seconds + waits
 
     def answer(self, execution_id: str) -> Answer:
         """See ExecutionStore."""
@@ -116,6 +112,24 @@ class RedisStore:
         keys = (names.execution_key(execution_id), names.CALLBACKS_DUE)
         with self._guard():
             self._scripts.confirm_answer(keys, (execution_id, self._retention_ms))
+
+    def wait_result(self, execution_id: str, seconds: float) -> Result | None:
+        """See ExecutionStore."""
+        with self._guard():
+            come = self._blocking.blpop([names.finished_key(execution_id)], timeout=seconds)
+        return _result(come[1]) if come else None
+
+    def give_up(self, execution_id: str) -> Result | bool:
+        """See ExecutionStore."""
+        keys = (
+            names.execution_key(execution_id),
+            names.ACCEPTED,
+            names.DEADLINES,
+            names.finished_key(execution_id),
+        )
+        with self._guard():
+            come: bytes = self._scripts.give_up(keys, (execution_id, self._retention_ms))
+        return come == b"withdrawn" if come in (b"withdrawn", b"late") else _result(come)
 
     def wait_finished(self, execution_id: str, seconds: float) -> None:
         """See ExecutionStore."""
@@ -134,7 +148,9 @@ class RedisStore:
         )
         lease_ms = _ms(self._settings.lease_seconds)
         with self._guard():
-            flat = self._scripts.claim(keys, (execution_id, worker, uuid4().hex, lease_ms))
+            flat = self._scripts.claim(
+                keys, (execution_id, worker, uuid4().hex, lease_ms, self._retention_ms)
+            )
         return codec.claim(execution_id, flat) if flat else None
 
     def renew(self, claim: Claim) -> bool:
@@ -167,9 +183,20 @@ class RedisStore:
             due = self._scripts.progress(keys, (claim.id, claim.fence, message, shown, interval_ms))
         return self._due(claim, due)
 
-    def finish(self, claim: Claim, state: State, response: bytes, error: str) -> bool:
+    def finish(
+        self,
+        claim: Claim,
+        state: State,
+        response: bytes,
+        error: str,
+        private_response: bytes | None = None,
+    ) -> bool:
         """See ExecutionStore."""
-        arguments = (claim.id, claim.fence, state.value, response, error)
+        private = private_response or b""
+        arguments = (
+            *(claim.id, claim.fence, state.value, response, error, private),
+            self._retention_ms,
+        )
         with self._guard():
             due = self._scripts.finish(self._ending_keys(claim.id), arguments)
         return self._due(claim, due)
@@ -178,7 +205,7 @@ class RedisStore:
         """See ExecutionStore."""
         keys = (*self._ending_keys(execution_id), names.ACCEPTED)
         with self._guard():
-            due = self._scripts.time_out(keys, (execution_id, response, error))
+            due = self._scripts.time_out(keys, (execution_id, response, error, self._retention_ms))
         return None if due < 0 else bool(due)
 
     @staticmethod
@@ -271,9 +298,8 @@ class RedisStore:
             values = self._redis.hmget(names.execution_key(execution_id), wanted)
         if values[0] is None:
             return None
-        return Envelope(
-            **{name: value.decode() for name, value in zip(wanted, values, strict=True)}
-        )
+        # The token is gone where nothing is left to answer.
+        return Envelope(*((value or b"").decode() for value in values))
 
     def trim(self, limit: int) -> int:
         """See ExecutionStore."""

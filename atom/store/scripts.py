@@ -27,6 +27,7 @@ class Scripts:
         self.accept = _Script(client, "accept")
         self.answer = _Script(client, "answer")
         self.confirm_answer = _Script(client, "confirm_answer")
+        self.give_up = _Script(client, "give_up")
         self.claim = _Script(client, "claim")
         self.renew = _Script(client, "renew")
         self.record_step = _Script(client, "record_step")

@@ -123,7 +123,7 @@ def port_is_taken(url: str) -> bool:
 def test_a_flow_runs_and_a_signal_ends_everything(up, how):
     atom = up()
     here = atom.wait_until_up()
-    assert "The Atom is up." in atom.text()
+    until(lambda: "The Atom is up." in atom.text(), "the greeting")
     assert f"{here.listener_url}/fs/Trial" in atom.text()
 
     called = atom.atom("invoke", "Trial", "Progress")
@@ -145,7 +145,7 @@ def test_a_flow_runs_and_a_signal_ends_everything(up, how):
     shown = atom.atom("executions", "show", listed[1]["id"])
     assert "callback (outcome)" in shown.stdout
     as_json = orjson.loads(atom.atom("executions", "show", listed[1]["id"], "--json").stdout)
-    assert as_json["response"]["token"] == "••••"
+    assert "token" not in as_json["response"]
     assert as_json["request"]["token"] == "••••"
 
     tree = descendants(atom.process.pid)

@@ -8,8 +8,10 @@ import orjson
 import pytest
 
 from atom import Profile, fields
-from atom.errors import DeclarationError, InvalidRequest, InvalidResult
-from atom.process import Process, ProcessOptions
+from atom.configuration import Configuration
+from atom.errors import DeclarationError, Fault, InvalidRequest, InvalidResult
+from atom.message_process import MessageProcess
+from atom.process import ProcessOptions
 
 
 class Address(Profile):
@@ -29,14 +31,19 @@ class Loose(Profile):
 
 
 def process(response=Customer, request=None, **options):
-    return Process(
+    return MessageProcess(
         "CRM",
         "Retrieve",
         lambda *_: None,
         request=request,
         response=response,
+        configuration=Configuration("CRM"),
         options=ProcessOptions(**options),
     )
+
+
+def no_outputs(declared):
+    return declared.refusal("t", "x", [Fault("no")], request=None, status=409)["outputs"]
 
 
 def outputs(result, response=Customer):
@@ -69,7 +76,7 @@ def test_nothing_is_a_result_where_nothing_is_required(result):
 
 
 def test_no_outputs_are_every_output_without_a_value():
-    values = process().no_outputs()
+    values = no_outputs(process())
     assert [value["developerName"] for value in values] == ["Name", "Credit", "Address", "Others"]
     assert {value["contentValue"] for value in values} == {None}
     assert [value["objectData"] for value in values] == [None] * 4
@@ -135,7 +142,7 @@ def test_what_is_no_structure_is_refused(result):
 
 def test_a_process_without_a_response_profile_returns_nothing():
     assert process(None).dump(None) == []
-    assert process(None).no_outputs() == []
+    assert no_outputs(process(None)) == []
     with pytest.raises(InvalidResult, match="no response profile"):
         process(None).dump({"name": "Ada"})
 

@@ -26,6 +26,8 @@ end
 redis.call('HSET', KEYS[1], 'callback_state', 'delivering', 'callback_due_at', now + ARGV[2])
 redis.call('ZADD', KEYS[2], now + ARGV[2], id)
 redis.call('HINCRBY', KEYS[1], 'callback_fence', 1)
-return redis.call('HMGET', KEYS[1], 'state', 'callback_fence', 'callback_seq', 'callback_uri',
-  'tenant_id', 'token', 'authorization', 'progress', 'response', 'callback_failures',
-  'callback_busy', 'finished_at')
+local found = redis.call('HMGET', KEYS[1], 'state', 'callback_fence', 'callback_seq',
+  'callback_uri', 'tenant_id', 'token', 'authorization', 'progress', 'response',
+  'callback_failures', 'callback_busy', 'finished_at', 'private_response')
+found[9] = table.remove(found) or found[9]
+return found

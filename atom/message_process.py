@@ -1,0 +1,143 @@
+"""Message actions: the processes that a flow may wait for."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final, Literal, cast
+
+from marshmallow import ValidationError
+
+from atom.configuration import Configuration
+from atom.context import Execution
+from atom.errors import DeclarationError, Fault, InvalidResult
+from atom.outcome import dump_response
+from atom.process import OpenFile, Process, ProcessFunction, ProcessOptions
+from atom.profile import Profile, entries_of, load_request
+from atom.protocol.message_actions import ServiceRequest, fault, forward
+from atom.protocol.metadata import ActionDescription
+from atom.protocol.objects import Document, Entry, read_values, write_values
+from atom.protocol.values import ContentType, boolean_text
+from atom.protocol.wire import sentence
+
+FaultStyle = Literal["root", "outputs"]
+
+# What an action with faults="outputs" answers beside its own outputs.
+_VERDICT: Final = (
+    Entry("success", ContentType.BOOLEAN),
+    Entry("errorCode", ContentType.STRING),
+    Entry("errorMessage", ContentType.STRING),
+)
+
+
+class MessageProcess(Process):
+    """A declared message action: the function behind it and what the flow sees of it."""
+
+    is_synchronous: ClassVar = False
+
+    def __init__(  # noqa: PLR0913 (each is an option of the declaration, by keyword)
+        self,
+        service: str,
+        action: str,
+        function: ProcessFunction,
+        *,
+        summary: str = "",
+        request: type[Profile] | None = None,
+        response: type[Profile] | None = None,
+        faults: FaultStyle = "root",
+        configuration: Configuration,
+        options: ProcessOptions,
+    ) -> None:
+        super().__init__(service, action, function, configuration=configuration, options=options)
+        where = f"Action “{action}” of service “{service}”"
+        options.check(where)
+        self.inputs: Final[tuple[Entry, ...]] = entries_of(request, f"{action} REQUEST")
+        self._own_outputs: Final = entries_of(response, f"{action} RESPONSE")
+        self._has_verdict: Final = _check_faults(faults, self._own_outputs, where)
+        self.outputs: Final = (*self._own_outputs, *(_VERDICT if self._has_verdict else ()))
+        self.description: Final = ActionDescription(action, summary, self.inputs, self.outputs)
+        self._request: Final = request() if request else None
+        self._response: Final = response() if response else None
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """See Process."""
+        return (*self.inputs, *self.outputs)
+
+    def read(self, document: Any) -> ServiceRequest:
+        """See Process."""
+        return ServiceRequest.read(document)
+
+    def check(self, request: ServiceRequest) -> None:
+        """See Process."""
+        self.configuration.load(request.configuration_values)
+        self.load(request.inputs)
+
+    def call(
+        self, request: ServiceRequest, execution: Execution, open_file: OpenFile
+    ) -> dict[str, Any]:
+        """See Process."""
+        result = self.function(self.load(request.inputs), execution)
+        chosen = execution.chosen_outcome
+        ids = {each["developer_name"]: each["id"] for each in request.outcomes}
+        return forward(
+            request.token,
+            request.tenant_id,
+            self.dump(result),
+            None if chosen is None else ids[chosen],
+        )
+
+    def refusal(
+        self, token: str, tenant_id: str, faults: Sequence[Fault], *, request: Any, status: int
+    ) -> dict[str, Any]:
+        """See Process: faults the flow can route on, or outputs that it can look at."""
+        if self._has_verdict:
+            return forward(token, tenant_id, self._refused_outputs(faults))
+        inputs = request.inputs if request is not None else ()
+        return fault(token, tenant_id, write_values(self.outputs, {}), faults, inputs)
+
+    def load(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Validate the inputs of a request: what the function receives.
+
+        Raises:
+            InvalidRequest: naming every entry that is missing or wrong.
+        """
+        return load_request(self._request, read_values(self.inputs, inputs))
+
+    def dump(self, result: Any) -> list[dict[str, Any]]:
+        """Validate what the function returned: every declared output as an EngineValue.
+
+        Raises:
+            InvalidResult: naming every entry that is missing, unknown or wrong.
+        """
+        try:
+            document: Document = dump_response(self._response, result)
+        except ValidationError as error:
+            found = "; ".join(cast(list[str], error.messages))
+            raise InvalidResult(self.task_name, found) from None
+        if self._has_verdict:
+            document = {**document, "success": boolean_text(True)}
+        return write_values(self.outputs, document)
+
+    def _refused_outputs(self, faults: Sequence[Fault]) -> list[dict[str, Any]]:
+        verdict = {
+            "success": boolean_text(False),
+            "errorCode": faults[0].name,
+            "errorMessage": sentence(" ".join(each.message for each in faults)),
+        }
+        return write_values(self.outputs, verdict)
+
+
+def _check_faults(faults: str, outputs: Sequence[Entry], where: str) -> bool:
+    """Whether faults become outputs.
+
+    Raises:
+        DeclarationError: there is no such style, or the response has such outputs of its own.
+    """
+    if faults not in ("root", "outputs"):
+        raise DeclarationError(f"{where}: faults must be “root” or “outputs”, not {faults!r}.")
+    if faults == "root":
+        return False
+    taken = {each.name for each in outputs} & {each.name for each in _VERDICT}
+    if taken:
+        raise DeclarationError(
+            f'{where}: with faults="outputs" the output “{min(taken)}” is ours; rename yours.'
+        )
+    return True

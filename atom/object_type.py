@@ -1,0 +1,116 @@
+"""An object type: what data actions and file resources pass between a flow and a process."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from marshmallow import ValidationError
+
+from atom.errors import DeclarationError, InvalidRequest
+from atom.outcome import dump_response
+from atom.profile import Profile, entries_of
+from atom.protocol.objects import Entry, read_values, write_object
+from atom.protocol.wire import problems, sentence
+
+
+class Record(dict[str, Any]):
+    """An object that a flow saves or deletes: its values by attribute name, and its identity."""
+
+    def __init__(self, values: Mapping[str, Any], external_id: str | None) -> None:
+        super().__init__(values)
+        self.external_id: Final = external_id
+        """The record's identity in the outside system; None where it is to be created."""
+
+
+class ObjectType:
+    """A flat profile with a name and a key: one Flow type, for single objects and lists alike."""
+
+    def __init__(self, where: str, name: str, profile: type[Profile], key: str) -> None:
+        self.name: Final = name
+        self.entries: Final[tuple[Entry, ...]] = entries_of(profile, name)
+        nested = [each.name for each in self.entries if each.content_type.is_structure]
+        if nested:
+            raise DeclarationError(
+                f"{where}: profile {profile.__name__}, entry “{nested[0]}”: a type with objects or "
+                "lists in it would make more than one Flow type; put the inner entries beside "
+                "the others, or make it a type of its own."
+            )
+        if not self.entries:
+            raise DeclarationError(f"{where}: profile {profile.__name__} has no entries.")
+        if not isinstance(key, str) or not key.isidentifier():
+            raise DeclarationError(
+                f"{where}: key must name the attribute that identifies a record, not {key!r}."
+            )
+        self.profile: Final = profile()
+        self.key: Final = key
+        self._key_field: Final = self.profile.fields.get(key)
+
+    # --- from a flow
+
+    def load_key(self, external_id: str) -> Any:
+        """The key as the process knows it: read by the key's own field, else a text.
+
+        Raises:
+            ValueError: no record can have this identity.
+        """
+        if self._key_field is None:
+            return external_id
+        try:
+            return self._key_field.deserialize(external_id)
+        except ValidationError as error:
+            raise ValueError("; ".join(problems(error.messages))) from None
+
+    def load(self, objects: Sequence[Mapping[str, Any]], *, partial: bool = False) -> list[Record]:
+        """The MObjects of a request as records.
+
+        Args:
+            objects: as they were sent.
+            partial: whether only the identity matters.
+
+        Raises:
+            InvalidRequest: naming each property that is missing or wrong.
+        """
+        return [self._load(each, f"objectData[{at}]", partial) for at, each in enumerate(objects)]
+
+    def _load(self, sent: Mapping[str, Any], where: str, partial: bool) -> Record:
+        external_id = sent.get("externalId") or None
+        document = read_values(self.entries, sent.get("properties") or (), f"{where}.")
+        key_name = self._key_field.data_key or self.key if self._key_field else None
+        if external_id is not None and key_name is not None:
+            document[key_name] = external_id
+        try:
+            values: dict[str, Any] = self.profile.load(document, partial=partial)
+        except ValidationError as error:
+            found = "; ".join(problems(error.messages, where))
+            raise InvalidRequest(sentence(f"The objects are not valid: {found}.")) from None
+        if self._key_field is None:
+            values[self.key] = external_id
+        return Record(values, external_id)
+
+    # --- to a flow
+
+    def dump(self, record: Any, order: int, where: str) -> dict[str, Any]:
+        """An MObject of what a process returned: a dict or an object with attributes.
+
+        Raises:
+            ValidationError: with every entry that is missing, unknown or wrong, and where.
+        """
+        external_id = self._external_id(record)
+        shown = record
+        if isinstance(record, Mapping) and self._key_field is None:
+            shown = {name: value for name, value in record.items() if name != self.key}
+        try:
+            document = dump_response(self.profile, shown)
+        except ValidationError as error:
+            raise ValidationError([f"{where}{each}" for each in error.messages]) from None
+        if self._key_field is not None and external_id is not None:
+            external_id = document.get(self._key_field.data_key or self.key)
+        if not external_id:
+            raise ValidationError([f"{where}{self.key}: a record needs its key"])
+        return write_object(self.name, self.entries, document, external_id, order)
+
+    def _external_id(self, record: Any) -> str | None:
+        if isinstance(record, Mapping):
+            key = record.get(self.key)
+        else:
+            key = getattr(record, self.key, None)
+        return None if key is None else str(key)

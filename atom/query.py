@@ -1,0 +1,224 @@
+"""What a flow wants of a type's records: a tree of conditions, an order and a page."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from marshmallow import ValidationError
+from marshmallow.fields import Field, List, Nested
+
+from atom import fields
+from atom.conditions import ORDERINGS, TEXT_MATCHES, Condition, Group, Sort, is_text, lower
+from atom.errors import InvalidRequest
+from atom.profile import Profile
+from atom.protocol.query_filter import (
+    Comparison,
+    Criteria,
+    ListFilter,
+    WireCondition,
+    WireGroup,
+    query_filter_xml,
+)
+from atom.protocol.wire import problems, sentence
+from atom.sql import Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the records that were asked for, and whether there are more behind them."""
+
+    rows: list[Any]
+    has_more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The filter, order and page that a flow asks for."""
+
+    where: Group = field(default_factory=Group)
+    order_by: tuple[Sort, ...] = ()
+    limit: int | None = None
+    offset: int = 0
+    search: str | None = None
+    search_in: tuple[str, ...] = ()  # attributes
+    _profile: Profile = field(default_factory=Profile, repr=False)
+    _wire: ListFilter = field(default_factory=ListFilter, repr=False)
+
+    @classmethod
+    def load(cls, profile: Profile, asked: ListFilter) -> "Query":
+        """Type a list filter by the profile of the records it is about.
+
+        Raises:
+            InvalidRequest: a property does not exist or cannot be compared so, or an operand is
+                no value for it; the sentence names it.
+        """
+        loader = _Loader(profile)
+        text = (asked.search or "").strip() or None
+        return cls(
+            loader.group(asked.where),
+            tuple(loader.sort(*each) for each in asked.order_by),
+            asked.limit,
+            asked.offset,
+            text,
+            tuple(loader.searched(asked.search_columns)) if text else (),
+            profile,
+            asked,
+        )
+
+    def to_xml(self) -> str:
+        """The query as the QueryFilter text that the platform hands to its query processes.
+
+        A search, which that text has no word for, stands in it as an `or` of CONTAINS.
+        """
+        where = self._wire.where
+        if self.search is not None:
+            names = [self._profile.fields[each].data_key or each for each in self.search_in]
+            contains = tuple(
+                WireCondition(each, Criteria.CONTAINS, self.search, "") for each in names
+            )
+            found = WireGroup(Comparison.OR, contains)
+            members = (where, found) if where.members else (found,)
+            where = WireGroup(Comparison.AND, members)
+        return query_filter_xml(where, self._wire.order_by)
+
+    def matches(self, row: Any) -> bool:
+        """Whether a record (a dict, or an object with attributes) is one of those asked for."""
+        return self.where.matches(self._profile, row) and self._is_found(row)
+
+    def page(self, rows: Iterable[Any]) -> Page:
+        """Filter, sort and cut records in memory."""
+        found = [row for row in rows if self.matches(row)]
+        for each in reversed(self.order_by):
+            found.sort(key=each.key(self._profile), reverse=each.descending)
+        return self.cut(found[self.offset :])
+
+    def cut(self, rows: Sequence[Any]) -> Page:
+        """The page of records that are filtered, sorted and past the offset already."""
+        if self.limit is None:
+            return Page(list(rows))
+        return Page(list(rows[: self.limit]), len(rows) > self.limit)
+
+    def apply(self, statement: Any, model: Any, columns: Mapping[str, Any] | None = None) -> Any:
+        """Put filter, order and page into a SQLAlchemy 2 `select` of a mapped class.
+
+        It asks for one record more than the limit: return them all, and the flow gets the page
+        and hears that there are more.
+
+        Args:
+            statement: the select.
+            model: the mapped class; its primary key comes last in the order.
+            columns: for entries whose attribute the class has under another name.
+
+        Raises:
+            DeclarationError: an entry that the flow asks for has no column.
+        """
+        found = Columns(self._profile, model, columns)
+        if self.where.members:
+            statement = statement.where(found.condition(self.where))
+        if self.search is not None and self.search_in:
+            statement = statement.where(found.search(self.search, self.search_in))
+        statement = statement.order_by(*found.order(self.order_by))
+        if self.limit is not None:
+            statement = statement.limit(self.limit + 1)
+        return statement.offset(self.offset) if self.offset else statement
+
+    def _is_found(self, row: Any) -> bool:
+        if self.search is None or not self.search_in:
+            return True
+        wanted = lower(self.search)
+        values = (self._profile.get_attribute(row, each, None) for each in self.search_in)
+        return any(wanted in lower(str(each)) for each in values if each is not None)
+
+
+ALL: Final = Query()
+
+
+class _Loader:
+    """Types the parts of a list filter by a profile."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._fields: dict[str, tuple[str, Field[Any]]] = {
+            each.data_key or name: (each.attribute or name, each)
+            for name, each in profile.fields.items()
+        }
+
+    def group(self, asked: WireGroup) -> Group:
+        members = tuple(
+            self.group(each) if isinstance(each, WireGroup) else self._condition(each)
+            for each in asked.members
+        )
+        return Group(asked.comparison, members)
+
+    def sort(self, name: str, descending: bool) -> Sort:
+        attribute, _ = self._property(name, "listFilter.orderBy")
+        return Sort(name, attribute, descending)
+
+    def searched(self, names: Sequence[str]) -> Iterator[str]:
+        """Where to search: in the properties that are named, else in every text."""
+        for name in names:
+            attribute, declared = self._property(name, "listFilter.searchCriteria")
+            if not is_text(declared):
+                raise InvalidRequest(
+                    f"listFilter.searchCriteria: “{name}” is no text to search in."
+                )
+            yield attribute
+        if not names:
+            for attribute, declared in self._fields.values():
+                if not _refusal(declared) and is_text(declared):
+                    yield attribute
+
+    def _property(self, name: str, where: str) -> tuple[str, Field[Any]]:
+        if name not in self._fields:
+            known = ", ".join(self._fields)
+            raise InvalidRequest(
+                sentence(f"{where}: there is no property “{name}”; there are: {known}.")
+            )
+        attribute, declared = self._fields[name]
+        refusal = _refusal(declared)
+        if refusal:
+            raise InvalidRequest(
+                f"{where}: “{name}” is {refusal}, which nothing can be compared with."
+            )
+        return attribute, declared
+
+    def _condition(self, asked: WireCondition) -> Condition:
+        attribute, declared = self._property(asked.column, f"{asked.where}.columnName")
+        textual = is_text(declared)
+        criteria, text = asked.criteria, asked.operand
+        if criteria is Criteria.IS_EMPTY:
+            wanted = (text or "").strip().lower() != "false"
+            return Condition(asked.column, attribute, criteria, wanted, text)
+        misfit = (criteria in TEXT_MATCHES and not textual) or (
+            criteria in ORDERINGS and isinstance(declared, fields.Boolean)
+        )
+        if misfit:
+            kind = type(declared).__name__
+            raise InvalidRequest(
+                f"{asked.where}.criteriaType: {criteria} is not possible for “{asked.column}”, "
+                f"a {kind}."
+            )
+        has_value = text is not None and (textual or text.strip() != "")
+        if not has_value and criteria not in (Criteria.EQUAL, Criteria.NOT_EQUAL):
+            raise InvalidRequest(f"{asked.where}: {criteria} needs a contentValue.")
+        operand = self._operand(declared, asked) if has_value else None
+        return Condition(asked.column, attribute, criteria, operand, text)
+
+    @staticmethod
+    def _operand(declared: Field[Any], asked: WireCondition) -> Any:
+        if is_text(declared) and asked.criteria in TEXT_MATCHES:
+            return asked.operand  # a part of a value need not be one
+        try:
+            return declared.deserialize(asked.operand)
+        except ValidationError as error:
+            if isinstance(declared, fields.String | fields.Content):
+                return asked.operand  # a validator speaks of what is stored, not of what is sought
+            found = "; ".join(problems(error.messages))
+            raise InvalidRequest(
+                sentence(f"{asked.where}.contentValue for “{asked.column}”: {found}.")
+            ) from None
+
+
+def _refusal(declared: Field[Any]) -> str | None:
+    if isinstance(declared, fields.Password | fields.Encrypted):
+        return "a secret"
+    return "a structure" if isinstance(declared, Nested | List) else None

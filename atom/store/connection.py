@@ -1,0 +1,42 @@
+"""Connections to Redis, and the one error that leaves this package when it does not answer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import redis
+
+from atom.errors import StoreUnavailable
+from atom.redaction import masked_url
+
+_CONNECT_SECONDS: Final = 3.0
+_REPLY_SECONDS: Final = 10.0
+
+
+def connect(url: str, reply_seconds: float = _REPLY_SECONDS) -> Any:
+    """A pool of connections; safe to share between threads, and to use after a fork.
+
+    Any: the driver's types leave open whether replies are decoded; ours are bytes.
+
+    Raises:
+        StoreUnavailable: the URL is none.
+    """
+    with guarded(url):
+        return redis.Redis.from_url(
+            url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=reply_seconds
+        )
+
+
+@contextmanager
+def guarded(url: str) -> Iterator[None]:
+    """No error of the driver leaves this package.
+
+    Raises:
+        StoreUnavailable: in its place.
+    """
+    try:
+        yield
+    except redis.RedisError as error:
+        raise StoreUnavailable(
+            f"Redis at {masked_url(url)} does not answer as it should: {error}"
+        ) from error

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from celery import signals
+from celery import current_app, signals
 
 from atom.errors import StoreUnavailable
 from atom.logs import configure_logging
@@ -16,9 +16,13 @@ _log = logging.getLogger(__name__)
 def connect_lifecycle(settings: Settings) -> None:
     """Connect the handlers to Celery's signals."""
     presence = _Presence(settings)
-    signals.setup_logging.connect(
-        lambda **_: configure_logging(settings.log_level), weak=False, dispatch_uid="atom.logging"
-    )
+
+    def set_logging_up(**_: Any) -> None:
+        configure_logging(settings.log_level)
+        # What a process prints goes the way of what it logs: it may be a secret as well.
+        current_app.log.redirect_stdouts(logging.INFO, "atom.printed")
+
+    signals.setup_logging.connect(set_logging_up, weak=False, dispatch_uid="atom.logging")
     signals.worker_ready.connect(presence.announce, weak=False, dispatch_uid="atom.ready")
     signals.heartbeat_sent.connect(presence.announce, weak=False, dispatch_uid="atom.heartbeat")
     signals.worker_shutdown.connect(presence.withdraw, weak=False, dispatch_uid="atom.shutdown")

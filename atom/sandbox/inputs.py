@@ -26,7 +26,10 @@ def build_inputs(
     declared = action["serviceInputs"]
     _refuse_unknown(inputs, declared, f"Action “{action['developerName']}”")
     return [
-        _value(each, inputs.get(each["developerName"]), types, each["developerName"])
+        {
+            **_value(each, inputs.get(each["developerName"]), types, each["developerName"]),
+            "valueElementId": str(uuid4()),
+        }
         for each in declared
     ]
 

@@ -237,7 +237,14 @@ class Platform:
         faults = response.get("rootFaults") or {}
         call.is_over, call.has_fault = True, bool(faults)
         call.moves += 1
-        flow.note("resumed", call.token, outputs=response.get("outputs") or [], rootFaults=faults)
+        flow.note(
+            "resumed",
+            call.token,
+            outputs=response.get("outputs") or [],
+            rootFaults=faults,
+            valueFaults=response.get("valueFaults") or [],
+            selectedOutcomeId=response.get("selectedOutcomeId"),
+        )
 
     def _ask(self, flow: Flow, call: Call) -> None:
         with flow.changed:

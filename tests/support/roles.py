@@ -5,17 +5,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from redis import Redis
+
 from atom.cli.embedded_redis import EmbeddedRedis, free_port
-from atom.names import CALLBACKS, PROCESSES, RECOVERY
+from atom.flow.transport import Transport, TransportError
+from atom.names import CALLBACKS, KEY_PREFIX, PROCESSES, RECOVERY
+from atom.records import Execution
 from atom.sandbox import Flow, SandboxServer
 from atom.settings import Settings
 from atom.store import RedisStore
 from tests.support.waiting import until
 
+SERVICES = "tests.support.services,tests.support.shop"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -24,7 +29,7 @@ class TestAtom:
 
     __test__ = False
 
-    def __init__(self, directory: Path, service: str = "tests.support.services", **env: str):
+    def __init__(self, directory: Path, service: str = SERVICES, **env: str):
         self.directory = directory
         self.redis = EmbeddedRedis(directory / "redis")
         self.redis.start()
@@ -45,13 +50,13 @@ class TestAtom:
         self.store = RedisStore(Settings(redis_url=self.redis.url))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *command: str) -> None:
+    def start(self, name: str, *command: str, **env: str) -> None:
         """Start a role; its output goes into a file that `log` reads."""
         with (self.directory / f"{name}.log").open("ab") as output:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "atom", *command],
                 cwd=ROOT,
-                env=self.environment,
+                env={**self.environment, **env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -76,9 +81,37 @@ class TestAtom:
             return False
         return True
 
-    def run(self, action: str, inputs: dict[str, Any] | None = None, **options: Any) -> Flow:
+    def run(
+        self,
+        action: str,
+        inputs: dict[str, Any] | None = None,
+        service: str = "Trial",
+        **options: Any,
+    ) -> Flow:
         """Run a flow with one action; returns once the request was answered."""
-        return self.platform.run(f"{self.url}/fs/Trial", action, inputs or {}, **options)
+        return self.platform.run(f"{self.url}/fs/{service}", action, inputs or {}, **options)
+
+    def execution_of(self, flow: Flow) -> Execution:
+        """The one execution of a flow, as the store has it."""
+        (found,) = [each for each in self.store.newest(1000) if each.flow_state_id == flow.id]
+        return found
+
+    @contextlib.contextmanager
+    def another_listener(self, **env: str) -> Iterator[str]:
+        """A listener with settings of its own beside the first one; its URL."""
+        bind = f"127.0.0.1:{free_port()}"
+        name = f"listener-{bind}"
+        self.start(name, "listener", ATOM_BIND=bind, **env)
+        transport = Transport()
+        until(lambda: _is_healthy(transport, f"http://{bind}/health"), "the listener", 60)
+        transport.close()
+        yield f"http://{bind}"
+        assert self.end(name) == 0, self.log(name).decode()
+
+    def count_keys(self, kind: str) -> int:
+        """How many keys of a kind (`file`, `execution`, …) there are in Redis."""
+        with Redis.from_url(self.redis.url) as client:
+            return sum(1 for _ in client.scan_iter(f"{KEY_PREFIX}{kind}:*", 1000))
 
     def log(self, name: str) -> bytes:
         """What a role printed so far."""
@@ -121,6 +154,13 @@ class TestAtom:
             self.store.close()
             self.sandbox.close()
             self.redis.stop()
+
+
+def _is_healthy(transport: Transport, url: str) -> bool:
+    try:
+        return transport.get(url, {}).status == 200
+    except TransportError:
+        return False
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

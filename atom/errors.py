@@ -8,12 +8,15 @@ AtomError
 ├── RequestRefused          a request gets no execution; each has its HTTP status
 │   ├── MalformedRequest    400  not the JSON it should be
 │   ├── InvalidRequest      400  JSON, but a field is wrong
+│   ├── Unauthorized        401  no credentials, or wrong ones
+│   ├── Forbidden           403  credentials for other services
 │   ├── NotFound            404  no such service, action or path
 │   ├── MethodNotAllowed    405
 │   ├── RequestTooLarge     413
 │   ├── UnsupportedMedia    415
 │   ├── Unavailable         503  passing: try again
 │   └── TookTooLong         504  a synchronous request outlived its time
+├── CredentialError         a credential cannot be created or revoked
 ├── StoreUnavailable        Redis does not answer
 ├── PublishFailed           the broker does not take a message
 ├── ClaimLost               another worker holds the execution now
@@ -65,6 +68,18 @@ class InvalidRequest(RequestRefused):
     """The body is JSON, but a field is missing or wrong; the sentence names it."""
 
 
+class Unauthorized(RequestRefused):
+    """The caller gave no credentials, or wrong or revoked ones."""
+
+    status = 401
+
+
+class Forbidden(RequestRefused):
+    """The caller's credentials are right, but for other services."""
+
+    status = 403
+
+
 class NotFound(RequestRefused):
     """There is no such service, action or path."""
 
@@ -104,6 +119,10 @@ class TookTooLong(RequestRefused):
     def __init__(self, message: str, *, is_withdrawn: bool = False) -> None:
         super().__init__(message)
         self.is_withdrawn = is_withdrawn
+
+
+class CredentialError(AtomError):
+    """A credential cannot be created or revoked; the sentence says why."""
 
 
 class StoreUnavailable(AtomError):

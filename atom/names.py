@@ -19,6 +19,9 @@ DEADLINES: Final = KEY_PREFIX + "deadlines"  # when the execution times out
 CALLBACKS_DUE: Final = KEY_PREFIX + "callbacks"  # when the next try of its callback is due
 HISTORY: Final = KEY_PREFIX + "history"  # when it was accepted
 
+# A hash of name → what is known of a caller.
+CREDENTIALS: Final = KEY_PREFIX + "credentials"
+
 # Scripts complete this one with `<tenant>:<state>`: the lock that makes the callbacks of one flow
 # state go one at a time, and (`…:waiting`) the set of executions that wait for it.
 FLOW_STATE_PREFIX: Final = KEY_PREFIX + "flow-state:"

@@ -105,6 +105,19 @@ class Settings:
         "ATOM_FLOW_USERNAME", Env.str, "", "Who runs them, where they are protected."
     )
     flow_password: str = _setting("ATOM_FLOW_PASSWORD", Env.str, "", "The password for that.")
+    tls_cert: str = _setting(
+        "ATOM_TLS_CERT",
+        Env.str,
+        "",
+        "A PEM file with the listener's certificate (chain); with it the listener speaks https.",
+    )
+    tls_key: str = _setting("ATOM_TLS_KEY", Env.str, "", "A PEM file with its private key.")
+    tls_client_ca: str = _setting(
+        "ATOM_TLS_CLIENT_CA",
+        Env.str,
+        "",
+        "A PEM file with the CA whose client certificates are let in; others cannot connect.",
+    )
     listener_processes: int = _setting(
         "ATOM_LISTENER_PROCESSES", Env.int, 2, "Processes of the listener."
     )
@@ -194,6 +207,14 @@ class Settings:
             raise SettingsError(
                 f"ATOM_SYNC_SECONDS must be below {_FLOW_GIVES_UP_SECONDS}, when the flow gives "
                 f"up, not {self.sync_seconds:g}."
+            )
+        if bool(self.tls_cert) != bool(self.tls_key):
+            missing = "ATOM_TLS_KEY" if self.tls_cert else "ATOM_TLS_CERT"
+            raise SettingsError(f"{missing} is missing: certificate and key come together.")
+        if self.tls_client_ca and not self.tls_cert:
+            raise SettingsError(
+                "ATOM_TLS_CLIENT_CA asks for client certificates, which needs ATOM_TLS_CERT and "
+                "ATOM_TLS_KEY."
             )
         split_bind("ATOM_BIND", self.bind)
         split_bind("ATOM_SANDBOX_BIND", self.sandbox_bind)

@@ -22,7 +22,7 @@ LAYERS = [
         *("conditions", "sql", "query", "object_type"),
         *("process", "message_process", "object_process", "data_action", "file_resource"),
     },
-    {"settings", "catalog", "records"},
+    {"settings", "catalog", "records", "credentials"},
     {"store", "flow", "publisher", "broker"},
     {"execution", "metrics"},
     {"listener", "console", "sandbox", "testing", "cli", "__main__", "workers"},

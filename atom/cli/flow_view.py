@@ -44,7 +44,7 @@ def show_flow(
     flow_id = client.start(service_url, action, inputs)
     for event in client.watch(flow_id, timeout_seconds):
         if event.kind == "resumed":
-            well = not event.details["rootFaults"]
+            well = not _faults(event)
         for line in _told(event):
             console.print(line)
     return well
@@ -60,7 +60,13 @@ def run_flow(
 ) -> Document:
     """Run an action as a flow would; what happened, as one document."""
     flow_id = client.start(service_url, action, inputs)
-    document: Document = {"flowId": flow_id, "progress": [], "outputs": None, "rootFaults": {}}
+    document: Document = {
+        "flowId": flow_id,
+        "progress": [],
+        "outputs": None,
+        "rootFaults": {},
+        "valueFaults": [],
+    }
     for event in client.watch(flow_id, timeout_seconds):
         match event.kind:
             case "answered":
@@ -70,6 +76,7 @@ def run_flow(
             case "resumed":
                 document["outputs"] = plain(event.details["outputs"])
                 document["rootFaults"] = event.details["rootFaults"]
+                document["valueFaults"] = event.details["valueFaults"]
             case "failed":
                 document["problem"] = event.details["message"]
     document["status"] = client.status(flow_id).value
@@ -90,8 +97,8 @@ def _told(event: Event) -> Iterator[Any]:
             yield f"{at}  [yellow]…[/] {escape(details['message'] or '')}"
         case "callback" if details["invokeType"] != "WAIT" or details["answer"] != "WAIT":
             yield f"{at}  callback {details['invokeType']}, the flow answers {details['answer']}"
-        case "resumed" if details["rootFaults"]:
-            for name, message in details["rootFaults"].items():
+        case "resumed" if faults := _faults(event):
+            for name, message in faults:
                 yield f"{at}  [bold red]The flow resumed with a fault[/] {escape(name)}: " + escape(
                     message
                 )
@@ -101,6 +108,14 @@ def _told(event: Event) -> Iterator[Any]:
         case "failed":
             status = f" ({details['status']})" if details["status"] else ""
             yield f"{at}  [bold red]Refused[/]{status}: {escape(details['message'])}"
+
+
+def _faults(event: Event) -> list[tuple[str, str]]:
+    """The root faults of a flow that resumed, and those of its values."""
+    return [
+        *event.details["rootFaults"].items(),
+        *((each["faultCode"], each["faultMessage"]) for each in event.details["valueFaults"]),
+    ]
 
 
 def _tables(document: Document) -> Iterator[Table]:

@@ -1,6 +1,7 @@
 """`atom invoke`: call a message action as a flow would."""
 
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -36,6 +37,12 @@ from atom.settings import Settings
 @click.option(
     "--sandbox", metavar="URL", help="Default: of `atom up` here, else ATOM_SANDBOX_BIND."
 )
+@click.option(
+    "--credential",
+    envvar="ATOM_CREDENTIAL",
+    metavar="NAME:TOKEN",
+    help="Where the service asks for one; better set as ATOM_CREDENTIAL.",
+)
 @click.option("--timeout", default=600.0, show_default=True, help="Seconds to watch the flow.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document at the end.")
 def invoke(  # noqa: PLR0913 (one for each argument and option)
@@ -45,6 +52,7 @@ def invoke(  # noqa: PLR0913 (one for each argument and option)
     file: Path | None,
     listener: str | None,
     sandbox: str | None,
+    credential: str | None,
     timeout: float,
     as_json: bool,
 ) -> None:
@@ -57,7 +65,7 @@ def invoke(  # noqa: PLR0913 (one for each argument and option)
     listener = listener or (here.listener_url if here else f"http://{settings.bind}")
     sandbox = sandbox or (here.sandbox_url if here else f"http://{settings.sandbox_bind}")
     service_url = f"{listener.rstrip('/')}/fs/{quote(service, safe='')}"
-    client = SandboxClient(sandbox)
+    client = SandboxClient(sandbox, authorization=_basic(credential) if credential else None)
     try:
         if as_json:
             document = run_flow(client, service_url, action, inputs, timeout_seconds=timeout)
@@ -70,6 +78,12 @@ def invoke(  # noqa: PLR0913 (one for each argument and option)
     finally:
         client.close()
     sys.exit(0 if well else 1)
+
+
+def _basic(credential: str) -> str:
+    if ":" not in credential:
+        raise click.BadParameter("A credential is NAME:TOKEN.", param_hint="--credential")
+    return f"Basic {b64encode(credential.encode()).decode()}"
 
 
 def _from_file(file: Path | None) -> dict[str, Any]:

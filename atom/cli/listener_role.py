@@ -3,6 +3,7 @@
 import errno
 import logging
 import socket
+import ssl
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -10,13 +11,16 @@ from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 
 from atom.catalog import load_catalog
-from atom.errors import StartupError
-from atom.listener import create_app
+from atom.errors import StartupError, StoreUnavailable
+from atom.listener import Authenticator, create_app
 from atom.logs import configure_logging
 from atom.publisher import Publisher
 from atom.settings import Settings, is_loopback, split_bind
 from atom.store import RedisStore
+from atom.store.credential_store import CredentialStore
 from atom.store.files import file_store
+
+_log = logging.getLogger(__name__)
 
 _GRACEFUL_SECONDS = 30
 
@@ -26,21 +30,84 @@ def serve(settings: Settings) -> None:
 
     Raises:
         CatalogError: a service cannot be loaded.
-        StartupError: the address is taken, or open to others while nobody has to log in.
+        StartupError: the address is taken, or open to others while nobody would be asked who
+            calls; a certificate cannot be used.
     """
     host, port = split_bind("ATOM_BIND", settings.bind)
-    if not is_loopback(host):
-        raise StartupError(
-            f"ATOM_BIND {settings.bind} is open to others, and callers are not asked for "
-            "credentials yet: listen on loopback (127.0.0.1:8077) behind a proxy that asks."
-        )
-    check_free("ATOM_BIND", host, port)
     configure_logging(settings.log_level)
-    catalog = load_catalog(settings.services)
+    _check_certificates(settings)
+    credentials = CredentialStore(settings)
+    is_open = _may_be_open(host, settings, credentials)
+    check_free("ATOM_BIND", host, port)
     app = create_app(
-        settings, catalog, RedisStore(settings), Publisher(settings.broker), file_store(settings)
+        settings,
+        load_catalog(settings.services),
+        RedisStore(settings),
+        Publisher(settings.broker),
+        file_store(settings),
+        Authenticator(
+            credentials.all, is_open=is_open, has_certificates=bool(settings.tls_client_ca)
+        ),
     )
     _Gunicorn(app, settings).run()
+
+
+def _may_be_open(host: str, settings: Settings, credentials: CredentialStore) -> bool:
+    """Whether anybody may call while no credentials are configured: on loopback only.
+
+    Raises:
+        StartupError: nobody would be asked who calls from elsewhere.
+    """
+    if settings.tls_client_ca:
+        return False
+    if is_loopback(host):
+        if not _are_configured(credentials):
+            _log.info(
+                "No credentials are configured: every program on this machine may call, and "
+                "nobody else (atom credentials create NAME)."
+            )
+        return True
+    if not _are_configured(credentials):
+        raise StartupError(
+            f"ATOM_BIND {settings.bind} is open to others, and nobody would be asked who calls: "
+            "create credentials first (atom credentials create NAME), or set "
+            "ATOM_TLS_CLIENT_CA, or listen on loopback (127.0.0.1:8077)."
+        )
+    return False
+
+
+def _are_configured(credentials: CredentialStore) -> bool:
+    try:
+        return bool(credentials.all())
+    except StoreUnavailable as error:
+        _log.warning("Whether there are credentials is not known yet: %s", error)
+        return True  # until it is known, requests are refused
+
+
+def _check_certificates(settings: Settings) -> None:
+    """Refuse certificate files that cannot be used, before gunicorn meets them in a worker.
+
+    Raises:
+        StartupError: naming the variable.
+    """
+    if not settings.tls_cert:
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError as error:  # an SSLError is one as well
+        raise StartupError(
+            f"ATOM_TLS_CERT {settings.tls_cert} and ATOM_TLS_KEY {settings.tls_key} cannot be "
+            f"used: {error.strerror or error}."
+        ) from None
+    try:
+        if settings.tls_client_ca:
+            context.load_verify_locations(settings.tls_client_ca)
+    except OSError as error:
+        raise StartupError(
+            f"ATOM_TLS_CLIENT_CA {settings.tls_client_ca} cannot be used: "
+            f"{error.strerror or error}."
+        ) from None
 
 
 def check_free(variable: str, host: str, port: int) -> None:
@@ -98,6 +165,10 @@ class _Gunicorn(BaseApplication):
             "control_socket_disable": True,
             "logger_class": _Logger,
         }
+        if self._settings.tls_cert:
+            options |= {"certfile": self._settings.tls_cert, "keyfile": self._settings.tls_key}
+        if self._settings.tls_client_ca:
+            options |= {"ca_certs": self._settings.tls_client_ca, "cert_reqs": ssl.CERT_REQUIRED}
         for name, value in options.items():
             self.cfg.set(name, value)
 

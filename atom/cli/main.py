@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from atom.cli import executions, invoke, roles, services, up
+from atom.cli import credentials, executions, invoke, roles, services, up
 from atom.errors import AtomError
 
 
@@ -39,5 +39,6 @@ for command in (
     services.check,
     invoke.invoke,
     executions.executions,
+    credentials.credentials,
 ):
     main.add_command(command)

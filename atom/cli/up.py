@@ -37,6 +37,11 @@ def up(concurrency: int | None) -> None:
     everything.
     """
     settings = _with_ports(Settings.from_env())
+    if settings.tls_cert:
+        raise StartupError(
+            "ATOM_TLS_CERT is for `atom listener`: `atom up` speaks plain http on this machine. "
+            "Leave the ATOM_TLS_ variables out here."
+        )
     catalog = load_catalog(settings.services)
     running.refuse_second()
     check_free("ATOM_BIND", *split_bind("ATOM_BIND", settings.bind))

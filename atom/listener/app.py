@@ -3,8 +3,17 @@
 from flask import Flask
 
 from atom.catalog import Catalog
-from atom.listener import data_actions, files, health, message_actions, metadata, problems
+from atom.listener import (
+    authentication,
+    data_actions,
+    files,
+    health,
+    message_actions,
+    metadata,
+    problems,
+)
 from atom.listener.accept import Acceptor
+from atom.listener.authentication import Authenticator
 from atom.listener.multipart import Uploads
 from atom.publisher import Publisher
 from atom.settings import Settings
@@ -18,6 +27,7 @@ def create_app(
     store: ExecutionStore,
     publisher: Publisher,
     file_store: FileStore,
+    authenticator: Authenticator,
 ) -> Flask:
     """Build the listener over its parts."""
     app = Flask("atom.listener", static_folder=None)
@@ -25,6 +35,7 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     problems.install(app, settings.max_request_bytes)
+    authentication.install(app, authenticator)
     acceptor = Acceptor(store, publisher, settings.callback_hosts)
     app.register_blueprint(metadata.create_blueprint(catalog))
     app.register_blueprint(message_actions.create_blueprint(catalog, acceptor))

@@ -8,7 +8,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
-from atom.errors import RequestRefused, RequestTooLarge, Unavailable
+from atom.errors import Forbidden, RequestRefused, RequestTooLarge, Unauthorized, Unavailable
 from atom.protocol.problems import PROBLEM_KIND_HEADER, service_problem
 
 _log = logging.getLogger(__name__)
@@ -23,11 +23,13 @@ def install(app: Flask, max_request_bytes: int) -> None:
 
     @app.errorhandler(RequestRefused)
     def refused(error: RequestRefused) -> Response:
-        if isinstance(error, RequestTooLarge):
+        if isinstance(error, RequestTooLarge | Unauthorized | Forbidden):
             _drain()
         response = problem(error.status, str(error))
         if isinstance(error, Unavailable):
             response.headers["Retry-After"] = str(error.retry_after_seconds)
+        if isinstance(error, Unauthorized):
+            response.headers["WWW-Authenticate"] = 'Basic realm="flow-atom", charset="UTF-8"'
         return response
 
     @app.errorhandler(RequestEntityTooLarge)

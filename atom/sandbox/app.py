@@ -33,7 +33,8 @@ def create_app(platform: Platform) -> Flask:
 
     @app.post("/sandbox/services")
     def install() -> Response:
-        return _json(platform.install(_asked("url")))
+        authorization = _document().get("authorization")
+        return _json(platform.install(_asked("url"), authorization=authorization))
 
     @app.post("/sandbox/flows")
     def run() -> Response:

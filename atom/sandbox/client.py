@@ -16,8 +16,10 @@ _POLL_SECONDS = 10
 class SandboxClient:
     """Talks to a sandbox at its URL."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, authorization: str | None = None) -> None:
+        """Make one; the authorization is what its flows send to the service."""
         self._url = url.rstrip("/")
+        self._authorization = authorization
         self._transport = Transport(read_timeout=_POLL_SECONDS + 20)
 
     def close(self) -> None:
@@ -26,11 +28,17 @@ class SandboxClient:
 
     def install(self, service_url: str) -> dict[str, Any]:
         """The service's metadata, as the platform sees it; raises SandboxError."""
-        return dict(self._post("/sandbox/services", {"url": service_url}))
+        asked = {"url": service_url, "authorization": self._authorization}
+        return dict(self._post("/sandbox/services", asked))
 
     def start(self, service_url: str, action: str, inputs: Mapping[str, Any]) -> str:
         """Start a flow of one message action; returns its id. Raises SandboxError."""
-        asked = {"serviceUrl": service_url, "action": action, "inputs": dict(inputs)}
+        asked = {
+            "serviceUrl": service_url,
+            "action": action,
+            "inputs": dict(inputs),
+            "authorization": self._authorization,
+        }
         return str(self._post("/sandbox/flows", asked)["flowId"])
 
     def watch(self, flow_id: str, timeout_seconds: float) -> Iterator[Event]:

@@ -235,7 +235,7 @@ class Platform:
     @staticmethod
     def _resume(flow: Flow, call: Call, response: dict[str, Any]) -> None:
         faults = response.get("rootFaults") or {}
-        call.is_over, call.has_fault = True, bool(faults)
+        call.is_over, call.has_fault = True, bool(faults or response.get("valueFaults"))
         call.moves += 1
         flow.note(
             "resumed",

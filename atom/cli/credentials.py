@@ -1,0 +1,84 @@
+"""`atom credentials`: who may call the services."""
+
+from typing import Any
+
+import click
+import orjson
+from rich import box
+from rich.table import Table
+
+from atom.cli.output import wide_console
+from atom.cli.running import settings_of_running
+from atom.credentials import Credential, create
+from atom.store.credential_store import CredentialStore
+
+
+@click.group()
+def credentials() -> None:
+    """Say who may call the services: Basic credentials for their connectors."""
+
+
+@credentials.command(name="create")
+@click.argument("name")
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    help="A service it may call; all, where none is named. May be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def create_(name: str, services: tuple[str, ...], as_json: bool) -> None:
+    """Create a credential and print its token, once.
+
+    On the connector, NAME is the user name and the token the password.
+    """
+    credential, token = create(name, services)
+    CredentialStore(settings_of_running()).add(credential)
+    if as_json:
+        click.echo(orjson.dumps({**_document(credential), "token": token}).decode())
+        return
+    click.echo(token)
+    click.echo(
+        f"User name {name}, password the token above. It is shown this once: only its hash is "
+        "kept. Listeners ask for it within 2 s.",
+        err=True,
+    )
+
+
+@credentials.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def list_(as_json: bool) -> None:
+    """List the credentials, without their tokens."""
+    found = CredentialStore(settings_of_running()).all()
+    if as_json:
+        documents = [_document(each) for each in found]
+        click.echo(orjson.dumps(documents, option=orjson.OPT_UTC_Z).decode())
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("Name", "Services", "Created (UTC)", "Revoked (UTC)"):
+        table.add_column(heading, no_wrap=True)
+    for each in found:
+        revoked = f"{each.revoked_at:%Y-%m-%d %H:%M:%S}" if each.revoked_at else ""
+        services = ", ".join(each.services) or "all"
+        table.add_row(each.name, services, f"{each.created_at:%Y-%m-%d %H:%M:%S}", revoked)
+    wide_console().print(table if found else "No credentials: callers are not asked for any.")
+
+
+@credentials.command()
+@click.argument("name")
+def revoke(name: str) -> None:
+    """Refuse a credential from now on.
+
+    With the last one revoked nobody may call; the services do not become open again.
+    """
+    CredentialStore(settings_of_running()).revoke(name)
+    click.echo(f"Revoked {name}; listeners refuse it within 2 s.", err=True)
+
+
+def _document(credential: Credential) -> dict[str, Any]:
+    return {
+        "name": credential.name,
+        "services": list(credential.services),
+        "created_at": credential.created_at,
+        "revoked_at": credential.revoked_at,
+    }

@@ -7,6 +7,7 @@ from atom import fields
 from atom.context import Execution
 from atom.errors import AtomError, DeclarationError, Fault, Faults
 from atom.files import UploadedFile
+from atom.flow.run_api import FlowClient
 from atom.object_type import Record
 from atom.profile import Profile
 from atom.query import Page, Query
@@ -18,6 +19,7 @@ __all__ = [
     "Execution",
     "Fault",
     "Faults",
+    "FlowClient",
     "FlowService",
     "Page",
     "Profile",

@@ -14,6 +14,7 @@ from atom.errors import SettingsError, StoreUnavailable
 from atom.execution.delivery import Deliverer
 from atom.execution.recovery import Recovery
 from atom.execution.runner import Runner
+from atom.flow.run_api import FlowClient
 from atom.flow.transport import Transport
 from atom.names import DELIVER_TASK, RECOVER_TASK
 from atom.publisher import Publisher
@@ -29,6 +30,7 @@ class _Parts:
 
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
         self._settings, self._catalog = settings, catalog
+        self._flow_clients: dict[str, FlowClient] = {}
 
     @cached_property
     def _store(self) -> RedisStore:
@@ -55,14 +57,22 @@ class _Parts:
             make_flow_client=self._flow_client,
         )
 
-    def _flow_client(self, tenant_id: str) -> Any:
+    def _flow_client(self, tenant_id: str) -> FlowClient:
         settings = self._settings
+        if tenant_id in self._flow_clients:
+            return self._flow_clients[tenant_id]
         if not settings.flow_url:
             raise SettingsError(
                 "execution.flow needs ATOM_FLOW_URL: the flow platform that it calls, such as "
                 "https://flow.boomi.com."
             )
-        raise NotImplementedError
+        client = self._flow_clients[tenant_id] = FlowClient(
+            settings.flow_url,
+            settings.flow_tenant or tenant_id,
+            settings.flow_username or None,
+            settings.flow_password or None,
+        )
+        return client
 
     @cached_property
     def deliverer(self) -> Deliverer:

@@ -14,8 +14,22 @@ _LARGEST_REPLY_BYTES: Final = 8 * 1024 * 1024
 _CONNECTIONS_PER_HOST: Final = 64
 
 
+# There never was a connection (an unknown host name is a case of the first).
+_UNSENT: Final = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+)
+
+
 class TransportError(AtomError):
-    """No answer came; whether the other side saw the request is not known."""
+    """No answer came; where `was_sent`, it is not known whether the other side saw the request."""
+
+    def __init__(self, reason: str, was_sent: bool = True) -> None:
+        super().__init__(reason, was_sent)
+        self.reason, self.was_sent = reason, was_sent
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +102,7 @@ class Transport:
             finally:
                 reply.release_conn()
         except (HTTPError, OSError, ValueError) as error:
-            raise TransportError(_why(error)) from error
+            raise TransportError(_why(error), not isinstance(error, _UNSENT)) from error
         return Reply(reply.status, content, dict(reply.headers))
 
     def _pools(self) -> urllib3.PoolManager:

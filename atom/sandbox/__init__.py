@@ -4,6 +4,7 @@ from atom.sandbox.client import SandboxClient
 from atom.sandbox.connector import Connector
 from atom.sandbox.flows import Event, Flow, FlowStatus
 from atom.sandbox.platform import Answer, Platform, SandboxError
+from atom.sandbox.run_api import RunnableFlow
 from atom.sandbox.server import SandboxServer, serve
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Flow",
     "FlowStatus",
     "Platform",
+    "RunnableFlow",
     "SandboxClient",
     "SandboxError",
     "SandboxServer",

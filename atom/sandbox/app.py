@@ -10,14 +10,17 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from atom.errors import AtomError
+from atom.sandbox import run_api
 from atom.sandbox.platform import CALLBACK_PATH, Platform, SandboxError
+from atom.sandbox.run_api import RunApi
 
 _LONGEST_WAIT_SECONDS = 30.0
 
 
-def create_app(platform: Platform) -> Flask:
-    """Build the app over a platform."""
+def create_app(platform: Platform, flows_to_run: RunApi) -> Flask:
+    """Build the app over a platform and the flows that can be run on it."""
     app = Flask("atom.sandbox", static_folder=None)
+    run_api.install(app, flows_to_run)
 
     @app.post(CALLBACK_PATH)
     def callback() -> Response:

@@ -7,11 +7,13 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from atom.errors import StartupError
 from atom.sandbox.app import create_app
 from atom.sandbox.platform import Platform
+from atom.sandbox.run_api import RunApi
 
 
 class _Quiet(WSGIRequestHandler):
@@ -26,10 +28,12 @@ class SandboxServer:
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.platform = Platform()
-        self._server = _listen(self.platform, host, port)
+        self.run_api = RunApi()
+        app = create_app(self.platform, self.run_api)
+        self._server = _listen(app, host, port)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.port}"
-        self.platform.url = self.url
+        self.platform.url = self.run_api.url = self.url
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="sandbox", daemon=True
         )
@@ -67,7 +71,7 @@ def serve(host: str, port: int) -> None:
         ended.wait()
 
 
-def _listen(platform: Platform, host: str, port: int) -> BaseWSGIServer:
+def _listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
     # Bound here: werkzeug prints its own text and exits where the address is taken.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -82,7 +86,7 @@ def _listen(platform: Platform, host: str, port: int) -> BaseWSGIServer:
         return make_server(
             host,
             bound.getsockname()[1],
-            create_app(platform),
+            app,
             threaded=True,
             request_handler=_Quiet,
             fd=bound.fileno(),

@@ -18,6 +18,7 @@ VALUES = {
     bool: True,
     str: TEXT,
     str | None: "Customer.Name",
+    tuple[tuple[str, str], ...]: (("Closed", TEXT),),
     tuple[str, ...]: ("Approved", "Rejected"),
     Fault: Fault(TEXT),
 }

@@ -20,7 +20,8 @@ def connect_lifecycle(settings: Settings) -> None:
     def set_logging_up(**_: Any) -> None:
         configure_logging(settings.log_level)
         # What a process prints goes the way of what it logs: it may be a secret as well.
-        current_app.log.redirect_stdouts(logging.INFO, "atom.printed")
+        # The level by name, which the type does not admit: children cannot read back a number.
+        current_app.log.redirect_stdouts("INFO", "atom.printed")  # type: ignore[arg-type]
 
     signals.setup_logging.connect(set_logging_up, weak=False, dispatch_uid="atom.logging")
     signals.worker_ready.connect(presence.announce, weak=False, dispatch_uid="atom.ready")

@@ -11,7 +11,7 @@ from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 
 from atom.catalog import load_catalog
-from atom.errors import StartupError, StoreUnavailable
+from atom.errors import StartupError, Unavailable
 from atom.listener import Authenticator, create_app
 from atom.logs import configure_logging
 from atom.publisher import Publisher
@@ -36,8 +36,12 @@ def serve(settings: Settings) -> None:
     host, port = split_bind("ATOM_BIND", settings.bind)
     configure_logging(settings.log_level)
     _check_certificates(settings)
-    credentials = CredentialStore(settings)
-    is_open = _may_be_open(host, settings, credentials)
+    authenticator = Authenticator(
+        CredentialStore(settings).all,
+        is_open=is_loopback(host) and not settings.tls_client_ca,
+        has_certificates=bool(settings.tls_client_ca),
+    )
+    _check_callers(authenticator, host, settings)
     check_free("ATOM_BIND", host, port)
     app = create_app(
         settings,
@@ -45,43 +49,35 @@ def serve(settings: Settings) -> None:
         RedisStore(settings),
         Publisher(settings.broker),
         file_store(settings),
-        Authenticator(
-            credentials.all, is_open=is_open, has_certificates=bool(settings.tls_client_ca)
-        ),
+        authenticator,
     )
     _Gunicorn(app, settings).run()
 
 
-def _may_be_open(host: str, settings: Settings, credentials: CredentialStore) -> bool:
-    """Whether anybody may call while no credentials are configured: on loopback only.
+def _check_callers(authenticator: Authenticator, host: str, settings: Settings) -> None:
+    """Say it where anybody may call, which is on loopback only.
+
+    The credentials read here are also what gunicorn's workers begin with.
 
     Raises:
         StartupError: nobody would be asked who calls from elsewhere.
     """
-    if settings.tls_client_ca:
-        return False
-    if is_loopback(host):
-        if not _are_configured(credentials):
-            _log.info(
-                "No credentials are configured: every program on this machine may call, and "
-                "nobody else (atom credentials create NAME)."
-            )
-        return True
-    if not _are_configured(credentials):
+    try:
+        if authenticator.has_credentials() or settings.tls_client_ca:
+            return
+    except Unavailable as error:  # until they can be read, requests are refused
+        _log.warning("Whether there are credentials is not known yet: %s", error.__cause__)
+        return
+    if not is_loopback(host):
         raise StartupError(
             f"ATOM_BIND {settings.bind} is open to others, and nobody would be asked who calls: "
             "create credentials first (atom credentials create NAME), or set "
             "ATOM_TLS_CLIENT_CA, or listen on loopback (127.0.0.1:8077)."
         )
-    return False
-
-
-def _are_configured(credentials: CredentialStore) -> bool:
-    try:
-        return bool(credentials.all())
-    except StoreUnavailable as error:
-        _log.warning("Whether there are credentials is not known yet: %s", error)
-        return True  # until it is known, requests are refused
+    _log.info(
+        "No credentials are configured: every program on this machine may call, and "
+        "nobody else (atom credentials create NAME)."
+    )
 
 
 def _check_certificates(settings: Settings) -> None:

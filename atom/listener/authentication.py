@@ -70,6 +70,14 @@ class Authenticator:
         if not credential.permits(service):
             raise Forbidden(f"The credential “{name}” is not for the service “{service}”.")
 
+    def has_credentials(self) -> bool:
+        """Whether there are any.
+
+        Raises:
+            Unavailable: they could never be read.
+        """
+        return bool(self._credentials())
+
     def _credentials(self) -> Mapping[str, Credential]:
         now = time.monotonic()
         if self._known is not None and now < self._read_at + _CACHE_SECONDS:

@@ -71,15 +71,14 @@ class TestAtom:
         self.start("recovery", "recovery")
         for queue in (PROCESSES, CALLBACKS, RECOVERY):
             until(lambda queue=queue: self.store.present(queue), f"a worker for {queue}", 60)
-        until(lambda: b"Listening at" in self.log("listener") or self.answers(), "listener", 60)
+        self.wait_for_listener(self.url)
 
-    def answers(self) -> bool:
-        """Whether the listener takes requests."""
-        try:
-            self.platform.install(f"{self.url}/fs/Trial")
-        except Exception:
-            return False
-        return True
+    @staticmethod
+    def wait_for_listener(url: str) -> None:
+        """Until a listener takes requests."""
+        transport = Transport()
+        until(lambda: _is_healthy(transport, f"{url}/health"), "the listener", 60)
+        transport.close()
 
     def run(
         self,
@@ -102,9 +101,7 @@ class TestAtom:
         bind = f"127.0.0.1:{free_port()}"
         name = f"listener-{bind}"
         self.start(name, "listener", ATOM_BIND=bind, **env)
-        transport = Transport()
-        until(lambda: _is_healthy(transport, f"http://{bind}/health"), "the listener", 60)
-        transport.close()
+        self.wait_for_listener(f"http://{bind}")
         yield f"http://{bind}"
         assert self.end(name) == 0, self.log(name).decode()
 

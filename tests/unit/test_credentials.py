@@ -122,7 +122,7 @@ def test_while_redis_is_away_the_last_known_credentials_count(monkeypatch):
 
     monkeypatch.setattr("atom.listener.authentication._CACHE_SECONDS", 0)
     one = Authenticator(read, is_open=True, has_certificates=False)
-    one.check("CRM", basic("boomi", token))
+    assert one.has_credentials()
     one.check("CRM", basic("boomi", token))
     assert not answers
 

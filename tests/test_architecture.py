@@ -18,7 +18,16 @@ LAYERS = [
     {"errors", "names", "redaction", "logs"},
     {"protocol"},
     {
-        *("profile", "fields", "outcome", "context", "configuration", "files", "service"),
+        *(
+            "profile",
+            "profile_source",
+            "fields",
+            "outcome",
+            "context",
+            "configuration",
+            "files",
+            "service",
+        ),
         *("conditions", "sql", "query", "object_type"),
         *("process", "message_process", "object_process", "data_action", "file_resource"),
     },

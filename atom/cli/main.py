@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from atom.cli import credentials, executions, invoke, roles, services, up
+from atom.cli import credentials, executions, invoke, profile, roles, services, up
 from atom.errors import AtomError
 
 
@@ -40,5 +40,6 @@ for command in (
     invoke.invoke,
     executions.executions,
     credentials.credentials,
+    profile.profile,
 ):
     main.add_command(command)

@@ -14,6 +14,8 @@ _SECRET_KEYS: Final = {"token", "authorization"}
 # What names a value, in EngineValues and properties, and in the conditions of a filter.
 _NAMING_KEYS: Final = ("developerName", "columnName")
 _VALUE_KEYS: Final = {"contentvalue", "value"}
+# What a request may hold nests less deeply than this; what else is in it, nobody reads.
+_DEEPEST: Final = 150
 # Shorter ones would blot out half of a log without hiding anything.
 _SHORTEST_SECRET: Final = 4
 
@@ -27,26 +29,35 @@ class Secret(str):
         return f"'{MASK}'"
 
 
-def masked(document: Any, names: Collection[str] = ()) -> Any:
+def masked(document: Any, names: Collection[str] = (), depth: int = 0) -> Any:
     """A copy of a wire document without tokens, passwords and encrypted values.
 
     Args:
         document: any JSON value.
         names: of entries that are secret whatever content type a sender gives them.
+        depth: how deeply it is nested in what is copied; what is too deep is masked.
     """
-    if isinstance(document, list):
-        return [masked(each, names) for each in document]
-    if not isinstance(document, Mapping):
+    if not isinstance(document, list | Mapping):
         return document
-    is_secret = str(document.get("contentType", "")).lower() in _SECRET_TYPES or any(
-        document.get(key) in names for key in _NAMING_KEYS
-    )
+    if depth > _DEEPEST:
+        return MASK
+    if isinstance(document, list):
+        return [masked(each, names, depth + 1) for each in document]
+    is_secret = _is_named_secret(document, names)
     return {
         key: MASK
         if value is not None and _is_secret(key, value, is_secret)
-        else masked(value, names)
+        else masked(value, names, depth + 1)
         for key, value in document.items()
     }
+
+
+def _is_named_secret(value: Mapping[str, Any], names: Collection[str]) -> bool:
+    """Whether an EngineValue, a property or a condition is of something secret."""
+    if str(value.get("contentType", "")).lower() in _SECRET_TYPES:
+        return True
+    given = (value.get(key) for key in _NAMING_KEYS)
+    return any(isinstance(name, str) and name in names for name in given)
 
 
 def _is_secret(key: str, value: Any, is_secret: bool) -> bool:
@@ -57,18 +68,21 @@ def _is_secret(key: str, value: Any, is_secret: bool) -> bool:
     )
 
 
-def secrets_in(document: Any, names: Collection[str] = ()) -> Iterator[str]:
+def secrets_in(document: Any, names: Collection[str] = (), depth: int = 0) -> Iterator[str]:
     """Every text of a wire document that `masked` would mask."""
+    if depth > _DEEPEST:
+        return
     if isinstance(document, list):
         for each in document:
-            yield from secrets_in(each, names)
+            yield from secrets_in(each, names, depth + 1)
     elif isinstance(document, Mapping):
-        hidden = masked(document, names)
+        is_secret = _is_named_secret(document, names)
         for key, value in document.items():
-            if isinstance(value, str) and hidden[key] != value:
-                yield value
+            if isinstance(value, str):
+                if _is_secret(key, value, is_secret):
+                    yield value
             else:
-                yield from secrets_in(value, names)
+                yield from secrets_in(value, names, depth + 1)
 
 
 def masked_url(url: str) -> str:

@@ -10,6 +10,7 @@ from atom.listener import (
     health,
     message_actions,
     metadata,
+    openapi,
     problems,
 )
 from atom.listener.accept import Acceptor
@@ -38,6 +39,7 @@ def create_app(
     authentication.install(app, authenticator)
     acceptor = Acceptor(store, publisher, settings.callback_hosts)
     app.register_blueprint(metadata.create_blueprint(catalog))
+    app.register_blueprint(openapi.create_blueprint(catalog))
     app.register_blueprint(message_actions.create_blueprint(catalog, acceptor))
     uploads = Uploads(file_store, settings.max_file_bytes, settings.max_request_bytes)
     wait_seconds = settings.sync_seconds

@@ -10,8 +10,9 @@ from atom.protocol.wire import EngineValues, WireSchema
 from atom.redaction import Secret
 
 _PROPERTY_PREFIX: Final = "inflow"
+# The end is written so that OpenAPI's readers understand it too, and admits no last line feed.
 _HEADER_SAFE: Final = validate.Regexp(
-    r"[\x21-\x7e]+\Z", error="may hold printable ASCII characters only"
+    r"^[\x21-\x7e]+(?![\s\S])", error="may hold printable ASCII characters only"
 )
 LONGEST_ID: Final = 100
 

@@ -12,14 +12,16 @@ from rich.console import Console
 
 from atom.errors import AtomError
 from benchmarks.errors import BenchmarkError
-from benchmarks.report import table, write
+from benchmarks.report import memory, table, write
 from benchmarks.rounds import Parameters, run_rounds
 
 
 def main() -> None:
     """Exit with 0 only if every round was valid and the result was written."""
     arguments = _arguments()
-    parameters = Parameters(arguments.flows, arguments.concurrency, arguments.rounds)
+    parameters = Parameters(
+        arguments.flows, arguments.concurrency, arguments.round_trips, arguments.rounds
+    )
     # So that the stacks are ended, as at Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console(highlight=False)
@@ -27,6 +29,7 @@ def main() -> None:
     try:
         rounds = run_rounds(parameters, say)
         console.print(table(rounds, parameters))
+        console.print(memory(rounds))
         write(arguments.json, rounds, parameters)
     except BenchmarkError as error:
         _fail(f"The run is not valid: {error}", error.details)
@@ -43,6 +46,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--flows", type=_positive, default=2000, help="in each round (2000)")
     parser.add_argument("--concurrency", type=_positive, default=32, help="connections (32)")
+    parser.add_argument(
+        "--round-trips", type=_positive, default=1000, help="in each round, one at a time (1000)"
+    )
     parser.add_argument("--rounds", type=_positive, default=3, help="of both stacks (3)")
     parser.add_argument(
         "--json",

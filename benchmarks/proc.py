@@ -1,7 +1,7 @@
-"""Processor time, of process trees and of the machine, where the system tells it in /proc."""
+"""Processor time and memory of process trees, where the system tells it in /proc."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,6 +11,7 @@ _PROC: Final = Path("/proc")
 class _Stat(NamedTuple):
     parent: int
     ticks: int
+    pages: int
 
 
 def tree_cpu_seconds(roots: Iterable[int]) -> float | None:
@@ -21,12 +22,28 @@ def tree_cpu_seconds(roots: Iterable[int]) -> float | None:
     if not (_PROC / "self" / "stat").exists():
         return None
     stats = _all_stats()
+    return sum(stats[pid].ticks for pid in _tree(roots, stats)) / os.sysconf("SC_CLK_TCK")
+
+
+def tree_memory_mb(roots: Iterable[int]) -> float | None:
+    """What these processes and all their descendants hold in memory, in MiB.
+
+    Pages that several share count for each of them; None where there is no /proc.
+    """
+    if not (_PROC / "self" / "stat").exists():
+        return None
+    stats = _all_stats()
+    pages = sum(stats[pid].pages for pid in _tree(roots, stats))
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _tree(roots: Iterable[int], stats: Mapping[int, _Stat]) -> set[int]:
     members = set(roots) & stats.keys()
     found = members
     while found:
         found = {pid for pid, stat in stats.items() if stat.parent in found} - members
         members |= found
-    return sum(stats[pid].ticks for pid in members) / os.sysconf("SC_CLK_TCK")
+    return members
 
 
 def machine_cpu_seconds() -> float | None:
@@ -50,6 +67,7 @@ def _all_stats() -> dict[int, _Stat]:
             continue
         # The name, in parentheses, may hold anything; the fields after it are plain.
         fields = text.rpartition(")")[2].split()
-        # utime, stime, and those of the children that were waited for (see proc(5)).
-        stats[int(folder.name)] = _Stat(int(fields[1]), sum(map(int, fields[11:15])))
+        # utime, stime, and those of the children that were waited for; then rss (see proc(5)).
+        ticks = sum(map(int, fields[11:15]))
+        stats[int(folder.name)] = _Stat(int(fields[1]), ticks, int(fields[21]))
     return stats

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import orjson
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from atom.cli.embedded_redis import find_redis_server
 from benchmarks.rounds import RATIOS, Parameters, Round, compare, middle
+from benchmarks.upload import MEBIBYTES
 
 _LIBRARIES: Final = (
     "flow-atom",
@@ -33,15 +35,19 @@ _LABELS: Final = {
     "accepted_per_second": "Accepted per second",
     "flows_per_second": "Flows per second",
     "cpu_ms_per_flow": "CPU per flow (ms)",
+    "round_trip_p50": "Round trip, p50 (ms)",
+    "round_trip_p99": "Round trip, p99 (ms)",
+    "round_trips_per_second": "Round trips per second",
 }
-_HIGHER_IS_BETTER: Final = {"accepted_per_second", "flows_per_second"}
+_HIGHER_IS_BETTER: Final = {"accepted_per_second", "flows_per_second", "round_trips_per_second"}
 
 
 def table(rounds: Sequence[Round], parameters: Parameters) -> Table:
     """Each figure of both stacks (medians) and their ratio (the median of the ratios)."""
     shown = Table(
-        title=f"{parameters.flows} flows, {parameters.concurrency} at once, "
-        f"medians of {parameters.rounds} rounds"
+        title=f"{parameters.flows} flows, {parameters.concurrency} at once; "
+        f"{parameters.round_trips} round trips, one at a time (a data action's get; a bare Celery "
+        f"delay().get()); medians of {parameters.rounds} rounds"
     )
     shown.add_column("")
     for heading in ("baseline", "atom", "atom / baseline"):
@@ -57,6 +63,22 @@ def table(rounds: Sequence[Round], parameters: Parameters) -> Table:
             "higher" if name in _HIGHER_IS_BETTER else "lower",
         )
     return shown
+
+
+def memory(rounds: Sequence[Round]) -> str:
+    """The listener's memory around a large upload, medians of the rounds, as a sentence."""
+    figures = [asdict(found) for each in rounds if (found := each["atom"].upload) is not None]
+    before, during, after = (
+        None
+        if any(each[name] is None for each in figures)
+        else median(each[name] for each in figures)
+        for name in ("before_mb", "during_mb", "after_mb")
+    )
+    return (
+        f"Listener memory around an upload of {MEBIBYTES} MiB, all its processes: "
+        f"{_text(before, '.1f')} MiB before, at most {_text(during, '.1f')} MiB during, "
+        f"{_text(after, '.1f')} MiB after."
+    )
 
 
 def write(path: Path, rounds: Sequence[Round], parameters: Parameters) -> None:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final, Self, TypeVar
 
-from benchmarks.cpu import machine_cpu_seconds
 from benchmarks.errors import BenchmarkError
 from benchmarks.flow_requests import flow_requests
 from benchmarks.load import LoadFigures, send_flows
+from benchmarks.proc import machine_cpu_seconds
+from benchmarks.round_trips import RoundTripFigures, round_trips
 from benchmarks.sink import CallbackSink
 from benchmarks.stacks import STACKS, Stack, running
+from benchmarks.upload import UploadFigures, upload
 
 _T = TypeVar("_T")
 
@@ -30,6 +32,7 @@ class Parameters:
 
     flows: int
     concurrency: int
+    round_trips: int
     rounds: int
 
 
@@ -44,6 +47,11 @@ class Figures:
     cpu_ms_per_flow: float | None
     load_generator_cpu_ms_per_flow: float
     cores_busy_elsewhere: float | None
+    round_trip_p50_ms: float
+    round_trip_p99_ms: float
+    round_trips_per_second: float
+    # Of the stack that takes files.
+    upload: UploadFigures | None
 
 
 # What is compared, under the names of the result file.
@@ -53,6 +61,9 @@ RATIOS: Final[Mapping[str, str]] = {
     "accepted_per_second": "accepted_per_second",
     "flows_per_second": "flows_per_second",
     "cpu_ms_per_flow": "cpu_ms_per_flow",
+    "round_trip_p50": "round_trip_p50_ms",
+    "round_trip_p99": "round_trip_p99_ms",
+    "round_trips_per_second": "round_trips_per_second",
 }
 
 Round = Mapping[str, Figures]
@@ -74,7 +85,8 @@ def run_rounds(parameters: Parameters, say: Callable[[str], None]) -> list[Round
             measured[name] = figures = measure(name, parameters)
             say(
                 f"    accepted {figures.accepted_per_second:.0f}/s "
-                f"(p50 {figures.accept_p50_ms:.1f} ms), flows {figures.flows_per_second:.0f}/s"
+                f"(p50 {figures.accept_p50_ms:.1f} ms), flows {figures.flows_per_second:.0f}/s, "
+                f"round trip p50 {figures.round_trip_p50_ms:.1f} ms"
             )
             if (figures.cores_busy_elsewhere or 0) > _BUSY_CORES:
                 say(
@@ -149,10 +161,20 @@ async def _measure(stack: Stack, bound: socket.socket, parameters: Parameters) -
         requests = flow_requests(parameters.flows, port, sink.port)
         before = _Clocks.read(stack)
         load = await send_flows(requests, sink, port, concurrency=parameters.concurrency)
-        return _figures(load, before, _Clocks.read(stack), parameters.flows)
+        after = _Clocks.read(stack)
+    trips = await asyncio.to_thread(round_trips, stack, parameters.round_trips)
+    uploaded = await asyncio.to_thread(upload, stack) if stack.name == "atom" else None
+    return _figures(load, (before, after), parameters.flows, trips, uploaded)
 
 
-def _figures(load: LoadFigures, before: _Clocks, after: _Clocks, flows: int) -> Figures:
+def _figures(
+    load: LoadFigures,
+    clocks: tuple[_Clocks, _Clocks],
+    flows: int,
+    trips: RoundTripFigures,
+    uploaded: UploadFigures | None,
+) -> Figures:
+    before, after = clocks
     own = after.own - before.own
     used = _difference(before.stack, after.stack)
     busy = _difference(before.machine, after.machine)
@@ -167,6 +189,10 @@ def _figures(load: LoadFigures, before: _Clocks, after: _Clocks, flows: int) -> 
         cpu_ms_per_flow=None if used is None else used * 1000 / flows,
         load_generator_cpu_ms_per_flow=own * 1000 / flows,
         cores_busy_elsewhere=elsewhere,
+        round_trip_p50_ms=trips.p50_ms,
+        round_trip_p99_ms=trips.p99_ms,
+        round_trips_per_second=trips.per_second,
+        upload=uploaded,
     )
 
 

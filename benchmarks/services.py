@@ -1,8 +1,9 @@
-"""The Flow Service that the benchmark calls; its process does next to nothing."""
+"""The Flow Service that the benchmark calls; its processes do next to nothing."""
 
+from decimal import Decimal
 from typing import Any
 
-from atom import Execution, FlowService, Profile, fields
+from atom import Execution, FlowService, Profile, UploadedFile, fields
 
 bench = FlowService("Bench", summary="What the benchmark calls")
 
@@ -33,3 +34,29 @@ class EchoResponse(Profile):
 def echo(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
     """Return what was sent, and how many pieces it adds up to."""
     return {**request, "pieces": sum(line["quantity"] for line in request["lines"])}
+
+
+class Thing(Profile):
+    id = fields.String(data_key="ID")
+    name = fields.String(data_key="Name")
+    price = fields.Number(data_key="Price")
+
+
+thing = bench.data_action("Thing", profile=Thing, key="id")
+
+
+@thing.get
+def get_thing(id: str, execution: Execution) -> dict[str, Any]:
+    return {"id": id, "name": "Lamp", "price": Decimal("12.50")}
+
+
+files = bench.file_resource("/file")
+
+
+@files.upload
+def upload(file: UploadedFile, execution: Execution) -> dict[str, Any]:
+    """Read it to the end; its size is its description."""
+    read = 0
+    while chunk := file.read(2**20):
+        read += len(chunk)
+    return {"id": execution.id, "name": file.name, "description": str(read)}

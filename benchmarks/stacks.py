@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from atom.cli.embedded_redis import EmbeddedRedis, free_port
-from benchmarks.cpu import tree_cpu_seconds
 from benchmarks.errors import BenchmarkError
+from benchmarks.proc import tree_cpu_seconds, tree_memory_mb
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _START_SECONDS: Final = 60.0
@@ -87,7 +87,7 @@ def running(name: str, callback_port: int) -> Iterator["Stack"]:
         EmbeddedRedis(Path(folder) / "redis") as redis,
     ):
         ports = Ports(free_port(), callback_port)
-        stack = Stack(name, ports, Path(folder), redis.process.pid)
+        stack = Stack(name, ports, Path(folder), redis)
         try:
             stack.start(_LAUNCHES[name](redis.url, ports))
             yield stack
@@ -100,11 +100,12 @@ def running(name: str, callback_port: int) -> Iterator["Stack"]:
 class Stack:
     """The processes of one stack, each the leader of a process group of its own."""
 
-    def __init__(self, name: str, ports: Ports, folder: Path, redis_pid: int) -> None:
+    def __init__(self, name: str, ports: Ports, folder: Path, redis: EmbeddedRedis) -> None:
         self.name = name
         self.ports = ports
         self._folder = folder
-        self._redis_pid = redis_pid
+        self.redis_url = redis.url
+        self._redis_pid = redis.process.pid
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, launch: _Launch) -> None:
@@ -143,6 +144,10 @@ class Stack:
         return tree_cpu_seconds(
             [self._redis_pid, *(process.pid for process in self._processes.values())]
         )
+
+    def memory_mb(self, role: str) -> float | None:
+        """What the processes of a role hold now; None where the system does not tell."""
+        return tree_memory_mb([self._processes[role].pid])
 
     def last_lines(self) -> str:
         """The end of every log that has one."""

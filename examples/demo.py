@@ -1,4 +1,4 @@
-"""`make demo`: starts a whole Atom, runs a flow through it and shows what happens.
+"""`make demo`: starts a whole Atom, runs flows through it and shows what happens.
 
 Everything lives in a temporary directory and is gone at the end.
 """
@@ -19,6 +19,7 @@ from atom.cli import running
 from atom.cli.flow_view import show_flow
 from atom.errors import AtomError, StartupError
 from atom.sandbox import SandboxClient
+from examples.demo_objects import show_contacts, show_documents
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 90.0
@@ -61,7 +62,9 @@ def whole_atom(console: Console, directory: Path) -> Iterator[running.Running]:
     """`atom up` on free ports, its output in a file."""
     environment = {
         **os.environ,
-        "ATOM_SERVICES": "examples.orders",
+        "ATOM_SERVICES": "examples.orders,examples.contacts,examples.documents",
+        "CONTACTS_DATABASE": f"sqlite:///{directory / 'contacts.sqlite3'}",
+        "DOCUMENTS_FOLDER": str(directory / "documents"),
         "ATOM_BIND": "127.0.0.1:0",
         "ATOM_SANDBOX_BIND": "127.0.0.1:0",
         # So that each message is seen; a real player asks about every 10 s.
@@ -107,7 +110,7 @@ def wait_until_up(atom: subprocess.Popen[bytes], directory: Path, log: Path) -> 
 
 
 def show(console: Console, here: running.Running) -> int:
-    """Two flows: one that resumes with its outputs, one that resumes with a fault."""
+    """Two flows with a message element, then database elements, then file elements."""
     client = SandboxClient(here.sandbox_url)
     service = f"{here.listener_url}/fs/Orders"
     try:
@@ -119,10 +122,16 @@ def show(console: Console, here: running.Running) -> int:
         impossible = show_flow(
             console, client, service, "Fulfil", TOO_LARGE, timeout_seconds=FLOW_SECONDS
         )
+        console.rule("[bold]3[/] A flow saves, loads, deletes and imports contacts", align="left")
+        kept = show_contacts(console, client, here.listener_url)
+        console.rule("[bold]4[/] A flow uploads a document, and has it read", align="left")
+        read = show_documents(console, client, here.listener_url)
     finally:
         client.close()
     if not fulfilled or impossible:
         raise AtomError("The first flow should have resumed with outputs, the second with a fault.")
+    if not kept or not read:
+        raise AtomError("The contacts or the document are not what they should be.")
     return 0
 
 

@@ -21,18 +21,19 @@ def test_the_settings_reference_is_what_the_code_says():
     assert SETTINGS.read_text() == settings_page(), "run: make docs"
 
 
-def test_the_service_of_the_readme_is_twenty_lines_that_work(tmp_path):
-    service, test = CODE
+def test_the_services_of_the_readme_work_and_the_first_is_twenty_lines(tmp_path):
+    service, test, stock = CODE
     assert (
         sum(bool(line.strip()) and not line.startswith("#") for line in service.split("\n")) <= 20
     )
     (tmp_path / "services.py").write_text(service)
     (tmp_path / "test.py").write_text(test)
+    (tmp_path / "stock.py").write_text(stock)
     for command in (["test.py"], ["-m", "atom", "check"], ["-m", "atom", "services"]):
         subprocess.run(
             [sys.executable, *command],
             cwd=tmp_path,
-            env={"ATOM_SERVICES": "services", "PYTHONPATH": f"{ROOT}:{tmp_path}"},
+            env={"ATOM_SERVICES": "services,stock", "PYTHONPATH": f"{ROOT}:{tmp_path}"},
             check=True,
             timeout=60,
         )

@@ -5,12 +5,13 @@ Declare a Flow Service, and the flows that call it wait, show progress and resum
 
 from atom import fields
 from atom.context import Execution
-from atom.errors import AtomError, DeclarationError, Fault, Faults
+from atom.errors import AtomError, DeclarationError, Fault, Faults, StepFailed
 from atom.files import UploadedFile
 from atom.flow.run_api import FlowClient
 from atom.object_type import Record
 from atom.profile import Profile
 from atom.query import Page, Query
+from atom.retry import Retry
 from atom.service import FlowService
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "Profile",
     "Query",
     "Record",
+    "Retry",
+    "StepFailed",
     "UploadedFile",
     "fields",
 ]

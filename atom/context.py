@@ -5,12 +5,17 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
+from uuid import UUID, uuid5
 
 from atom.errors import UnknownOutcome
 from atom.protocol.running_user import RunningUser
+from atom.retry import Retry
 
 _T = TypeVar("_T")
+
+# The namespace of idempotency keys: it may never change.
+_KEYS: Final = UUID("0f1d3ab4-6f0e-4a63-9d3c-0d8a4a1f7a52")
 
 
 class Journal(Protocol):
@@ -19,7 +24,7 @@ class Journal(Protocol):
     def progress(self, message: str, fraction: float | None) -> None:
         """Record the progress; the flow shows it soon after."""
 
-    def step(self, name: str, function: Callable[[], _T]) -> _T:
+    def step(self, name: str, function: Callable[[], _T], retry: Retry | None = None) -> _T:
         """Return the recorded outcome of this step, or run and record it."""
 
     @property
@@ -79,7 +84,7 @@ class Execution:
         self.flow_state_id = flow_state_id
         """The state (run) of the flow that asks."""
         self.attempt = attempt
-        """1 on the first try; more after a worker was lost."""
+        """1 at first; more after a worker was lost or ended, and when the process is retried."""
         self.deadline = deadline
         """When the flow will be told that this execution timed out."""
         self.user = circumstances.user
@@ -107,20 +112,39 @@ class Execution:
             raise ValueError(f"fraction must be between 0.0 and 1.0, not {fraction!r}")
         self._journal.progress(message, fraction)
 
-    def step(self, name: str, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
+    def step(
+        self,
+        name: str,
+        function: Callable[..., _T],
+        *args: Any,
+        retry: Retry | None = None,
+        **kwargs: Any,
+    ) -> _T:
         """Run `function(*args, **kwargs)` once, whatever happens to the worker.
 
-        The outcome is recorded under the step's position and name; a later attempt of this
-        execution receives it without running the function again. Between the function's end and
-        the record the worker may still die: a step can run twice, a recorded one cannot. What is
-        recorded stays in the history: return no secret.
+        The outcome is recorded under the step's position and name: what the function returned, its
+        Fault, or that it failed; a later attempt of this execution sees the same without running
+        the function again. Between the function's end and the record the worker may still die: a
+        step can run twice, a recorded one cannot. What is recorded stays in the history: return no
+        secret. With a `retry` policy the step is tried again, in this worker, before it fails.
 
         Raises:
+            StepFailed: the function raised something other than a Fault.
             StepMismatch: the process asks for another step than the one recorded here.
             StepResultError: what the function returned cannot be recorded.
             ClaimLost: this attempt no longer counts; let it end the process.
         """
-        return self._journal.step(name, lambda: function(*args, **kwargs))
+        if retry is not None:
+            retry.check(f"Step “{name}”")
+        return self._journal.step(name, lambda: function(*args, **kwargs), retry)
+
+    def idempotency_key(self, name: str) -> str:
+        """A UUID for a side effect in another system: the same in every attempt, and for no other.
+
+        Args:
+            name: of the side effect; that of its step, as a rule.
+        """
+        return str(uuid5(_KEYS, f"{self.id}/{name}"))
 
     def outcome(self, name: str) -> None:
         """Choose along which outcome of its step the flow goes on; the last choice counts.

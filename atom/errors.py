@@ -15,6 +15,8 @@ AtomError
 │   ├── RequestTooLarge     413
 │   ├── UnsupportedMedia    415
 │   ├── Unavailable         503  passing: try again
+│   │   ├── Paused          503  an operator paused the service or action
+│   │   └── Overloaded      503  too many executions wait for a worker
 │   └── TookTooLong         504  a synchronous request outlived its time
 ├── CredentialError         a credential cannot be created or revoked
 ├── StoreUnavailable        Redis does not answer
@@ -22,6 +24,8 @@ AtomError
 ├── ClaimLost               another worker holds the execution now
 ├── StepMismatch            a replay found another step than was recorded
 ├── StepResultError         a step returned what cannot be recorded
+│   └── StepTooLarge             … since it is too large
+├── StepFailed              a step raised something other than a Fault
 ├── InvalidResult           a process returned what its response profile refuses
 ├── UnknownOutcome          a process chose an outcome that its step does not have
 ├── FlowClientError         a flow cannot be run as it was asked for
@@ -41,6 +45,9 @@ from typing import ClassVar
 
 class AtomError(Exception):
     """The base of them all."""
+
+    is_retryable: ClassVar[bool] = False
+    """Whether a process that raised it may do better at another time."""
 
 
 class DeclarationError(AtomError):
@@ -116,6 +123,36 @@ class Unavailable(RequestRefused):
     retry_after_seconds: ClassVar[int] = 5
 
 
+class Paused(Unavailable):
+    """An operator has paused what the request is for; what runs already goes on."""
+
+    retry_after_seconds = 60
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self.target = target
+
+    def __str__(self) -> str:
+        what = "Every service of this Atom" if self.target == "*" else f"“{self.target}”"
+        return f"{what} is paused by its operator; nothing was started. Try again later."
+
+
+class Overloaded(Unavailable):
+    """More executions wait for a worker than ATOM_MAX_PENDING allows."""
+
+    retry_after_seconds = 15
+
+    def __init__(self, pending: int) -> None:
+        super().__init__(pending)
+        self.pending = pending
+
+    def __str__(self) -> str:
+        return (
+            f"{self.pending} executions wait for a worker, which is as many as may; nothing was "
+            "started. Try again later."
+        )
+
+
 class TookTooLong(RequestRefused):
     """A request that needs its answer at once did not get it in time."""
 
@@ -132,6 +169,8 @@ class CredentialError(AtomError):
 
 class StoreUnavailable(AtomError):
     """Redis does not answer, or answers with an error; nothing is known to be written."""
+
+    is_retryable = True
 
 
 class PublishFailed(AtomError):
@@ -181,6 +220,42 @@ class StepResultError(AtomError):
         )
 
 
+class StepTooLarge(StepResultError):
+    """A step returned more than the journal takes."""
+
+    def __init__(self, name: str, size: int, limit: int) -> None:
+        AtomError.__init__(self, name, size, limit)
+        self.name, self.size, self.limit = name, size, limit
+
+    def __str__(self) -> str:
+        return (
+            f"What step “{self.name}” returned takes {self.size} bytes as JSON; at most "
+            f"{self.limit} are recorded (ATOM_MAX_STEP_BYTES). Keep large data elsewhere and "
+            "return where it is."
+        )
+
+
+class StepFailed(AtomError):
+    """A step raised something other than a Fault.
+
+    The journal records it, so that the process sees the same in every attempt: `kinds` are the
+    names of the exception's class and its bases, `reason` is its text. The exception itself is
+    the `__cause__`, but only in the attempt in which the step ran.
+    """
+
+    def __init__(self, name: str, kinds: tuple[str, ...], reason: str) -> None:
+        super().__init__(name, kinds, reason)
+        self.name, self.kinds, self.reason = name, kinds, reason
+
+    @property
+    def kind(self) -> str:
+        """The name of the exception's class, such as `TimeoutError`."""
+        return self.kinds[0].rpartition(".")[2]
+
+    def __str__(self) -> str:
+        return f"Step “{self.name}” failed: {self.kind}."
+
+
 class InvalidResult(AtomError):
     """What a process returned does not fit its response profile."""
 
@@ -209,6 +284,8 @@ class UnknownOutcome(AtomError):
 
 class FlowClientError(AtomError):
     """What `execution.flow` or a FlowClient was asked for could not be done."""
+
+    is_retryable = True
 
 
 class FlowRefused(FlowClientError):

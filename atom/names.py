@@ -14,10 +14,19 @@ KEY_PREFIX: Final = "atom:"
 
 # Sorted sets of execution ids; the score is a time in milliseconds.
 ACCEPTED: Final = KEY_PREFIX + "accepted"  # when to publish again, unless started by then
+SCHEDULED: Final = KEY_PREFIX + "scheduled"  # when to publish: a retry, or what a person restarts
 LEASES: Final = KEY_PREFIX + "leases"  # when the holder's lease ends
 DEADLINES: Final = KEY_PREFIX + "deadlines"  # when the execution times out
 CALLBACKS_DUE: Final = KEY_PREFIX + "callbacks"  # when the next try of its callback is due
+PARKED: Final = KEY_PREFIX + "parked"  # when its callback was parked
 HISTORY: Final = KEY_PREFIX + "history"  # when it was accepted
+EXPIRING: Final = KEY_PREFIX + "expiring"  # when what is kept of it expires
+
+# A hash of target (`*`, `<service>` or `<service>.<action>`) → when it was paused.
+PAUSED: Final = KEY_PREFIX + "paused"
+
+# A hash of what recovery did → how often.
+COUNTERS: Final = KEY_PREFIX + "counters"
 
 # A hash of name → what is known of a caller.
 CREDENTIALS: Final = KEY_PREFIX + "credentials"
@@ -25,6 +34,10 @@ CREDENTIALS: Final = KEY_PREFIX + "credentials"
 # Scripts complete this one with `<tenant>:<state>`: the lock that makes the callbacks of one flow
 # state go one at a time, and (`…:waiting`) the set of executions that wait for it.
 FLOW_STATE_PREFIX: Final = KEY_PREFIX + "flow-state:"
+
+# Scripts complete this one with the host (and port) of a callbackUri: the circuit breaker of that
+# host, a hash of its failures in a row and until when nothing is sent to it.
+CIRCUIT_PREFIX: Final = KEY_PREFIX + "circuit:"
 
 
 def process_task(service: str, action: str) -> str:
@@ -50,6 +63,24 @@ def steps_key(execution_id: str) -> str:
 def attempts_key(execution_id: str) -> str:
     """The tries of one execution's callback, oldest first."""
     return f"{execution_key(execution_id)}:attempts"
+
+
+def execution_keys(execution_id: str) -> tuple[str, ...]:
+    """The keys of every script over one execution, in the order that `_prelude.lua` names them."""
+    return (
+        execution_key(execution_id),
+        steps_key(execution_id),
+        attempts_key(execution_id),
+        finished_key(execution_id),
+        ACCEPTED,
+        SCHEDULED,
+        LEASES,
+        DEADLINES,
+        CALLBACKS_DUE,
+        PARKED,
+        HISTORY,
+        EXPIRING,
+    )
 
 
 def finished_key(execution_id: str) -> str:

@@ -15,6 +15,7 @@ from atom.names import CALLBACKS, PROCESSES, RECOVERY, process_task
 from atom.protocol.files import Upload
 from atom.protocol.objects import Entry, nested_entries
 from atom.protocol.requests import ConnectorRequest
+from atom.retry import Retry
 
 MAX_SYNC_TIMEOUT_SECONDS: Final = 59
 DEFAULT_WAIT_MESSAGE: Final = "Working on it…"
@@ -42,6 +43,9 @@ class ProcessOptions:
     queue: str = PROCESSES
     """The queue whose workers run it."""
 
+    retry: Retry | None = None
+    """Which of its failures are tried again; none where there is no policy."""
+
     def check(self, where: str) -> None:
         """Refuse values nobody can have meant.
 
@@ -64,6 +68,13 @@ class ProcessOptions:
             raise DeclarationError(
                 f"{where}: timeout must be more seconds than sync_timeout, not {self.timeout!r}."
             )
+        if self.retry is not None:
+            if not isinstance(self.retry, Retry):
+                raise DeclarationError(
+                    f"{where}: retry must be a Retry, such as Retry(attempts=5), "
+                    f"not {self.retry!r}."
+                )
+            self.retry.check(where)
         if not isinstance(self.wait_message, str) or not self.wait_message:
             raise DeclarationError(
                 f"{where}: wait_message must be a text that is not empty, "

@@ -7,6 +7,8 @@ Layout: the message protocol version 2 of Celery's documentation.
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from kombu import Connection
@@ -49,6 +51,23 @@ class Publisher:
         """Wake a callback worker for a due callback; raises as `publish` does."""
         self._send(DELIVER_TASK, callback_task_id(execution_id), CALLBACKS)
 
+    def waiting(self, queue: str) -> int:
+        """How many messages wait in a queue.
+
+        Raises:
+            PublishFailed: the broker does not say within seconds.
+        """
+        with self._guard(), self._acquired() as producer:
+            connection = producer.connection
+            # A channel of its own: RabbitMQ closes the one that asks for a queue nobody made yet.
+            try:
+                with closing(connection.channel()) as channel:
+                    return int(channel.queue_declare(queue, passive=True).message_count)
+            except connection.channel_errors:
+                return 0
+            except connection.connection_errors as error:
+                raise OperationalError(str(error)) from error
+
     def _send(self, task_name: str, task_id: str, queue: str) -> None:
         headers = {
             "lang": "py",
@@ -67,19 +86,26 @@ class Publisher:
             "origin": f"{os.getpid()}@{socket.gethostname()}",
             "ignore_result": True,
         }
+        with self._guard(), self._acquired() as producer:
+            # The default exchange goes straight to the queue of that name.
+            producer.publish(
+                _BODY,
+                exchange="",
+                routing_key=queue,
+                serializer="json",
+                headers=headers,
+                correlation_id=task_id,
+                retry=True,
+                retry_policy=_RETRY,
+            )
+
+    def _acquired(self) -> Any:
+        return self._producers().acquire(block=True, timeout=_ACQUIRE_SECONDS)
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
         try:
-            with self._producers().acquire(block=True, timeout=_ACQUIRE_SECONDS) as producer:
-                # The default exchange goes straight to the queue of that name.
-                producer.publish(
-                    _BODY,
-                    exchange="",
-                    routing_key=queue,
-                    serializer="json",
-                    headers=headers,
-                    correlation_id=task_id,
-                    retry=True,
-                    retry_policy=_RETRY,
-                )
+            yield
         except (OperationalError, OSError, TimeoutError, LimitExceeded) as error:
             raise PublishFailed(
                 f"The broker at {masked_url(self._url)} did not take a message: {error}"

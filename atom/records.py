@@ -38,6 +38,7 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     State.RUNNING: frozenset(
         {
             State.RUNNING,  # taken over from a lost worker
+            State.ACCEPTED,  # handed back: its worker ends, or it is to be tried again
             State.COMPLETED,
             State.FAULTED,
             State.FAILED,
@@ -45,7 +46,8 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
             State.TIMED_OUT,
         }
     ),
-    **{state: frozenset() for state in State if state.is_final},
+    # A person may run it once more.
+    **{state: frozenset({State.ACCEPTED}) for state in State if state.is_final},
 }
 
 
@@ -70,12 +72,20 @@ class NewExecution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """An execution in the hands of one worker, for as long as its lease is renewed."""
+class Hold:
+    """Which attempt of which execution a worker holds."""
 
     id: str
     fence: int  # new at each attempt; every write of this attempt carries it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Hold):
+    """An execution in the hands of one worker, for as long as its lease is renewed."""
+
     attempt: int
+    losses: int  # earlier attempts whose worker was lost
+    tries: int  # earlier attempts that failed and are tried again by the process's policy
     service: str
     action: str
     tenant_id: str
@@ -97,12 +107,21 @@ class Envelope:
     token: str = field(repr=False)
 
 
+class StepKind(StrEnum):
+    """How a recorded step ended."""
+
+    RESULT = "result"
+    FAULT = "fault"  # it said no
+    FAILURE = "failure"  # it broke, and its tries are used up
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A recorded step: its name and what it returned, as the journal encoded it."""
+    """A recorded step: its name and how it ended, as the journal encoded it."""
 
     name: str
     result: str = field(repr=False)
+    kind: StepKind = StepKind.RESULT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +140,7 @@ class Delivery:
     response: bytes | None = field(repr=False)
     failures: int  # tries that failed so far
     busy: int  # tries the flow answered BUSY since
-    finished_at: datetime | None
+    due_since: datetime | None  # of an outcome: when its first try was due
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +152,11 @@ class Attempt:
     status: int | None  # None where there was no answer
     answer: str
     milliseconds: int
+
+    @property
+    def summary(self) -> str:
+        """What came of it, in a few words: status, where there was one, and answer."""
+        return f"{self.status or ''} {self.answer}".strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +170,10 @@ class Execution:
     flow_state_id: str
     state: State
     attempts: int
+    losses: int
+    tries: int
     worker: str | None
+    version: str | None
     accepted_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -161,3 +188,34 @@ class Execution:
     response: dict[str, Any] | None = field(default=None, repr=False)
     steps: tuple[str, ...] = ()
     callback_attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An execution that was ended from outside."""
+
+    was: State
+    is_callback_due: bool  # it should go out now (else later, or there is none)
+
+
+class Restart(StrEnum):
+    """What came of the wish to run an ended execution once more."""
+
+    RESTARTED = "restarted"
+    UNKNOWN = "unknown"
+    UNFINISHED = "unfinished"
+    COMPLETED = "completed"  # it has no failed step
+    UNDELIVERED = "undelivered"  # its callback is still being sent
+    SECRET = "secret"  # noqa: S105 (the request had secrets, and they are forgotten)
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedCallback:
+    """A callback that waits for a person."""
+
+    execution_id: str
+    service: str
+    action: str
+    host: str
+    parked_at: datetime
+    answer: str  # to its last try

@@ -1,7 +1,11 @@
 """FlowService: what one Path to Service offers, collected as it is declared."""
 
+import hashlib
+import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -25,6 +29,7 @@ from atom.process import (
 )
 from atom.profile import Profile, check_type_names
 from atom.protocol.metadata import TypeDescription, describe_service
+from atom.retry import Retry
 
 _Function = TypeVar("_Function", bound=ProcessFunction)
 
@@ -36,7 +41,18 @@ _NAME_LENGTH: Final = 200
 class FlowService:
     """A Flow Service under `/fs/<name>`; declare what it offers with the methods below."""
 
-    def __init__(self, name: str, *, summary: str = "") -> None:
+    def __init__(self, name: str, *, summary: str = "", version: str = "") -> None:
+        """Make a service.
+
+        Args:
+            name: its External Name, the last segment of its path.
+            summary: one line for people.
+            version: of its code, kept with each execution; without one, a digest of the source
+                files that hold its processes.
+
+        Raises:
+            DeclarationError: the name is none.
+        """
         if not isinstance(name, str) or not _SERVICE_NAME.fullmatch(name):
             raise DeclarationError(
                 f"A service name is a path segment: letters, digits, “-” and “_”, not {name!r}."
@@ -47,6 +63,7 @@ class FlowService:
         self._message_processes: dict[str, MessageProcess] = {}
         self._data_actions: dict[str, DataAction] = {}
         self._file_resources: dict[str, FileResource] = {}
+        self._version = version
         self._frozen = False
 
     def __repr__(self) -> str:
@@ -56,6 +73,11 @@ class FlowService:
     def path(self) -> str:
         """The Path to Service."""
         return f"/fs/{self.name}"
+
+    @property
+    def version(self) -> str:
+        """Which code its executions run."""
+        return self._version or _digest(self._processes())
 
     @property
     def message_processes(self) -> Mapping[str, MessageProcess]:
@@ -105,6 +127,7 @@ class FlowService:
         sync_timeout: int = 0,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         queue: str = PROCESSES,
+        retry: Retry | None = None,
     ) -> Callable[[_Function], _Function]:
         """Declare the decorated function `f(request, execution)` as a message action.
 
@@ -133,6 +156,7 @@ class FlowService:
                     sync_timeout=sync_timeout,
                     timeout=timeout,
                     queue=queue,
+                    retry=retry,
                 ),
             )
             # Before it is added, so that a refused declaration leaves the service as it was.
@@ -280,6 +304,16 @@ class FlowService:
                 f"Service “{self.name}” is being served already; declare “{name}” when its "
                 "module is imported."
             )
+
+
+def _digest(processes: Iterable[Process]) -> str:
+    """Eight hexadecimal digits of the source files of these processes."""
+    names = {inspect.getsourcefile(inspect.unwrap(each.function)) for each in processes}
+    digest = hashlib.sha256()
+    for name in sorted(filter(None, names)):
+        with suppress(OSError):  # declared in an interpreter, or shipped without its source
+            digest.update(Path(name).read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def _synchronous(where: str, timeout: float, queue: str) -> ProcessOptions:

@@ -1,6 +1,7 @@
 """Every setting: its ATOM_* variable, default and meaning, read once into one frozen object."""
 
 import ipaddress
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
@@ -24,6 +25,7 @@ FLOW_HOSTS: Final = (
 
 _MAX_HEADROOM: Final = 3600
 _FLOW_GIVES_UP_SECONDS: Final = 60
+_LONGEST_FLOW_HOURS: Final = 180 * 24
 
 
 def _setting(variable: str, read: Callable[..., Any], default: Any, meaning: str) -> Any:
@@ -65,6 +67,12 @@ class Settings:
         Env.list,
         FLOW_HOSTS,
         "The hosts (or `host:port`) a callback may go to; plain http only to loopback ones.",
+    )
+    callback_networks: tuple[str, ...] = _setting(
+        "ATOM_CALLBACK_NETWORKS",
+        Env.list,
+        (),
+        "Networks such as `10.20.0.0/16` that those hosts may be in although they are not public.",
     )
     max_request_bytes: int = _setting(
         "ATOM_MAX_REQUEST_BYTES", Env.int, 5_242_880, "Larger requests are refused with 413."
@@ -142,8 +150,27 @@ class Settings:
     republish_seconds: float = _setting(
         "ATOM_REPUBLISH_SECONDS",
         Env.float,
-        15.0,
+        10.0,
         "An accepted execution that has not started by then is published again.",
+    )
+    max_pending: int = _setting(
+        "ATOM_MAX_PENDING",
+        Env.int,
+        100_000,
+        "Where this many executions wait for a worker, new requests are refused with 503.",
+    )
+    max_step_bytes: int = _setting(
+        "ATOM_MAX_STEP_BYTES",
+        Env.int,
+        1_048_576,
+        "What a step returns may take this much as JSON; a larger result fails the execution.",
+    )
+    cancel_grace_seconds: float = _setting(
+        "ATOM_CANCEL_GRACE_SECONDS",
+        Env.float,
+        30.0,
+        "How long a process may run on after its execution was cancelled, timed out or lost; then "
+        "the worker process that runs it is killed (prefork only).",
     )
     progress_seconds: float = _setting(
         "ATOM_PROGRESS_SECONDS",
@@ -157,6 +184,13 @@ class Settings:
         Env.float,
         20.0,
         "How long the flow may take to answer a callback.",
+    )
+    callback_hours: float = _setting(
+        "ATOM_CALLBACK_HOURS",
+        Env.float,
+        24.0,
+        "How long a callback is tried that the flow does not take; then it is parked. At most "
+        "4320: no flow lives longer than 180 days.",
     )
     retention_days: float = _setting(
         "ATOM_RETENTION_DAYS", Env.float, 30.0, "How long finished executions are kept."
@@ -208,6 +242,12 @@ class Settings:
                 f"ATOM_SYNC_SECONDS must be below {_FLOW_GIVES_UP_SECONDS}, when the flow gives "
                 f"up, not {self.sync_seconds:g}."
             )
+        if self.callback_hours > _LONGEST_FLOW_HOURS:
+            raise SettingsError(
+                f"ATOM_CALLBACK_HOURS must be at most {_LONGEST_FLOW_HOURS}, the longest life of "
+                f"a flow's state, not {self.callback_hours:g}."
+            )
+        self._check_callback_lists()
         if bool(self.tls_cert) != bool(self.tls_key):
             missing = "ATOM_TLS_KEY" if self.tls_cert else "ATOM_TLS_CERT"
             raise SettingsError(f"{missing} is missing: certificate and key come together.")
@@ -218,6 +258,22 @@ class Settings:
             )
         split_bind("ATOM_BIND", self.bind)
         split_bind("ATOM_SANDBOX_BIND", self.sandbox_bind)
+
+    def _check_callback_lists(self) -> None:
+        for host in self.callback_hosts:
+            if not re.fullmatch(r"[\w.:\[\]-]+", host.strip(), re.ASCII):
+                raise SettingsError(
+                    f"ATOM_CALLBACK_HOSTS: {host!r} is neither a host nor host:port (no scheme, no "
+                    "path, no wildcard)."
+                )
+        for network in self.callback_networks:
+            try:
+                ipaddress.ip_network(network.strip())
+            except ValueError as error:
+                raise SettingsError(
+                    f"ATOM_CALLBACK_NETWORKS: {network!r} is not a network such as 10.20.0.0/16: "
+                    f"{error}."
+                ) from None
 
     @property
     def broker(self) -> str:

@@ -3,17 +3,19 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from atom.context import Circumstances, Execution
 from atom.errors import StepMismatch
-from atom.execution.journal import decode, encode
+from atom.execution.steps import outcome_of, run_step
 from atom.files import UploadedFile
 from atom.profile import Profile
 from atom.protocol.files import Upload, safe_content_type, safe_name
 from atom.protocol.query_filter import ListFilter
 from atom.protocol.running_user import RunningUser
 from atom.query import Query
+from atom.records import Step
+from atom.retry import Retry
 
 _T = TypeVar("_T")
 
@@ -24,8 +26,10 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.messages: list[str] = []
         """The progress messages, in order."""
-        self.steps: list[tuple[str, str]] = []
-        """The recorded steps: name and encoded result, in order."""
+        self.steps: list[Step] = []
+        """The recorded steps: name, encoded outcome and how it ended, in order."""
+        self.pauses: list[float] = []
+        """The seconds that steps would have waited before they were tried again."""
         self.cancelled = False
         """What `execution.cancelled` says; set it to play a lost worker."""
         self._position = 0
@@ -34,16 +38,17 @@ class MemoryJournal:
         """See `atom.context.Journal`."""
         self.messages.append(message)
 
-    def step(self, name: str, function: Callable[[], _T]) -> _T:
+    def step(self, name: str, function: Callable[[], _T], retry: Retry | None = None) -> _T:
         """See `atom.context.Journal`."""
         self._position += 1
+        cause = None
         if self._position > len(self.steps):
-            self.steps.append((name, encode(function())))
-        recorded, result = self.steps[self._position - 1]
-        if recorded != name:
-            raise StepMismatch(self._position, recorded, name)
-        outcome: _T = decode(result)
-        return outcome
+            step, cause = run_step(name, function, retry, self.pauses.append)
+            self.steps.append(step)
+        recorded = self.steps[self._position - 1]
+        if recorded.name != name:
+            raise StepMismatch(self._position, recorded.name, name)
+        return cast(_T, outcome_of(recorded, cause))
 
     def rewind(self) -> None:
         """Start the next execution at the first step, as a new attempt does."""

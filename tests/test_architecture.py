@@ -29,6 +29,7 @@ LAYERS = [
             "service",
         ),
         *("conditions", "sql", "query", "object_type"),
+        "retry",
         *("process", "message_process", "object_process", "data_action", "file_resource"),
     },
     {"settings", "catalog", "records", "credentials"},

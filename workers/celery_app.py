@@ -3,7 +3,9 @@
 from celery import Celery
 
 from atom.catalog import load_catalog
+from atom.execution.keeper import LeaseKeeper
 from atom.settings import Settings
+from atom.store import RedisStore
 from workers.celery_config import celery_options
 from workers.events import batch_events
 from workers.lifecycle import connect_lifecycle
@@ -21,8 +23,11 @@ def create_app(settings: Settings) -> Celery:
     app.conf.update(
         celery_options(settings, (process.options.queue for process in catalog.processes()))
     )
-    register_tasks(app, settings, catalog)
-    connect_lifecycle(settings)
+    keeper = LeaseKeeper(
+        lambda: RedisStore(settings), settings.lease_seconds, settings.cancel_grace_seconds
+    )
+    register_tasks(app, settings, catalog, keeper)
+    connect_lifecycle(settings, keeper)
     batch_events(app)
     return app
 

@@ -6,6 +6,7 @@ from typing import Any
 from celery import current_app, signals
 
 from atom.errors import StoreUnavailable
+from atom.execution.keeper import LeaseKeeper
 from atom.logs import configure_logging
 from atom.settings import Settings
 from atom.store import RedisStore
@@ -13,7 +14,7 @@ from atom.store import RedisStore
 _log = logging.getLogger(__name__)
 
 
-def connect_lifecycle(settings: Settings) -> None:
+def connect_lifecycle(settings: Settings, keeper: LeaseKeeper) -> None:
     """Connect the handlers to Celery's signals."""
     presence = _Presence(settings)
 
@@ -23,6 +24,11 @@ def connect_lifecycle(settings: Settings) -> None:
         # The level by name, which the type does not admit: children cannot read back a number.
         current_app.log.redirect_stdouts("INFO", "atom.printed")  # type: ignore[arg-type]
 
+    def keep_leases(**_: Any) -> None:
+        keeper.start()
+
+    # Before the pool forks: its children inherit the pipe over which they say what they run.
+    signals.worker_init.connect(keep_leases, weak=False, dispatch_uid="atom.leases")
     signals.setup_logging.connect(set_logging_up, weak=False, dispatch_uid="atom.logging")
     signals.worker_ready.connect(presence.announce, weak=False, dispatch_uid="atom.ready")
     signals.heartbeat_sent.connect(presence.announce, weak=False, dispatch_uid="atom.heartbeat")

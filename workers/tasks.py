@@ -12,8 +12,10 @@ from celery import Celery
 from atom.catalog import Catalog
 from atom.errors import SettingsError, StoreUnavailable
 from atom.execution.delivery import Deliverer
+from atom.execution.keeper import LeaseKeeper
 from atom.execution.recovery import Recovery
-from atom.execution.runner import Runner
+from atom.execution.runner import Limits, Runner
+from atom.flow.addresses import CallbackPolicy
 from atom.flow.run_api import FlowClient
 from atom.flow.transport import Transport
 from atom.names import DELIVER_TASK, RECOVER_TASK
@@ -28,8 +30,8 @@ _log = logging.getLogger(__name__)
 class _Parts:
     """What the tasks of one process share, made at first use (that is, after the fork)."""
 
-    def __init__(self, settings: Settings, catalog: Catalog) -> None:
-        self._settings, self._catalog = settings, catalog
+    def __init__(self, settings: Settings, catalog: Catalog, keeper: LeaseKeeper) -> None:
+        self._settings, self._catalog, self._keeper = settings, catalog, keeper
         self._flow_clients: dict[str, FlowClient] = {}
 
     @cached_property
@@ -51,8 +53,12 @@ class _Parts:
             self._store,
             self._publisher,
             self._files,
-            lease_seconds=self._settings.lease_seconds,
-            max_attempts=self._settings.max_attempts,
+            keeper=self._keeper,
+            limits=Limits(
+                lease_seconds=self._settings.lease_seconds,
+                max_attempts=self._settings.max_attempts,
+                max_step_bytes=self._settings.max_step_bytes,
+            ),
             worker=f"{socket.gethostname()}:{os.getpid()}",
             make_flow_client=self._flow_client,
         )
@@ -76,23 +82,26 @@ class _Parts:
 
     @cached_property
     def deliverer(self) -> Deliverer:
-        transport = Transport(read_timeout=self._settings.callback_timeout_seconds)
-        return Deliverer(self._store, self._publisher, transport)
+        settings = self._settings
+        transport = Transport(
+            read_timeout=settings.callback_timeout_seconds,
+            policy=CallbackPolicy.from_settings(settings),
+        )
+        deadline_seconds = settings.callback_hours * 3600
+        return Deliverer(self._store, self._publisher, transport, deadline_seconds)
 
     @cached_property
     def recovery(self) -> Recovery:
         return Recovery(self._catalog, self._store, self._publisher, self._files)
 
 
-def register_tasks(app: Celery, settings: Settings, catalog: Catalog) -> None:
+def register_tasks(app: Celery, settings: Settings, catalog: Catalog, keeper: LeaseKeeper) -> None:
     """Add every task to the app."""
-    parts = _Parts(settings, catalog)
+    parts = _Parts(settings, catalog, keeper)
 
-    def run_process(task: Any) -> Any:
-        return _unless_store_is_away(lambda: parts.runner.run(task.request.id))
-
-    for process in catalog.processes():
-        app.task(bind=True, name=process.task_name)(run_process)
+    for service in catalog.services.values():
+        for process in service.processes.values():
+            app.task(bind=True, name=process.task_name)(_run_process(parts, service.version))
 
     @app.task(bind=True, name=DELIVER_TASK)
     def deliver(task: Any) -> Any:
@@ -102,6 +111,13 @@ def register_tasks(app: Celery, settings: Settings, catalog: Catalog) -> None:
     @app.task(name=RECOVER_TASK, send_events=False)
     def recover() -> Any:
         return _unless_store_is_away(parts.recovery.tick)
+
+
+def _run_process(parts: _Parts, version: str) -> Callable[[Any], Any]:
+    def run(task: Any) -> Any:
+        return _unless_store_is_away(lambda: parts.runner.run(task.request.id, version))
+
+    return run
 
 
 def _unless_store_is_away(work: Callable[[], Any]) -> Any:

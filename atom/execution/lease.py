@@ -1,84 +1,92 @@
-"""Keeping the leases of the executions that this worker process runs."""
+"""The lease of one execution, as the process that runs it sees it."""
 
 import logging
-import os
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, TypeVar
 
-from atom.errors import StoreUnavailable
+from atom.errors import ClaimLost, StoreUnavailable
 from atom.records import Claim
 from atom.store import ExecutionStore
 
 _log = logging.getLogger(__name__)
 
-# Three renewals may be missed before the lease ends.
-_RENEWALS_PER_LEASE: Final = 4
+_T = TypeVar("_T")
+
+# How old an answer of the store may be that the process is told with `execution.cancelled`.
+_NEWS_SECONDS: Final = 1.0
+_AGAIN_SECONDS: Final = 0.5
 
 
 class Lease:
-    """The lease of one claim; `lost` once somebody else may hold the execution."""
+    """Knows whether the claim still counts; whoever renews it does that elsewhere.
 
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
-        self.lost = False
+    What the store said is good for a while; a process that was stalled finds its knowledge too old
+    and asks again. Without the store the claim is taken to hold: no write can be made anyway.
+    """
 
+    def __init__(self, claim: Claim, store: ExecutionStore, lease_seconds: float) -> None:
+        self._claim, self._store = claim, store
+        self._trusted_seconds = lease_seconds / 2
+        self._is_lost = False
+        self._asked_at = time.monotonic()
 
-class LeaseKeeper:
-    """Renews leases from one thread per process, started with the first claim."""
+    def confirm(self) -> None:
+        """The store has just accepted a write of this claim."""
+        self._asked_at = time.monotonic()
 
-    def __init__(self, store: ExecutionStore, lease_seconds: float) -> None:
-        self._store = store
-        self._interval = lease_seconds / _RENEWALS_PER_LEASE
-        self._held: dict[str, tuple[Lease, float]] = {}  # id → lease, when to renew it next
-        self._lock = threading.Lock()
-        self._pid = 0
+    @property
+    def lost(self) -> bool:
+        """Whether the claim counts no longer: cancelled, timed out, or taken over."""
+        return self._ask(_NEWS_SECONDS)
 
-    @contextmanager
-    def keep(self, claim: Claim) -> Iterator[Lease]:
-        """Renew the claim's lease for as long as the block runs."""
-        lease = Lease(claim)
-        if self._pid != os.getpid():  # threads do not survive a fork
-            self._pid = os.getpid()
-            self._lock = threading.Lock()
-            self._held = {}
-            threading.Thread(target=self._run, name="lease-keeper", daemon=True).start()
-        with self._lock:
-            self._held[claim.id] = (lease, time.monotonic() + self._interval)
-        try:
-            yield lease
-        finally:
-            with self._lock:
-                self._held.pop(claim.id, None)
+    def check(self) -> None:
+        """Keep the process from beginning something that somebody else may be doing.
 
-    def _run(self) -> None:
+        Raises:
+            ClaimLost: the claim counts no longer.
+        """
+        if self._ask(self._trusted_seconds):
+            raise ClaimLost(self._claim.id)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but not for longer than the claim counts.
+
+        Raises:
+            ClaimLost: it counts no longer.
+        """
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _NEWS_SECONDS))
+            if self.lost:
+                raise ClaimLost(self._claim.id)
+
+    def patiently(self, ask: Callable[[], _T]) -> _T:
+        """Ask the store until it answers: its absence is no reason for an execution to fail.
+
+        Raises:
+            StoreUnavailable: not before the deadline of the execution.
+            ClaimLost: as `ask` does.
+        """
+        told = False
         while True:
-            time.sleep(self._interval / 4)
-            now = time.monotonic()
-            with self._lock:
-                due = [lease for lease, at in self._held.values() if at <= now]
-            for lease in due:
-                self._renew(lease)
+            try:
+                return ask()
+            except StoreUnavailable as error:
+                if datetime.now(UTC) > self._claim.deadline:
+                    raise
+                if not told:
+                    extra = {"execution_id": self._claim.id}
+                    _log.warning("Waiting for the store: %s", error, extra=extra)
+                told = True
+            time.sleep(_AGAIN_SECONDS)
 
-    def _renew(self, lease: Lease) -> None:
-        log_extra = {"execution_id": lease.claim.id}
-        try:
-            renewed = self._store.renew(lease.claim)
-        except StoreUnavailable as error:
-            _log.warning("The lease could not be renewed: %s", error, extra=log_extra)
-            return  # tried again at the next turn; the store decides who holds it
-        except Exception:
-            _log.exception("The lease could not be renewed", extra=log_extra)
-            return
-        with self._lock:
-            held = self._held.get(lease.claim.id)
-            if held is None or held[0] is not lease:
-                return  # it ended while it was being renewed
-            if renewed:
-                self._held[lease.claim.id] = (lease, time.monotonic() + self._interval)
-                return
-            del self._held[lease.claim.id]
-        lease.lost = True
-        _log.warning("This worker lost the execution: its lease ran out", extra=log_extra)
+    def _ask(self, good_for_seconds: float) -> bool:
+        if not self._is_lost and time.monotonic() - self._asked_at > good_for_seconds:
+            try:
+                self._is_lost = not self._store.holds(self._claim)
+            except StoreUnavailable:
+                return False
+            self.confirm()
+        return self._is_lost

@@ -6,24 +6,22 @@ and the claims decide who acts.
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from atom.catalog import Catalog
-from atom.errors import Fault, NotFound, PublishFailed
+from atom.errors import NotFound, PublishFailed, StoreUnavailable
+from atom.execution.ending import time_out
 from atom.execution.wakeup import wake_callback, wake_callbacks
-from atom.protocol.message_actions import fault, sealed
+from atom.names import CALLBACKS
 from atom.publisher import Publisher
-from atom.records import Envelope
 from atom.store import ExecutionStore
 from atom.store.files import FileStore
 
 _log = logging.getLogger(__name__)
 
-# Bounded work in one tick; what is left is found by the next one.
+# Bounded work in one tick, and as many messages as a queue needs for workers not to run dry; what
+# is left is found by a later tick.
 _AT_ONCE: Final = 500
-
-TIMED_OUT: Final = "TimedOut"
-_TIMED_OUT_STATUS: Final = 504
 
 
 class Recovery:
@@ -36,32 +34,56 @@ class Recovery:
         self._files = files
 
     def tick(self) -> dict[str, int]:
-        """Do everything once; returns how many of each kind were found."""
+        """Do everything once; returns how many of each kind were done.
+
+        What breaks in one function does not keep the others from their work.
+
+        Raises:
+            StoreUnavailable: then nothing can be done.
+        """
         counts: dict[str, int] = {}
-        steps: dict[str, Callable[[], int]] = {
+        functions: dict[str, Callable[[], int]] = {
             "callbacks published": self.publish_callbacks,
             "overdue ended": self.end_overdue,
-            "unstarted published again": self.publish_unstarted,
             "lost taken over": self.take_over_lost,
+            "scheduled published": self.publish_scheduled,
+            "unstarted published again": self.publish_unstarted,
             "history trimmed": lambda: self._store.trim(_AT_ONCE),
             "expired uploads deleted": self._files.trim,
         }
-        for name, step in steps.items():
-            found = step()
-            if found:
-                counts[name] = found
-                _log.info("Recovery: %s %d", name, found)
+        for name, function in functions.items():
+            try:
+                done = function()
+            except StoreUnavailable:
+                raise
+            except Exception:
+                _log.exception("Recovery: %s: broke", name)
+                continue
+            if done:
+                counts[name] = done
+                _log.info("Recovery: %s %d", name, done)
+        if counts:
+            self._store.count(counts)
         return counts
 
     def publish_callbacks(self) -> int:
         """Callbacks whose due time has come."""
-        due = self._store.take_due_callbacks(_AT_ONCE)
+        room = self._room(CALLBACKS, {})
+        due = self._store.take_due_callbacks(room) if room else ()
         wake_callbacks(self._publisher, due)
         return len(due)
 
+    def publish_scheduled(self) -> int:
+        """Executions that were put off or handed back, and whose time has come."""
+        return self._publish(self._store.take_scheduled(_AT_ONCE))
+
     def publish_unstarted(self) -> int:
-        """Accepted, but never started: the message was lost, or the workers are behind."""
-        return self._publish(self._store.take_unstarted(_AT_ONCE))
+        """Accepted, but never started: the message was lost, or the workers are behind.
+
+        In a long queue nothing is missed, so nothing is added to it: who waits there is looked at
+        again when it has become short.
+        """
+        return self._publish(self._store.take_unstarted(_AT_ONCE), only_into_short=True)
 
     def take_over_lost(self) -> int:
         """Executions whose worker gave no sign of life for the length of a lease."""
@@ -71,42 +93,25 @@ class Recovery:
         """Executions past their deadline; the flow hears of it."""
         ended = 0
         for execution_id in self._store.take_overdue(_AT_ONCE):
-            envelope = self._store.envelope(execution_id)
-            if envelope is None:
-                continue
-            message = f"{envelope.action} took too long; look for execution {execution_id}."
-            response = self._refusal(envelope, Fault(message, TIMED_OUT))
-            due = self._store.time_out(execution_id, sealed(response), message)
-            if due is not None:
-                ended += 1
-                _log.warning(
-                    "%s.%s timed out",
-                    envelope.service,
-                    envelope.action,
-                    extra={"execution_id": execution_id},
-                )
-            if due:
+            how = time_out(self._catalog, self._store, execution_id)
+            ended += how is not None
+            if how is not None and how.is_callback_due:
                 wake_callback(self._publisher, execution_id)
         return ended
 
-    def _refusal(self, envelope: Envelope, no: Fault) -> dict[str, Any]:
-        try:
-            process = self._catalog.process(envelope.service, envelope.action)
-        except NotFound:
-            return fault(envelope.token, envelope.tenant_id, (), (no,))
-        return process.refusal(
-            envelope.token, envelope.tenant_id, (no,), request=None, status=_TIMED_OUT_STATUS
-        )
-
-    def _publish(self, execution_ids: Sequence[str]) -> int:
+    def _publish(self, execution_ids: Sequence[str], *, only_into_short: bool = False) -> int:
         published = 0
+        rooms: dict[str, int] = {}
         for execution_id in execution_ids:
             envelope = self._store.envelope(execution_id)
             if envelope is None:
                 continue
             try:
                 process = self._catalog.process(envelope.service, envelope.action)
-                self._publisher.publish(process.task_name, execution_id, process.options.queue)
+                queue = process.options.queue
+                if only_into_short and not self._room(queue, rooms):
+                    continue
+                self._publisher.publish(process.task_name, execution_id, queue)
             except (NotFound, PublishFailed) as error:
                 _log.warning(
                     "Could not be published again: %s",
@@ -114,5 +119,17 @@ class Recovery:
                     extra={"execution_id": execution_id},
                 )
                 continue
+            if only_into_short:
+                rooms[queue] -= 1
             published += 1
         return published
+
+    def _room(self, queue: str, known: dict[str, int]) -> int:
+        """How many more messages a queue may get from us; 0 where the broker does not say."""
+        if queue not in known:
+            try:
+                known[queue] = max(0, _AT_ONCE - self._publisher.waiting(queue))
+            except PublishFailed as error:
+                _log.warning("Nothing can be published to “%s”: %s", queue, error)
+                known[queue] = 0
+        return known[queue]

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
@@ -18,7 +20,8 @@ from atom.errors import (
     StoreUnavailable,
 )
 from atom.execution.journal import StoreJournal
-from atom.execution.lease import Lease, LeaseKeeper
+from atom.execution.keeper import LeaseKeeper
+from atom.execution.lease import Lease
 from atom.execution.wakeup import wake_callback
 from atom.process import Process
 from atom.protocol.files import upload_of
@@ -38,7 +41,31 @@ FAILED: Final = "Failed"
 # What a synchronous request is answered with: the process said no, or it broke.
 _REFUSED, _BROKEN = 409, 500
 
-_Outcome = tuple[State, dict[str, Any], str]
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How an attempt ended."""
+
+    state: State
+    response: dict[str, Any]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """That it is to be tried again."""
+
+    wait_seconds: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long and how often a worker tries, and how much it records."""
+
+    lease_seconds: float
+    max_attempts: int
+    max_step_bytes: int
 
 
 class Runner:
@@ -51,33 +78,39 @@ class Runner:
         publisher: Publisher,
         files: FileStore,
         *,
-        lease_seconds: float,
-        max_attempts: int,
+        keeper: LeaseKeeper,
+        limits: Limits,
         worker: str,
         make_flow_client: Callable[[str], Any],
     ) -> None:
         self._catalog, self._store, self._publisher = catalog, store, publisher
         self._files = files
-        self._keeper = LeaseKeeper(store, lease_seconds)
-        self._max_attempts = max_attempts
+        self._keeper, self._limits = keeper, limits
         self._worker = worker
         self._make_flow_client = make_flow_client
 
-    def run(self, execution_id: str) -> str:
+    def run(self, execution_id: str, version: str) -> str:
         """Run the execution unless somebody else does or did; returns what happened, in a word.
 
         A second delivery of one message, or one that comes after the end, changes nothing.
+
+        Args:
+            execution_id: as the message names it.
+            version: of the service whose code this worker runs.
         """
-        claim = self._store.claim(execution_id, self._worker)
+        claim = self._store.claim(execution_id, self._worker, version)
         if claim is None:
             return "nothing to do"
         process, document = self._process(claim), _document(claim)
         names = process.secret_names if process else frozenset()
         secrets = [*secrets_in(document, names), claim.authorization or ""]
+        lease = Lease(claim, self._store, self._limits.lease_seconds)
         try:
-            with hiding(secrets), self._keeper.keep(claim) as lease:
-                state, response, error = self._outcome(claim, lease, process, document)
-                due = self._finish(claim, state, response, redacted(error), names)
+            with hiding(secrets), self._keeper.keep(claim):
+                ended = self._attempt(claim, lease, process, document)
+                if isinstance(ended, _Again):
+                    return self._put_off(claim, lease, ended)
+                due = self._finish(claim, lease, ended, names)
         except ClaimLost as lost:
             _log.warning("%s What this attempt did is dropped.", lost, extra=_marked(claim))
             return "lost"
@@ -88,11 +121,11 @@ class Runner:
             "%s.%s %s at attempt %d",
             claim.service,
             claim.action,
-            state.value,
+            ended.state.value,
             claim.attempt,
             extra=_marked(claim),
         )
-        return state.value
+        return ended.state.value
 
     def _process(self, claim: Claim) -> Process | None:
         try:
@@ -100,30 +133,42 @@ class Runner:
         except NotFound:
             return None
 
-    def _finish(
-        self,
-        claim: Claim,
-        state: State,
-        response: dict[str, Any],
-        error: str,
-        names: frozenset[str],
-    ) -> bool:
-        whole = sealed(response)
+    def _finish(self, claim: Claim, lease: Lease, ended: _Outcome, names: frozenset[str]) -> bool:
+        whole = sealed(ended.response)
         public = orjson.dumps(masked(orjson.loads(whole), names)) if names else whole
         private = whole if public != whole else None
-        return self._store.finish(claim, state, public, error, private)
+        error = redacted(ended.error)
+        return lease.patiently(
+            lambda: self._store.finish(claim, ended.state, public, error, private)
+        )
 
-    def _outcome(
+    def _put_off(self, claim: Claim, lease: Lease, again: _Again) -> str:
+        error = redacted(again.error)
+        lease.patiently(
+            lambda: self._store.hand_back(claim, delay_seconds=again.wait_seconds, failed=error)
+        )
+        _log.warning(
+            "%s.%s failed at try %d (%s); again in %.1f s",
+            claim.service,
+            claim.action,
+            claim.tries + 1,
+            error,
+            again.wait_seconds,
+            extra=_marked(claim),
+        )
+        return "to be tried again"
+
+    def _attempt(
         self, claim: Claim, lease: Lease, process: Process | None, document: dict[str, Any]
-    ) -> _Outcome:
-        """Call the process; its final state, the response and the error for the history."""
+    ) -> _Outcome | _Again:
+        """Call the process; how that ended."""
         if process is None:
             return self._broken(
                 claim, None, f"This worker serves no “{claim.action}” of “{claim.service}”."
             )
-        if claim.attempt > self._max_attempts:
+        if claim.losses >= self._limits.max_attempts:
             return self._broken(
-                claim, process, f"Its worker was lost {claim.attempt - 1} times; it was given up."
+                claim, process, f"Its worker was lost {claim.losses} times; it was given up."
             )
         request: ConnectorRequest | None = None
         try:
@@ -134,23 +179,35 @@ class Runner:
             )
         except ClaimLost:
             raise
-        except (Fault, Faults) as no:
-            _log.info("Faulted: %s", no, extra=_marked(claim))
-            faults = [Fault(redacted(each.message), each.name, each.entry) for each in no.faults]
-            refusal = process.refusal(
-                claim.token, claim.tenant_id, faults, request=request, status=_REFUSED
-            )
-            return State.FAULTED, refusal, str(no)
         except InvalidRequest as error:
             # Accepted by a listener with another version of the service.
             return self._broken(claim, process, str(error))
-        except AtomError as error:
-            _log.exception("The process failed", extra=_marked(claim))
-            return self._broken(claim, process, str(error))
         except Exception as error:
-            _log.exception("The process failed", extra=_marked(claim))
-            return self._broken(claim, process, type(error).__name__)
-        return State.COMPLETED, response, ""
+            said = str(error) if isinstance(error, AtomError) else type(error).__name__
+            again = _next_try(claim, process, error, said)
+            if again is None:
+                return self._unsuccessful(claim, process, request, error, said)
+            _log.info("What failed", exc_info=error, extra=_marked(claim))
+            return again
+        return _Outcome(State.COMPLETED, response)
+
+    def _unsuccessful(
+        self,
+        claim: Claim,
+        process: Process,
+        request: ConnectorRequest | None,
+        error: Exception,
+        said: str,
+    ) -> _Outcome:
+        if not isinstance(error, Fault | Faults):
+            _log.error("The process failed", exc_info=error, extra=_marked(claim))
+            return self._broken(claim, process, said)
+        _log.info("Faulted: %s", error, extra=_marked(claim))
+        faults = [Fault(redacted(each.message), each.name, each.entry) for each in error.faults]
+        refusal = process.refusal(
+            claim.token, claim.tenant_id, faults, request=request, status=_REFUSED
+        )
+        return _Outcome(State.FAULTED, refusal, said)
 
     def _execution(
         self, claim: Claim, lease: Lease, process: Process, request: ConnectorRequest
@@ -158,7 +215,7 @@ class Runner:
         outcomes = request.outcomes if isinstance(request, ServiceRequest) else ()
         return Execution(
             claim.id,
-            StoreJournal(claim, self._store, self._publisher, lease),
+            StoreJournal(claim, lease, self._store, self._publisher, self._limits.max_step_bytes),
             process_name=process.task_name,
             tenant_id=claim.tenant_id,
             flow_state_id=claim.state_id,
@@ -188,7 +245,7 @@ class Runner:
             response = process.refusal(
                 claim.token, claim.tenant_id, faults, request=None, status=_BROKEN
             )
-        return State.FAILED, response, error
+        return _Outcome(State.FAILED, response, error)
 
     def _forget_upload(self, claim: Claim, document: dict[str, Any]) -> None:
         """The content of an upload is needed until its execution has ended, and no longer."""
@@ -199,6 +256,15 @@ class Runner:
             self._files.delete(upload.id)
         except StoreUnavailable as error:
             _log.warning("An upload stays until it expires: %s", error, extra=_marked(claim))
+
+
+def _next_try(claim: Claim, process: Process, error: Exception, said: str) -> _Again | None:
+    """What the process's policy says; a try that would begin after the deadline is none."""
+    retry = process.options.retry
+    wait = retry.next_wait(claim.tries, error) if retry else None
+    if wait is None or datetime.now(UTC) + timedelta(seconds=wait) >= claim.deadline:
+        return None
+    return _Again(wait, said)
 
 
 def _document(claim: Claim) -> dict[str, Any]:

@@ -1,36 +1,190 @@
-"""Where a callback may go."""
+"""Where a callback may go: to which URI, and to which addresses behind its host's name."""
 
-from collections.abc import Collection
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 from atom.errors import InvalidRequest
-from atom.settings import is_loopback
+from atom.settings import Settings, is_loopback
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# What no flow platform on the internet has, with the word that explains it. Written out, since
+# the `is_…` properties of the standard library differ from one version of Python to the next.
+_FORBIDDEN: Final[tuple[tuple[_Network, str], ...]] = tuple(
+    (ipaddress.ip_network(network), kind)
+    for network, kind in (
+        ("0.0.0.0/8", "unspecified"),
+        ("10.0.0.0/8", "private"),
+        ("100.64.0.0/10", "shared by a carrier"),
+        ("127.0.0.0/8", "loopback"),
+        ("169.254.0.0/16", "link-local"),
+        ("172.16.0.0/12", "private"),
+        ("192.0.0.0/24", "reserved"),
+        ("192.0.2.0/24", "documentation"),
+        ("192.88.99.0/24", "6to4 relay"),
+        ("192.168.0.0/16", "private"),
+        ("198.18.0.0/15", "benchmarking"),
+        ("198.51.100.0/24", "documentation"),
+        ("203.0.113.0/24", "documentation"),
+        ("224.0.0.0/4", "multicast"),
+        ("240.0.0.0/4", "reserved"),
+        ("::/128", "unspecified"),
+        ("::1/128", "loopback"),
+        ("::/96", "IPv4-compatible"),
+        ("64:ff9b:1::/48", "local NAT64"),
+        ("2001::/32", "Teredo"),
+        ("2001::/23", "reserved"),
+        ("2001:db8::/32", "documentation"),
+        ("2002::/16", "6to4"),
+        ("3fff::/20", "documentation"),
+        ("fc00::/7", "private"),
+        ("fe80::/10", "link-local"),
+        ("fec0::/10", "site-local"),
+        ("ff00::/8", "multicast"),
+    )
+)
+_PUBLIC_IPV6: Final = ipaddress.IPv6Network("2000::/3")
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+# Stricter than URLs are: no two parsers may read two different hosts.
+_VISIBLE: Final = re.compile(r"[!-\[\]-~]+")
+_AUTHORITY: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{0,5})?")
+# What the C library may take for an IPv4 address: 127.1, 2130706433, 0x7f.0.0.1, 0177.0.0.1 …
+_NUMERIC: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.*")
 
 
-def check_callback_uri(uri: str, allowed_hosts: Collection[str]) -> None:
-    """Refuse a callbackUri that leads anywhere but to a flow platform.
+@dataclass(frozen=True, slots=True)
+class CallbackPolicy:
+    """Which hosts callbacks may go to, and in which networks beside the public ones."""
 
-    https to an allowed host, or plain http to an allowed loopback one; an allowed host without a
-    port allows every port.
+    hosts: frozenset[tuple[str, int | None]]  # a host without a port allows every port
+    networks: tuple[_Network, ...] = ()
+
+    @classmethod
+    def of(cls, hosts: Iterable[str], networks: Iterable[str] = ()) -> Self:
+        """Read hosts, as `host` or `host:port`, and networks in CIDR notation."""
+        return cls(
+            frozenset(_host_entry(each) for each in hosts),
+            tuple(ipaddress.ip_network(each.strip()) for each in networks),
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """What the operator allows."""
+        return cls.of(settings.callback_hosts, settings.callback_networks)
+
+    def check_uri(self, uri: str) -> None:
+        """Refuse a callbackUri that leads anywhere but to a flow platform, as far as it shows.
+
+        https to an allowed host, or plain http to an allowed loopback one. An address in place of
+        a name is judged as `refusal` judges those behind a name.
+
+        Raises:
+            InvalidRequest: saying what is wrong with it.
+        """
+        scheme, host, port = _parted(uri)
+        if scheme == "http" and not is_loopback(host):
+            raise InvalidRequest("callbackUri must be https (plain http is for loopback only).")
+        if not {(host, None), (host, port)} & self.hosts:
+            shown = f"[{host}]" if ":" in host else host
+            raise InvalidRequest(
+                f"callbackUri: callbacks to {shown}:{port} are not allowed here; the operator "
+                "allows a host by naming it in ATOM_CALLBACK_HOSTS."
+            )
+        refused = self.refusal(host, [host]) if _as_address(host) else None
+        if refused:
+            raise InvalidRequest(
+                f"callbackUri: the address {refused} is not allowed here; the operator allows a "
+                "network by naming it in ATOM_CALLBACK_NETWORKS."
+            )
+
+    def refusal(self, host: str, addresses: Sequence[str]) -> str | None:
+        """The first of a host's addresses that callbacks may not go to, and why; None: they may.
+
+        A host that is called loopback may lead to loopback only, any other to public addresses
+        and to the allowed networks.
+        """
+        for each in addresses:
+            address = _as_address(each)
+            kind = "not an address" if address is None else self._kind(address, is_loopback(host))
+            if kind:
+                return f"{each} ({kind})"
+        return None
+
+    def _kind(self, address: _Address, may_be_loopback: bool) -> str | None:
+        """What is wrong with an address, in a word."""
+        if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
+            return "of one interface only"
+        judged = _unwrapped(address)
+        if may_be_loopback:
+            return None if judged.is_loopback else "not loopback"
+        if any(address in network or judged in network for network in self.networks):
+            return None
+        for network, kind in _FORBIDDEN:
+            if judged in network:
+                return kind
+        if judged.version == 6 and judged not in _PUBLIC_IPV6:
+            return "reserved"
+        return None
+
+
+def _parted(uri: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a callbackUri; addresses in their usual spelling.
 
     Raises:
-        InvalidRequest: saying what is wrong with it.
+        InvalidRequest: it is none.
     """
     try:
         parts = urlsplit(uri)
         port = parts.port
     except ValueError:
         raise InvalidRequest("callbackUri is not a valid URL.") from None
-    host = parts.hostname
-    if parts.scheme not in ("http", "https") or not host or not uri.isascii() or " " in uri:
+    if parts.scheme not in ("http", "https") or not parts.netloc or not _VISIBLE.fullmatch(uri):
         raise InvalidRequest("callbackUri must be an absolute https URL.")
-    if parts.username is not None or parts.password is not None:
+    if "@" in parts.netloc:
         raise InvalidRequest("callbackUri may not carry credentials.")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise InvalidRequest("callbackUri must be https (plain http is for loopback hosts only).")
-    port = port or (443 if parts.scheme == "https" else 80)
-    if not {host, f"{host}:{port}"} & {each.lower() for each in allowed_hosts}:
+    found = _AUTHORITY.fullmatch(parts.netloc.lower())
+    literal, name = found.groups("") if found else ("", "")
+    address = _as_address(literal or name)
+    if literal:
+        is_usual = isinstance(address, ipaddress.IPv6Address)
+    else:
+        is_usual = bool(name) and (address is not None or not _NUMERIC.fullmatch(name))
+    if not is_usual or port == 0:
         raise InvalidRequest(
-            f"callbackUri: callbacks to {host}:{port} are not allowed here; the operator allows a "
-            "host by naming it in ATOM_CALLBACK_HOSTS."
+            "callbackUri is not a valid URL: host and port are not written in the usual way."
         )
+    default = 443 if parts.scheme == "https" else 80
+    return parts.scheme, str(address or name), default if port is None else port
+
+
+def _host_entry(text: str) -> tuple[str, int | None]:
+    text = text.strip().lower()
+    host, _, port = text.rpartition(":")
+    # An IPv6 address without brackets has colons, and no port.
+    if not port.isdecimal() or _as_address(text):
+        host, port = text, ""
+    host = host.strip("[]")
+    return str(_as_address(host) or host), int(port) if port else None
+
+
+def _as_address(text: str) -> _Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _unwrapped(address: _Address) -> _Address:
+    """The IPv4 address that an IPv6 one stands for, where packets to it end up there."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address

@@ -1,21 +1,27 @@
 """What a callback carries, and what the flow's answer to it means. No IO."""
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
 import orjson
 
+from atom.redaction import MASK
+
 # A person is waiting: quick tries first, then ever rarer ones.
 RETRY_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900, 3600)
 BUSY_SECONDS: Final = (1, 2, 4, 8, 15, 30)
 UNKNOWN_TRIES: Final = 3
-GIVE_UP_SECONDS: Final = 86_400
+LONGEST_RETRY_AFTER_SECONDS: Final = 3600
 JITTER: Final = 0.2
 
 _PASSING: Final = {408, 409, 425, 429}
+_HOST_IS_TO_BLAME: Final = {None, 502, 503, 504}
 _SHOWN_ANSWER_LENGTH: Final = 100
 
 
@@ -28,6 +34,16 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of posting a callback."""
+
+    status: int | None  # None where no answer came
+    answer: str  # what `invoke_type` read, or why no answer came
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    may_go: bool = True  # False: nothing was sent, since its address is not allowed
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The verdict, when to try again, and the counts to carry on."""
 
@@ -35,6 +51,7 @@ class Decision:
     due_in_seconds: float = 0
     failures: int = 0
     busy: int = 0
+    blames_host: bool = False  # the next callback to the same host would fare no better
 
 
 def headers(tenant_id: str, authorization: str | None) -> dict[str, str]:
@@ -45,65 +62,101 @@ def headers(tenant_id: str, authorization: str | None) -> dict[str, str]:
     return result
 
 
-def invoke_type(body: bytes) -> str:
-    """The flow's answer, quoted or bare, in upper case; what is too long to be one is cut."""
-    text = body[: 4 * _SHOWN_ANSWER_LENGTH].decode("utf-8", "replace").strip()
+def invoke_type(body: bytes, secrets: Iterable[str] = ()) -> str:
+    """The flow's answer, quoted or bare, in upper case.
+
+    What is none is made fit for a log: one short line that holds no document and none of the
+    secrets, which an answer may echo.
+    """
+    text = body.decode("utf-8-sig", "replace").strip()
     try:
         parsed = orjson.loads(text)
     except orjson.JSONDecodeError:
-        parsed = text
-    return (parsed if isinstance(parsed, str) else text).strip().upper()[:_SHOWN_ANSWER_LENGTH]
+        parsed = "a JSON document" if text[:1] in ("{", "[") else text
+    if isinstance(parsed, dict) and isinstance(parsed.get("message"), str):
+        parsed = f"message: {parsed['message']}"  # where the platform says what is wrong
+    text = parsed if isinstance(parsed, str) else "a JSON document"
+    for secret in filter(None, secrets):
+        text = re.sub(re.escape(secret), MASK, text, flags=re.IGNORECASE)
+    text = "".join(each if each.isprintable() else " " for each in text)
+    text = " ".join(text.split())[:_SHOWN_ANSWER_LENGTH]
+    return text.upper() if text.isascii() and text.replace("_", "").isalpha() else text
 
 
 def decide(
-    status: int | None,
-    answer: str,
-    reply_headers: Mapping[str, str],
-    *,
-    failures: int,
-    busy: int,
-    age_seconds: float,
+    tried: Tried, *, failures: int, busy: int, age_seconds: float, deadline_seconds: float
 ) -> Decision:
-    """Turn the answer to a callback into what to do.
+    """Turn what came of a try into what to do.
 
     Args:
-        status: None where no answer came.
-        answer: what `invoke_type` read.
-        reply_headers: for `Retry-After`.
+        tried: the answer, or why there is none.
         failures: tries that failed before this one.
         busy: tries that were answered BUSY before this one.
-        age_seconds: since the outcome was written; past a day it is parked.
+        age_seconds: since the callback was first due.
+        deadline_seconds: at which age no other try begins; it is parked instead.
     """
+    decision = _regardless_of_time(tried, failures, busy)
+    is_in_time = age_seconds + decision.due_in_seconds <= deadline_seconds
+    if decision.verdict is not Verdict.RETRY or is_in_time:
+        return decision
+    return replace(decision, verdict=Verdict.PARKED, due_in_seconds=0)
+
+
+def _regardless_of_time(tried: Tried, failures: int, busy: int) -> Decision:
+    status, answer = tried.status, tried.answer
+    parked = Decision(Verdict.PARKED, failures=failures + 1)
+    if not tried.may_go:
+        return parked
     if status is None or status in _PASSING or status >= 500:
-        return _again(failures, reply_headers, age_seconds)
+        return Decision(
+            Verdict.RETRY,
+            _passing_seconds(failures, tried.headers),
+            failures + 1,
+            blames_host=status in _HOST_IS_TO_BLAME,
+        )
     if not 200 <= status < 300:
-        return Decision(Verdict.PARKED, failures=failures + 1)
+        return parked
     match answer:
         case "SUCCESS" | "TOKEN_COMPLETED" | "WAIT":
             return Decision(Verdict.DELIVERED)
         case "BUSY":
-            if age_seconds > GIVE_UP_SECONDS:
-                return Decision(Verdict.PARKED, failures=failures, busy=busy + 1)
             delay = BUSY_SECONDS[min(busy, len(BUSY_SECONDS) - 1)]
             return Decision(Verdict.RETRY, _spread(delay), failures, busy + 1)
         case "NOT_ALLOWED":
-            return Decision(Verdict.PARKED, failures=failures + 1)
+            return parked
     if failures + 1 >= UNKNOWN_TRIES:
-        return Decision(Verdict.PARKED, failures=failures + 1)
+        return parked
     return Decision(Verdict.RETRY, _spread(RETRY_SECONDS[failures]), failures + 1)
 
 
-def _again(failures: int, reply_headers: Mapping[str, str], age_seconds: float) -> Decision:
-    if age_seconds > GIVE_UP_SECONDS:
-        return Decision(Verdict.PARKED, failures=failures + 1)
-    delay = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
-    wanted = next(
-        (value for name, value in reply_headers.items() if name.lower() == "retry-after"), ""
-    ).strip()
-    # Seconds only, and within reason: a date of theirs and a clock of ours may disagree.
-    if wanted.isascii() and wanted.isdecimal():
-        return Decision(Verdict.RETRY, min(max(int(wanted[:9]), delay), 3600), failures + 1)
-    return Decision(Verdict.RETRY, _spread(delay), failures + 1)
+def _passing_seconds(failures: int, reply_headers: Mapping[str, str]) -> float:
+    """The schedule's delay, or what the other side asks for, where that is longer."""
+    delay = _spread(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+    wanted = _retry_after({name.lower(): value for name, value in reply_headers.items()})
+    # Never earlier than asked: all who were told the same would else come back together.
+    spread = wanted * random.uniform(1, 1 + JITTER)  # noqa: S311 (not a secret)
+    return max(delay, min(spread, LONGEST_RETRY_AFTER_SECONDS))
+
+
+def _retry_after(reply_headers: Mapping[str, str]) -> float:
+    """`Retry-After` in seconds, be it a number or a date; 0 where it says nothing."""
+    text = reply_headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:9])
+    moment = _http_date(text)
+    if moment is None:
+        return 0
+    # A date of theirs is measured by their clock; ours may differ.
+    now = _http_date(reply_headers.get("date", "")) or datetime.now(UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _spread(seconds: float) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -13,12 +14,16 @@ from atom.records import (
     Delivery,
     Execution,
     NewExecution,
+    ParkedCallback,
     State,
+    Step,
+    StepKind,
 )
 from atom.redaction import masked
 
 # Written into every record, so that a later version knows what it reads.
-FORMAT_VERSION: Final = 2
+# 3 added the callback's host, the timeout and whether there are secrets to the second one.
+FORMAT_VERSION: Final = 3
 
 # What a list of executions shows; the documents are left in the store.
 SUMMARY_FIELDS: Final = [
@@ -28,7 +33,10 @@ SUMMARY_FIELDS: Final = [
     b"state_id",
     b"state",
     b"attempts",
+    b"losses",
+    b"tries",
     b"worker",
+    b"version",
     b"accepted_at",
     b"started_at",
     b"finished_at",
@@ -43,14 +51,10 @@ SUMMARY_FIELDS: Final = [
 
 
 def accepted_fields(new: NewExecution) -> list[Any]:
-    """Field, value, field, value, … of a new execution."""
+    """Field, value, field, value, … of a new execution, beside those that the script knows."""
     fields = [
         "format",
         FORMAT_VERSION,
-        "service",
-        new.service,
-        "action",
-        new.action,
         "tenant_id",
         new.tenant_id,
         "state_id",
@@ -65,22 +69,26 @@ def accepted_fields(new: NewExecution) -> list[Any]:
     if new.authorization is not None:
         fields += ["authorization", new.authorization]
     if new.private_request is not None:
-        fields += ["private_request", new.private_request]
+        fields += ["private_request", new.private_request, "is_private", 1]
+    if new.callback_uri:
+        fields += ["callback_host", urlsplit(new.callback_uri).netloc.lower()]
     return fields
 
 
 def claim(execution_id: str, flat: Sequence[bytes]) -> Claim:
     """From what HGETALL returns inside a script."""
-    row = dict(zip(flat[::2], flat[1::2], strict=True))
+    row = _row(flat)
     return Claim(
         id=execution_id,
         fence=int(row[b"fence"]),
         attempt=int(row[b"attempts"]),
+        losses=int(row.get(b"losses", 0)),
+        tries=int(row.get(b"tries", 0)),
         service=row[b"service"].decode(),
         action=row[b"action"].decode(),
         tenant_id=row[b"tenant_id"].decode(),
         state_id=row[b"state_id"].decode(),
-        token=row[b"token"].decode(),
+        token=row.get(b"token", b"").decode(),
         authorization=_text(row.get(b"authorization")),
         request=row.get(b"private_request") or row[b"request"],
         accepted_at=_moment(row[b"accepted_at"]),
@@ -88,24 +96,25 @@ def claim(execution_id: str, flat: Sequence[bytes]) -> Claim:
     )
 
 
-def delivery(execution_id: str, row: Sequence[bytes | None]) -> Delivery:
-    """From the fields that claim_delivery.lua returns, in its order."""
-    state, fence, seq, uri, tenant, token, authorization, progress, response = row[:9]
-    failures, busy, finished_at = row[9:]
+def delivery(execution_id: str, flat: Sequence[bytes]) -> Delivery:
+    """From what HGETALL returns inside a script."""
+    row = _row(flat)
+    # The second format had no time of its own for it.
+    due_since = row.get(b"callback_due_since") or row.get(b"finished_at")
     return Delivery(
         execution_id=execution_id,
-        fence=int(fence or 0),
-        seq=int(seq or 0),
-        is_final=State(_text(state) or "").is_final,
-        callback_uri=_text(uri) or "",
-        tenant_id=_text(tenant) or "",
-        token=_text(token) or "",
-        authorization=_text(authorization),
-        progress=_text(progress),
-        response=response,
-        failures=int(failures or 0),
-        busy=int(busy or 0),
-        finished_at=_moment(finished_at) if finished_at else None,
+        fence=int(row[b"callback_fence"]),
+        seq=int(row[b"callback_seq"]),
+        is_final=State(row[b"state"].decode()).is_final,
+        callback_uri=row[b"callback_uri"].decode(),
+        tenant_id=row[b"tenant_id"].decode(),
+        token=row.get(b"token", b"").decode(),
+        authorization=_text(row.get(b"authorization")),
+        progress=_text(row.get(b"progress")),
+        response=row.get(b"private_response") or row.get(b"response"),
+        failures=int(row.get(b"callback_failures", 0)),
+        busy=int(row.get(b"callback_busy", 0)),
+        due_since=_moment(due_since) if due_since else None,
     )
 
 
@@ -134,7 +143,10 @@ def execution(
         flow_state_id=text(b"state_id") or "",
         state=State(text(b"state") or ""),
         attempts=int(row.get(b"attempts") or 0),
+        losses=int(row.get(b"losses") or 0),
+        tries=int(row.get(b"tries") or 0),
         worker=text(b"worker"),
+        version=text(b"version") or None,
         accepted_at=_moment(row[b"accepted_at"] or b"0"),
         started_at=moment(b"started_at"),
         finished_at=moment(b"finished_at"),
@@ -147,7 +159,7 @@ def execution(
         delivered_at=moment(b"delivered_at"),
         request=masked(orjson.loads(request)) if request else None,
         response=masked(orjson.loads(response)) if response else None,
-        steps=tuple(orjson.loads(step)[0] for _, step in recorded),
+        steps=tuple(decode_step(step).name for _, step in recorded),
         callback_attempts=tuple(_attempt(each) for each in attempts),
     )
 
@@ -168,6 +180,38 @@ def encode_attempt(attempt: Attempt) -> bytes:
 def _attempt(encoded: bytes) -> Attempt:
     values = orjson.loads(encoded)
     return Attempt(**{**values, "at": datetime.fromisoformat(values["at"])})
+
+
+def encode_step(step: Step) -> bytes:
+    """A recorded step; scripts know one that failed by its third element."""
+    if step.kind is StepKind.RESULT:
+        return orjson.dumps([step.name, step.result])
+    return orjson.dumps([step.name, step.result, step.kind])
+
+
+def decode_step(encoded: bytes) -> Step:
+    """A recorded step."""
+    name, result, *kind = orjson.loads(encoded)
+    return Step(name, result, StepKind(kind[0]) if kind else StepKind.RESULT)
+
+
+def parked(
+    execution_id: str, row: Sequence[bytes | None], parked_ms: float, attempts: Sequence[bytes]
+) -> ParkedCallback:
+    """From the fields service, action and callback_uri, its place in the index and its last try."""
+    service, action, uri = (_text(value) or "" for value in row)
+    return ParkedCallback(
+        execution_id=execution_id,
+        service=service,
+        action=action,
+        host=urlsplit(uri).netloc.lower(),
+        parked_at=datetime.fromtimestamp(parked_ms / 1000, UTC),
+        answer=_attempt(attempts[-1]).summary if attempts else "",
+    )
+
+
+def _row(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _text(value: bytes | None) -> str | None:

@@ -5,11 +5,25 @@ reply. Every one raises StoreUnavailable where the store does not answer: then n
 be written, and nothing half.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
-from atom.records import Attempt, Claim, Delivery, Envelope, Execution, NewExecution, State, Step
+from atom.records import (
+    Attempt,
+    Claim,
+    Delivery,
+    Ended,
+    Envelope,
+    Execution,
+    Hold,
+    NewExecution,
+    ParkedCallback,
+    Restart,
+    State,
+    Step,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,10 @@ class ExecutionStore(Protocol):
 
         A request known by tenant, token, service and action is stored once: the id returned is
         then the first one's, not `new.id`.
+
+        Raises:
+            Paused: the service or action takes no new requests; nothing is stored.
+            Overloaded: too many executions wait for a worker; nothing is stored.
         """
 
     def answer(self, execution_id: str) -> Answer:
@@ -66,16 +84,38 @@ class ExecutionStore(Protocol):
     def wait_finished(self, execution_id: str, seconds: float) -> None:
         """Block until a synchronous execution has finished, or the time is over."""
 
-    def claim(self, execution_id: str, worker: str) -> Claim | None:
-        """Take an execution that is accepted, or whose holder's lease ran out.
+    def claim(self, execution_id: str, worker: str, version: str) -> Claim | None:
+        """Take an execution that is accepted and due, or whose holder's lease ran out.
 
         The claim has a lease and a fencing token; whoever held it before can write nothing more.
-        None where there is nothing to do: it is unknown, finished, or held by a live worker. A
-        synchronous request whose caller has stopped waiting is cancelled instead of claimed.
+        Taking it from a holder counts as a lost worker. The version of the service is kept.
+        None where there is nothing to do: it is unknown, not due yet, finished, held by a live
+        worker, or written by a newer version of this software. A synchronous request whose caller
+        has stopped waiting is cancelled instead of claimed.
         """
 
-    def renew(self, claim: Claim) -> bool:
-        """Extend the lease; False where the execution is held by this claim no longer."""
+    def renew(self, holds: Sequence[Hold]) -> Sequence[Hold]:
+        """Extend each lease; returns those that are held no longer.
+
+        Atomic for each, not for all.
+        """
+
+    def release(self, hold: Hold) -> None:
+        """Let the lease end now, for its holder is dead: the next claim need not wait for it."""
+
+    def holds(self, hold: Hold) -> bool:
+        """Whether the execution is still held as this says."""
+
+    def hand_back(self, hold: Hold, *, delay_seconds: float = 0, failed: str = "") -> None:
+        """Let the execution wait for a worker again, after the delay; it keeps its steps.
+
+        With `failed`, the error of a try that the process's policy repeats: it is counted and
+        shown, and the failed steps that the journal ends with are forgotten, so that they run
+        again.
+
+        Raises:
+            ClaimLost: the claim is no longer the current one; nothing is written.
+        """
 
     def steps(self, claim: Claim) -> dict[int, Step]:
         """Read the journal of earlier attempts, by position."""
@@ -114,16 +154,25 @@ class ExecutionStore(Protocol):
             ClaimLost: the claim is no longer the current one; nothing is written.
         """
 
-    def time_out(self, execution_id: str, response: bytes, error: str) -> bool | None:
-        """End an execution that passed its deadline, whoever holds it.
+    def time_out(self, execution_id: str, response: bytes, error: str) -> Ended | None:
+        """End an execution that passed its deadline, whoever holds it; None where it has not."""
 
-        Returns whether its callback should go out now; None where there was nothing to end.
+    def cancel(self, execution_id: str, response: bytes, error: str) -> Ended | None:
+        """End an execution, whoever holds it; None where it has ended, or is unknown.
+
+        Where it had not begun it never does; where it had, its holder can write nothing more.
+        """
+
+    def restart(self, execution_id: str, *, from_start: bool) -> Restart:
+        """Run an ended execution once more: all of it, or from the step that failed.
+
+        Its flow hears of the result where it has not been told of an earlier one.
         """
 
     def claim_delivery(self, execution_id: str) -> Delivery | None:
         """Take a due callback, unless another one of the same flow state is on its way."""
 
-    def record_delivery(
+    def record_delivery(  # noqa: PLR0913 (what is written of a try, by keyword)
         self,
         delivery: Delivery,
         verdict: str,
@@ -132,13 +181,30 @@ class ExecutionStore(Protocol):
         due_in_seconds: float = 0,
         failures: int = 0,
         busy: int = 0,
+        blames_host: bool = False,
+        keep: bool = False,
     ) -> Sequence[str]:
         """Write what became of a try: `delivered`, `retry` in that many seconds, or `parked`.
+
+        Tries in a row that blame the host open its circuit: for a while, longer each time, its
+        callbacks are put off, and then one of them looks whether it is well again. A delivered
+        outcome may be kept so that a person can replay it; else its secrets are forgotten.
 
         Returns the executions whose callbacks can go out now: those that waited for this flow
         state, and this one where newer content came meanwhile. Writes nothing where another
         worker took the delivery over.
         """
+
+    def replay(self, execution_id: str) -> bool:
+        """Make a parked callback due again, or a delivered one that was kept; False: neither."""
+
+    def parked(
+        self, limit: int, *, host: str = "", since: datetime | None = None
+    ) -> Sequence[ParkedCallback]:
+        """Read the callbacks that wait for a person, longest parked first. Not atomic."""
+
+    def take_scheduled(self, limit: int) -> Sequence[str]:
+        """Executions whose delay is over; from now on they count as accepted."""
 
     def take_unstarted(self, limit: int) -> Sequence[str]:
         """Accepted executions that should have started; each is put off for the next look."""
@@ -172,6 +238,21 @@ class ExecutionStore(Protocol):
 
     def withdraw(self, role: str, instance: str) -> None:
         """Take an announcement back."""
+
+    def pause(self, target: str) -> None:
+        """Refuse new requests: of `*` (all), of `<service>` or of `<service>.<action>`."""
+
+    def resume(self, target: str) -> bool:
+        """Take requests again; returns whether that very target was paused."""
+
+    def paused(self) -> Mapping[str, datetime]:
+        """What is paused, and since when."""
+
+    def count(self, counts: Mapping[str, int]) -> None:
+        """Add to the counters of what recovery did."""
+
+    def counters(self) -> Mapping[str, int]:
+        """What recovery did since the store was made."""
 
     def ping(self) -> None:
         """Return if the store answers."""

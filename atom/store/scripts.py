@@ -16,8 +16,8 @@ class _Script:
     def __init__(self, client: redis.Redis, name: str) -> None:
         self._script = client.register_script(_PRELUDE + (_LUA / f"{name}.lua").read_text())
 
-    def __call__(self, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        return self._script(keys=list(keys), args=list(arguments))
+    def __call__(self, keys: Sequence[str], arguments: Sequence[Any], pipeline: Any = None) -> Any:
+        return self._script(keys=list(keys), args=list(arguments), client=pipeline)
 
 
 class Scripts:
@@ -33,8 +33,12 @@ class Scripts:
         self.record_step = _Script(client, "record_step")
         self.progress = _Script(client, "progress")
         self.finish = _Script(client, "finish")
-        self.time_out = _Script(client, "time_out")
+        self.hand_back = _Script(client, "hand_back")
+        self.end = _Script(client, "end")
+        self.restart = _Script(client, "restart")
+        self.replay = _Script(client, "replay")
         self.claim_delivery = _Script(client, "claim_delivery")
         self.record_delivery = _Script(client, "record_delivery")
         self.take_due = _Script(client, "take_due")
+        self.take_scheduled = _Script(client, "take_scheduled")
         self.trim = _Script(client, "trim")

@@ -7,15 +7,15 @@ import pytest
 import redis
 
 from atom.errors import ClaimLost, StoreUnavailable
-from atom.records import CallbackState, State, Step
+from atom.records import CallbackState, Ended, State, Step
 from atom.settings import Settings
 from atom.store import RedisStore
-from tests.support.executions import new_execution
+from tests.support.executions import an_attempt, new_execution
 from tests.support.waiting import until
 
 
 def claimed(store, execution_id, worker="w"):
-    claim = store.claim(execution_id, worker)
+    claim = store.claim(execution_id, worker, "1")
     assert claim is not None
     return claim
 
@@ -62,7 +62,7 @@ def test_one_worker_claims_and_the_second_finds_nothing_to_do(store):
     store.accept(new)
     claim = claimed(store, new.id)
     assert (claim.attempt, claim.fence, claim.request) == (1, 1, new.request)
-    assert store.claim(new.id, "other") is None
+    assert store.claim(new.id, "other", "1") is None
     assert store.get(new.id).state is State.RUNNING
 
 
@@ -70,21 +70,21 @@ def test_of_many_workers_exactly_one_claims(store):
     new = new_execution()
     store.accept(new)
     with ThreadPoolExecutor(16) as pool:
-        claims = list(pool.map(lambda n: store.claim(new.id, f"w{n}"), range(16)))
+        claims = list(pool.map(lambda n: store.claim(new.id, f"w{n}", "1"), range(16)))
     assert sum(claim is not None for claim in claims) == 1
 
 
 def test_an_unknown_execution_cannot_be_claimed(store):
-    assert store.claim("nobody", "w") is None
+    assert store.claim("nobody", "w", "1") is None
 
 
 def test_a_lost_lease_is_taken_over_and_the_first_holder_writes_nothing_more(store):
     new = new_execution()
     store.accept(new)
     first = claimed(store, new.id, "first")
-    second = until(lambda: store.claim(new.id, "second"), "the lease to run out", 5)
+    second = until(lambda: store.claim(new.id, "second", "1"), "the lease to run out", 5)
     assert (second.attempt, second.fence) == (2, 2)
-    assert not store.renew(first)
+    assert store.renew([first, second]) == [first]
     with pytest.raises(ClaimLost):
         store.record_step(first, 1, Step("s", "1"))
     with pytest.raises(ClaimLost):
@@ -102,9 +102,9 @@ def test_a_renewed_lease_is_not_taken_over(store, raw):
     claim = claimed(store, new.id)
     before = int(raw.hget(f"atom:execution:{new.id}", "lease_until"))
     until(lambda: int(raw.time()[0] * 1000) > before - 1000, "some time to pass", 5)
-    assert store.renew(claim)
+    assert store.renew([claim]) == []
     assert int(raw.hget(f"atom:execution:{new.id}", "lease_until")) >= before
-    assert store.claim(new.id, "other") is None
+    assert store.claim(new.id, "other", "1") is None
 
 
 def test_steps_are_kept_by_position(store):
@@ -144,7 +144,7 @@ def test_a_finished_execution_is_never_claimed_again(store, raw):
     new = new_execution()
     store.accept(new)
     store.finish(claimed(store, new.id), State.COMPLETED, b"{}", "")
-    assert store.claim(new.id, "late") is None
+    assert store.claim(new.id, "late", "1") is None
 
 
 def test_what_did_not_start_is_found_once_per_put_off(store):
@@ -165,7 +165,7 @@ def test_past_its_deadline_it_ends_and_its_worker_writes_nothing_more(store):
     store.accept(patient)
     claim = claimed(store, new.id)
     assert until(lambda: store.take_overdue(10), "the deadline", 5) == [new.id]
-    assert store.time_out(new.id, b'{"rootFaults":{}}', "too long") is True
+    assert store.time_out(new.id, b'{"rootFaults":{}}', "too long") == Ended(State.RUNNING, True)
     assert store.time_out(new.id, b"{}", "again") is None
     assert store.time_out(patient.id, b"{}", "not yet") is None
     assert store.get(new.id).state is State.TIMED_OUT
@@ -181,7 +181,7 @@ def test_documents_are_shown_without_tokens_and_passwords(store):
     new = new_execution(request=request, token="canary-token", authorization="canary-user")
     store.accept(new)
     assert "canary" not in repr(store.get(new.id))
-    assert "canary" not in repr(store.claim(new.id, "w"))
+    assert "canary" not in repr(store.claim(new.id, "w", "1"))
     assert "canary" not in repr(new)
 
 
@@ -201,11 +201,13 @@ def test_the_history_forgets_what_has_expired(settings, raw):
 
     store = RedisStore(replace(settings, retention_days=0.0000001))
     kept, gone = new_execution(), new_execution()
-    store.accept(kept)
-    store.accept(gone)
-    raw.delete(f"atom:execution:{gone.id}")
+    for new in (kept, gone):
+        store.accept(new)
+    store.cancel(gone.id, b"{}", "")
+    store.record_delivery(store.claim_delivery(gone.id), "delivered", an_attempt())
     until(lambda: store.trim(100), "the retention to be over", 5)
     assert raw.zrange("atom:history", 0, -1) == [kept.id.encode()]
+    assert raw.zcard("atom:expiring") == 0
     store.close()
 
 

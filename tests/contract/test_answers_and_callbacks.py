@@ -16,7 +16,7 @@ from tests.support.waiting import until
 def running(store, **changes):
     new = new_execution(**changes)
     store.accept(new)
-    claim = store.claim(new.id, "w")
+    claim = store.claim(new.id, "w", "1")
     assert claim is not None
     return claim
 

@@ -1,20 +1,32 @@
--- KEYS token, execution, accepted, deadlines, history
+-- KEYS own: token, paused
 -- ARGV id, republish_ms, timeout_ms, token_ttl_ms, sync_ms, inline_grace_ms, answer ('' for WAIT
---      at once, pending, or only), field, value, …
--- Returns the id under which the request is stored: another one where it is a duplicate.
+--      at once, pending, or only), max_pending, service, action, field, value, …
+-- Returns {'stored', the id under which the request is stored: another one where it is a
+-- duplicate}, {'paused', the target that is} or {'full', how many wait}.
 local id, now = ARGV[1], now_ms()
-local known = redis.call('GET', KEYS[1])
+local token, paused = KEYS[OWN_KEYS + 1], KEYS[OWN_KEYS + 2]
+local known = redis.call('GET', token)
 if known then
-  return known
+  return {'stored', known}
 end
-redis.call('SET', KEYS[1], id, 'PX', ARGV[4])
+for _, target in ipairs({'*', ARGV[9], ARGV[9] .. '.' .. ARGV[10]}) do
+  if redis.call('HEXISTS', paused, target) == 1 then
+    return {'paused', target}
+  end
+end
+local pending = redis.call('ZCARD', ACCEPTED)
+if pending >= tonumber(ARGV[8]) then
+  return {'full', pending}
+end
+redis.call('SET', token, id, 'PX', ARGV[4])
 local deadline = now + ARGV[3]
-redis.call('HSET', KEYS[2], 'state', 'accepted', 'accepted_at', now, 'deadline', deadline,
-  'attempts', 0, 'fence', 0, 'callback_state', 'none', 'callback_seq', 0, unpack(ARGV, 8))
+redis.call('HSET', EXECUTION, 'state', 'accepted', 'accepted_at', now, 'deadline', deadline,
+  'timeout_ms', ARGV[3], 'attempts', 0, 'fence', 0, 'callback_state', 'none', 'callback_seq', 0,
+  'service', ARGV[9], 'action', ARGV[10], unpack(ARGV, 11))
 if ARGV[7] ~= '' then
-  redis.call('HSET', KEYS[2], 'answer', ARGV[7], 'answer_until', now + ARGV[5] + ARGV[6])
+  redis.call('HSET', EXECUTION, 'answer', ARGV[7], 'answer_until', now + ARGV[5] + ARGV[6])
 end
-redis.call('ZADD', KEYS[3], now + ARGV[2], id)
-redis.call('ZADD', KEYS[4], deadline, id)
-redis.call('ZADD', KEYS[5], now, id)
-return id
+redis.call('ZADD', ACCEPTED, now + ARGV[2], id)
+redis.call('ZADD', DEADLINES, deadline, id)
+redis.call('ZADD', HISTORY, now, id)
+return {'stored', id}

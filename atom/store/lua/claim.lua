@@ -1,33 +1,45 @@
--- KEYS execution, accepted, leases, deadlines
--- ARGV id, worker, holder (unique to this call, so that it can be repeated), lease_ms, retention_ms
+-- ARGV id, worker, holder (unique to this call, so that it can be repeated), lease_ms,
+--      retention_ms, version (of the service), format (the newest that the caller can read)
 -- Returns the execution as a flat list of fields and values, or nothing where there is nothing
--- to claim: it is unknown, held by another worker or finished.
+-- to claim: it is unknown, not due yet, held by another worker, finished, or written by a newer
+-- version of this software.
 local id, now = ARGV[1], now_ms()
-local state, holder, lease_until, answer, answer_until = unpack(
-  redis.call('HMGET', KEYS[1], 'state', 'holder', 'lease_until', 'answer', 'answer_until'))
+local state, holder, lease_until, answer, answer_until, not_before, format = unpack(redis.call(
+  'HMGET', EXECUTION, 'state', 'holder', 'lease_until', 'answer', 'answer_until', 'not_before',
+  'format'))
 if not state or FINAL[state] then
-  redis.call('ZREM', KEYS[2], id)
-  redis.call('ZREM', KEYS[3], id)
+  redis.call('ZREM', ACCEPTED, id)
+  redis.call('ZREM', SCHEDULED, id)
+  redis.call('ZREM', LEASES, id)
   if not state then
-    redis.call('ZREM', KEYS[4], id)
+    redis.call('ZREM', DEADLINES, id)
   end
+  return false
+end
+if tonumber(format) > tonumber(ARGV[7]) then
   return false
 end
 if state == 'accepted' and answer == 'only' and tonumber(answer_until) < now then
-  withdraw(id, KEYS[1], KEYS[2], KEYS[4], now, ARGV[5]) -- nobody waits for it any more
+  withdraw(id, now, ARGV[5]) -- nobody waits for it any more
   return false
 end
 if holder ~= ARGV[3] then
-  if state == 'running' and tonumber(lease_until) > now then
+  if state == 'running' then
+    if tonumber(lease_until) > now then
+      return false
+    end
+    redis.call('HINCRBY', EXECUTION, 'losses', 1)
+  elseif tonumber(not_before or 0) > now then
     return false
   end
-  redis.call('HINCRBY', KEYS[1], 'fence', 1)
-  redis.call('HINCRBY', KEYS[1], 'attempts', 1)
-  redis.call('HSETNX', KEYS[1], 'started_at', now)
+  redis.call('HINCRBY', EXECUTION, 'fence', 1)
+  redis.call('HINCRBY', EXECUTION, 'attempts', 1)
+  redis.call('HSETNX', EXECUTION, 'started_at', now)
   local lease = now + ARGV[4]
-  redis.call('HSET', KEYS[1], 'state', 'running', 'worker', ARGV[2], 'holder', ARGV[3],
-    'lease_until', lease)
-  redis.call('ZREM', KEYS[2], id)
-  redis.call('ZADD', KEYS[3], lease, id)
+  redis.call('HSET', EXECUTION, 'state', 'running', 'worker', ARGV[2], 'holder', ARGV[3],
+    'lease_until', lease, 'version', ARGV[6])
+  redis.call('ZREM', ACCEPTED, id)
+  redis.call('ZREM', SCHEDULED, id)
+  redis.call('ZADD', LEASES, lease, id)
 end
-return redis.call('HGETALL', KEYS[1])
+return redis.call('HGETALL', EXECUTION)

@@ -1,16 +1,29 @@
--- KEYS execution, callbacks
--- ARGV id, hold_ms, flow-state prefix
--- Returns what the delivery needs, or nothing: no callback is due, another worker is at it, or
--- another callback of the same flow state is on its way (which wakes this one when it is done).
+-- ARGV id, hold_ms, flow-state prefix, circuit prefix, circuit threshold, spread_ms
+-- Returns what the delivery needs, or nothing: no callback is due, another worker is at it, its
+-- host is in trouble (the callback is put off), or another callback of the same flow state is on
+-- its way (which wakes this one when it is done).
 local id, now = ARGV[1], now_ms()
-local state, callback_state, due_at, tenant, flow_state = unpack(redis.call('HMGET', KEYS[1],
-  'state', 'callback_state', 'callback_due_at', 'tenant_id', 'state_id'))
+local state, callback_state, due_at, tenant, flow_state, host = unpack(redis.call('HMGET',
+  EXECUTION, 'state', 'callback_state', 'callback_due_at', 'tenant_id', 'state_id',
+  'callback_host'))
 if callback_state ~= 'due' and callback_state ~= 'delivering' then
-  redis.call('ZREM', KEYS[2], id)
+  redis.call('ZREM', CALLBACKS, id)
   return false
 end
 if tonumber(due_at) > now then
   return false
+end
+if host then
+  local circuit = ARGV[4] .. host
+  local failures, open_until = unpack(redis.call('HMGET', circuit, 'failures', 'open_until'))
+  if open_until and tonumber(open_until) > now then
+    make_callback_due(id, open_until + ARGV[6])
+    return false
+  end
+  if failures and tonumber(failures) >= tonumber(ARGV[5]) then
+    -- This one looks whether the host is well again; the others wait for what it finds.
+    redis.call('HSET', circuit, 'open_until', now + ARGV[2])
+  end
 end
 if flow_state ~= '' then
   local lock = ARGV[3] .. tenant .. ':' .. flow_state
@@ -21,13 +34,9 @@ if flow_state ~= '' then
   end
 end
 if not FINAL[state] then
-  redis.call('HSET', KEYS[1], 'progress_sent_at', now)
+  redis.call('HSET', EXECUTION, 'progress_sent_at', now)
 end
-redis.call('HSET', KEYS[1], 'callback_state', 'delivering', 'callback_due_at', now + ARGV[2])
-redis.call('ZADD', KEYS[2], now + ARGV[2], id)
-redis.call('HINCRBY', KEYS[1], 'callback_fence', 1)
-local found = redis.call('HMGET', KEYS[1], 'state', 'callback_fence', 'callback_seq',
-  'callback_uri', 'tenant_id', 'token', 'authorization', 'progress', 'response',
-  'callback_failures', 'callback_busy', 'finished_at', 'private_response')
-found[9] = table.remove(found) or found[9]
-return found
+redis.call('HSET', EXECUTION, 'callback_state', 'delivering', 'callback_due_at', now + ARGV[2])
+redis.call('ZADD', CALLBACKS, now + ARGV[2], id)
+redis.call('HINCRBY', EXECUTION, 'callback_fence', 1)
+return redis.call('HGETALL', EXECUTION)

@@ -1,7 +1,6 @@
--- KEYS execution, leases, deadlines, callbacks, finished
 -- ARGV id, fence, state, response, error, private response, retention_ms
 -- Returns -1 where the caller no longer holds the execution, else what finish() says.
-local state, fence = unpack(redis.call('HMGET', KEYS[1], 'state', 'fence'))
+local state, fence = unpack(redis.call('HMGET', EXECUTION, 'state', 'fence'))
 if fence ~= ARGV[2] then
   return -1
 end
@@ -11,5 +10,4 @@ end
 if state ~= 'running' then
   return -1
 end
-return finish(ARGV[1], KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], now_ms(), ARGV[3], ARGV[4],
-  ARGV[5], ARGV[6], ARGV[7])
+return finish(ARGV[1], now_ms(), ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])

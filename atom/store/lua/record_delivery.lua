@@ -1,49 +1,65 @@
--- KEYS execution, callbacks, attempts
--- ARGV id, fence, seq, verdict (delivered, retry, parked), due_in_ms, failures, busy, attempt,
---      retention_ms, flow-state prefix, progress interval_ms
+-- ARGV id, fence, seq, verdict (delivered, kept, retry, parked), due_in_ms, failures, busy,
+--      attempt, retention_ms, progress interval_ms, flow-state prefix, circuit prefix,
+--      circuit threshold, circuit longest_ms, host (well, troubled, or '' where it was not asked)
 -- Returns the ids whose callbacks can go out now, or nothing where another worker took over.
-local id, now = ARGV[1], now_ms()
-local state, callback_state, fence, seq, tenant, flow_state = unpack(redis.call('HMGET', KEYS[1],
-  'state', 'callback_state', 'callback_fence', 'callback_seq', 'tenant_id', 'state_id'))
+local id, now, verdict = ARGV[1], now_ms(), ARGV[4]
+local state, callback_state, fence, seq, tenant, flow_state, host = unpack(redis.call('HMGET',
+  EXECUTION, 'state', 'callback_state', 'callback_fence', 'callback_seq', 'tenant_id', 'state_id',
+  'callback_host'))
 if callback_state ~= 'delivering' or fence ~= ARGV[2] then
   return false
 end
-redis.call('RPUSH', KEYS[3], ARGV[8])
-redis.call('LTRIM', KEYS[3], -50, -1)
+redis.call('RPUSH', ATTEMPTS, ARGV[8])
+redis.call('LTRIM', ATTEMPTS, -50, -1)
+
+local circuit = ARGV[12] .. (host or '')
+if host and ARGV[15] == 'well' then
+  redis.call('DEL', circuit)
+elseif host and ARGV[15] == 'troubled' then
+  local beyond = redis.call('HINCRBY', circuit, 'failures', 1) - ARGV[13]
+  if beyond >= 0 then
+    local pause = math.min(1000 * 2 ^ math.min(beyond, 20), tonumber(ARGV[14]))
+    redis.call('HSET', circuit, 'open_until', now + pause)
+  end
+  redis.call('PEXPIRE', circuit, 3600000)
+end
+
 local awake = {}
 if flow_state ~= '' then
-  local lock = ARGV[10] .. tenant .. ':' .. flow_state
+  local lock = ARGV[11] .. tenant .. ':' .. flow_state
   if redis.call('GET', lock) == id then
     redis.call('DEL', lock)
     awake = redis.call('SMEMBERS', lock .. ':waiting')
     redis.call('DEL', lock .. ':waiting')
   end
 end
-local function due_at(time)
-  redis.call('HSET', KEYS[1], 'callback_state', 'due', 'callback_due_at', time)
-  redis.call('ZADD', KEYS[2], time, id)
-end
+
 if seq ~= ARGV[3] then
   -- Something newer came while this one was on its way: the outcome at once, progress later.
-  redis.call('HSET', KEYS[1], 'callback_failures', 0, 'callback_busy', 0)
+  redis.call('HSET', EXECUTION, 'callback_failures', 0, 'callback_busy', 0)
   if FINAL[state] then
-    due_at(now)
+    make_callback_due(id, now)
     awake[#awake + 1] = id
   else
-    due_at(now + ARGV[11])
+    make_callback_due(id, now + ARGV[10])
   end
-elseif ARGV[4] == 'retry' then
-  redis.call('HSET', KEYS[1], 'callback_failures', ARGV[6], 'callback_busy', ARGV[7])
-  due_at(now + ARGV[5])
+elseif verdict == 'retry' then
+  redis.call('HSET', EXECUTION, 'callback_failures', ARGV[6], 'callback_busy', ARGV[7])
+  make_callback_due(id, now + ARGV[5])
 else
-  redis.call('ZREM', KEYS[2], id)
+  redis.call('ZREM', CALLBACKS, id)
   if not FINAL[state] then
-    redis.call('HSET', KEYS[1], 'callback_state', 'none') -- progress is shown, or not worth it
-  elseif ARGV[4] == 'delivered' then
-    redis.call('HSET', KEYS[1], 'callback_state', 'delivered', 'delivered_at', now)
-    retire(KEYS[1], ARGV[9])
+    redis.call('HSET', EXECUTION, 'callback_state', 'none') -- progress is shown, or not worth it
+  elseif verdict == 'parked' then
+    redis.call('HSET', EXECUTION, 'callback_state', 'parked')
+    redis.call('ZADD', PARKED, now, id)
   else
-    redis.call('HSET', KEYS[1], 'callback_state', 'parked', 'parked_at', now)
+    redis.call('HSET', EXECUTION, 'callback_state', 'delivered', 'delivered_at', now)
+    if verdict == 'kept' then
+      expire(id, now, ARGV[9]) -- a person may want to send it once more
+    else
+      retire(id, now, ARGV[9])
+    end
   end
 end
 return awake

@@ -1,11 +1,18 @@
--- KEYS history
--- ARGV older_than_ms, limit, execution prefix
--- Forgets in the history what has expired. Returns how many.
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms() - ARGV[1], 'LIMIT', 0, ARGV[2])
+-- KEYS expiring, history
+-- ARGV limit, execution prefix
+-- Forgets in the indexes what has expired. Returns how many.
+local now = now_ms()
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])
 local gone = 0
 for _, id in ipairs(ids) do
-  if redis.call('EXISTS', ARGV[3] .. id) == 0 then
-    gone = gone + redis.call('ZREM', KEYS[1], id)
+  local left = redis.call('PTTL', ARGV[2] .. id)
+  if left == -2 then
+    redis.call('ZREM', KEYS[1], id)
+    gone = gone + redis.call('ZREM', KEYS[2], id)
+  elseif left == -1 then
+    redis.call('ZREM', KEYS[1], id) -- it is under way again
+  else
+    redis.call('ZADD', KEYS[1], now + left + 1, id)
   end
 end
 return gone

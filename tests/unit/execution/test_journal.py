@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from atom import testing
 from atom.errors import StepMismatch
-from atom.execution.journal import decode, encode
+from atom.execution.steps import decode, encode
 
 simple = (
     st.none()

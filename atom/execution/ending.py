@@ -1,0 +1,63 @@
+"""Ending an execution from outside: its deadline has passed, or a person cancels it."""
+
+import logging
+from typing import Any, Final
+
+from atom.catalog import Catalog
+from atom.errors import Fault, NotFound
+from atom.protocol.message_actions import fault, sealed
+from atom.records import Ended, Envelope
+from atom.store import ExecutionStore
+
+_log = logging.getLogger(__name__)
+
+TIMED_OUT: Final = "TimedOut"
+CANCELLED: Final = "Cancelled"
+
+# What a request that is answered with an HTTP status gets.
+_TIMED_OUT_STATUS: Final = 504
+_CANCELLED_STATUS: Final = 409
+
+
+def time_out(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ended | None:
+    """End an execution that passed its deadline; its flow hears so. None where it has not."""
+    envelope = store.envelope(execution_id)
+    if envelope is None:
+        return None
+    message = f"{envelope.action} took too long; look for execution {execution_id}."
+    response = _refusal(catalog, envelope, Fault(message, TIMED_OUT), _TIMED_OUT_STATUS)
+    ended = store.time_out(execution_id, sealed(response), message)
+    _tell(ended, envelope, execution_id, "timed out")
+    return ended
+
+
+def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ended | None:
+    """End an execution that is under way; its flow hears so. None where there is none."""
+    envelope = store.envelope(execution_id)
+    if envelope is None:
+        return None
+    message = f"{envelope.action} was cancelled by the operator."
+    response = _refusal(catalog, envelope, Fault(message, CANCELLED), _CANCELLED_STATUS)
+    ended = store.cancel(execution_id, sealed(response), message)
+    _tell(ended, envelope, execution_id, "cancelled")
+    return ended
+
+
+def _refusal(catalog: Catalog, envelope: Envelope, no: Fault, status: int) -> dict[str, Any]:
+    try:
+        process = catalog.process(envelope.service, envelope.action)
+    except NotFound:
+        return fault(envelope.token, envelope.tenant_id, (), (no,))
+    return process.refusal(envelope.token, envelope.tenant_id, (no,), request=None, status=status)
+
+
+def _tell(ended: Ended | None, envelope: Envelope, execution_id: str, how: str) -> None:
+    if ended is not None:
+        _log.warning(
+            "%s.%s %s (it was %s)",
+            envelope.service,
+            envelope.action,
+            how,
+            ended.was.value,
+            extra={"execution_id": execution_id},
+        )

@@ -1,0 +1,215 @@
+"""Keeping the leases of everything that one worker runs, from the worker's main process."""
+
+import logging
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from atom.errors import ClaimLost, StoreUnavailable
+from atom.records import Hold
+from atom.store import ExecutionStore
+
+_log = logging.getLogger(__name__)
+
+# Three renewals may be missed before a lease ends.
+_RENEWALS_PER_LEASE: Final = 4
+_LONGEST_LOOK_SECONDS: Final = 0.25
+_AT_ONCE: Final = 500
+_READ_BYTES: Final = 65_536
+_STOP_SECONDS: Final = 5.0
+
+
+@dataclass(slots=True)
+class _Kept:
+    hold: Hold
+    pid: int  # of the process that runs it
+    renew_at: float
+    lost_at: float | None = None
+
+
+class LeaseKeeper:
+    """Renews leases from a thread that no process of a user can starve.
+
+    In a prefork pool that thread lives in the worker's main process, where no user code runs, so a
+    process may compute for as long as it likes. Whoever runs an execution says so over a pipe that
+    was made before the fork. In a pool of threads it is one more thread.
+
+    When the process that ran an execution is dead, the lease is let go at once. When an execution
+    is lost, its process is given a while to notice, and is killed then (where it is a process of
+    its own): what it does has no effect here any more, but may have one elsewhere.
+    """
+
+    def __init__(
+        self, make_store: Callable[[], ExecutionStore], lease_seconds: float, grace_seconds: float
+    ) -> None:
+        self._make_store = make_store
+        self._interval = lease_seconds / _RENEWALS_PER_LEASE
+        self._grace_seconds = grace_seconds
+        self._kept: dict[Hold, _Kept] = {}
+        self._reads, self._writes = -1, -1
+        self._main_pid = 0
+        self._thread: threading.Thread | None = None
+        self._ending = threading.Event()
+
+    # --- where executions run
+
+    @contextmanager
+    def keep(self, hold: Hold) -> Iterator[None]:
+        """Have the lease renewed for as long as the block runs."""
+        self._tell("+", hold)
+        try:
+            yield
+        finally:
+            self._tell("-", hold)
+
+    def _tell(self, sign: str, hold: Hold) -> None:
+        # Short enough for one write to be whole, whoever else writes. Without a reader the main
+        # process is dead: then the lease runs out, as it should.
+        with suppress(BrokenPipeError):
+            os.write(self._writes, f"{sign} {os.getpid()} {hold.fence} {hold.id}\n".encode())
+
+    # --- in the main process
+
+    def start(self) -> None:
+        """Begin to keep leases; before the pool forks."""
+        self._reads, self._writes = os.pipe()
+        self._main_pid = os.getpid()
+        self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
+        self._thread.start()
+
+    def hand_back(self) -> int:
+        """Stop, and let what still runs be run elsewhere; returns how many executions those are.
+
+        Nothing that their processes still do will be recorded. To be called at the very end, in
+        the main process.
+        """
+        if self._thread is None or os.getpid() != self._main_pid:
+            return 0
+        self._ending.set()
+        self._thread.join(_STOP_SECONDS)
+        self._thread = None
+        self._hear(0)
+        store = self._make_store()
+        handed = 0
+        for kept in self._kept.values():
+            extra = {"execution_id": kept.hold.id}
+            try:
+                store.hand_back(kept.hold)
+            except ClaimLost:
+                continue
+            except StoreUnavailable as error:
+                _log.warning("Not handed back, its lease runs out: %s", error, extra=extra)
+                break
+            handed += 1
+            _log.info("Handed back: its worker ends", extra=extra)
+        self._kept.clear()
+        return handed
+
+    def _run(self) -> None:
+        store = self._make_store()
+        look_seconds = min(self._interval / 4, _LONGEST_LOOK_SECONDS)
+        told = False
+        while not self._ending.is_set():
+            self._hear(look_seconds)
+            try:
+                self._release_of_the_dead(store)
+                self._renew(store)
+                told = False
+            except StoreUnavailable as error:
+                if not told:
+                    _log.warning("Leases cannot be renewed: %s", error)
+                told = True
+            except Exception:
+                _log.exception("Leases could not be renewed")
+            self._end_the_lost()
+
+    def _hear(self, seconds: float) -> None:
+        """Take in what was said within that time; a `-` follows its `+`."""
+        end = time.monotonic() + seconds
+        heard = b""
+        while True:
+            left = max(0.0, end - time.monotonic())
+            if not select.select([self._reads], [], [], left)[0]:
+                return
+            # A line may be cut by the end of what is read at once.
+            heard += os.read(self._reads, _READ_BYTES)
+            lines, _, heard = heard.rpartition(b"\n")
+            for line in lines.splitlines():
+                sign, pid, fence, execution_id = line.decode().split(" ", 3)
+                hold = Hold(id=execution_id, fence=int(fence))
+                if sign == "+":
+                    renew_at = time.monotonic() + self._interval
+                    self._kept[hold] = _Kept(hold, int(pid), renew_at)
+                else:
+                    self._kept.pop(hold, None)
+            if not heard and left == 0:
+                return
+
+    def _renew(self, store: ExecutionStore) -> None:
+        now = time.monotonic()
+        due = [each for each in self._kept.values() if each.renew_at <= now and not each.lost_at]
+        for start in range(0, len(due), _AT_ONCE):
+            part = due[start : start + _AT_ONCE]
+            lost = set(store.renew([each.hold for each in part]))
+            for each in part:
+                each.renew_at = now + self._interval
+                if each.hold in lost:
+                    each.lost_at = now
+                    extra = {"execution_id": each.hold.id}
+                    _log.warning(
+                        "This worker holds the execution no longer: it was ended from outside, "
+                        "or its lease ran out",
+                        extra=extra,
+                    )
+
+    def _release_of_the_dead(self, store: ExecutionStore) -> None:
+        pids = {each.pid for each in self._kept.values()} - {self._main_pid}
+        dead = {pid for pid in pids if not _is_alive(pid)}
+        for each in [each for each in self._kept.values() if each.pid in dead]:
+            store.release(each.hold)
+            del self._kept[each.hold]
+            extra = {"execution_id": each.hold.id}
+            _log.warning("The worker process %d that ran it is dead", each.pid, extra=extra)
+
+    def _end_the_lost(self) -> None:
+        """Kill what was told long ago that it no longer counts."""
+        now = time.monotonic()
+        for each in list(self._kept.values()):
+            if each.lost_at is None or now - each.lost_at < self._grace_seconds:
+                continue
+            del self._kept[each.hold]
+            extra = {"execution_id": each.hold.id}
+            if each.pid == self._main_pid:
+                _log.warning(
+                    "Its process runs on and cannot be interrupted in this pool; nothing that it "
+                    "does is recorded",
+                    extra=extra,
+                )
+                continue
+            _log.warning(
+                "Its process ran on for %.0f s: worker process %d is killed",
+                self._grace_seconds,
+                each.pid,
+                extra=extra,
+            )
+            with suppress(ProcessLookupError):
+                os.kill(each.pid, signal.SIGKILL)
+
+    @property
+    def held(self) -> Sequence[Hold]:
+        """What is kept at this moment, in the main process."""
+        return list(self._kept)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

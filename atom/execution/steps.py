@@ -1,0 +1,144 @@
+"""How a step runs and how its outcome is written: the same in a worker and in a test."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from atom.errors import ClaimLost, Fault, Faults, StepFailed, StepResultError
+from atom.records import Step, StepKind
+from atom.redaction import Secret, redacted
+from atom.retry import Retry, class_name
+
+_LONGEST_REASON: Final = 500
+
+# JSON has no word for these; each is written as an object with one marked key.
+_MARKED: Final[dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]]] = {
+    "$decimal": (Decimal, str, Decimal),
+    "$datetime": (datetime, datetime.isoformat, datetime.fromisoformat),
+    "$date": (date, date.isoformat, date.fromisoformat),
+    "$uuid": (UUID, str, UUID),
+}
+_STRICT: Final = (
+    orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+
+
+def run_step(
+    name: str,
+    function: Callable[[], Any],
+    retry: Retry | None,
+    pause: Callable[[float], None],
+) -> tuple[Step, Exception | None]:
+    """Run a step until it has an outcome: a result, a fault, or a failure that is not retried.
+
+    Args:
+        name: of the step.
+        function: its body.
+        retry: which of its failures are tried again.
+        pause: waits that many seconds between two tries; what it raises ends the step without
+            an outcome.
+
+    Returns:
+        The outcome to record, and the exception behind it where there is one.
+
+    Raises:
+        ClaimLost: raised in the body, and no outcome of it.
+        StepResultError: what it returned cannot be recorded.
+    """
+    failed = 0
+    while True:
+        try:
+            result = function()
+        except ClaimLost:
+            raise
+        except Exception as error:
+            wait = retry.next_wait(failed, error) if retry else None
+            if wait is None:
+                return _unsuccessful(name, error), error
+        else:
+            try:
+                return Step(name, encode(result)), None
+            except (TypeError, RecursionError) as error:
+                raise StepResultError(name, str(error)) from error
+        failed += 1
+        pause(wait)
+
+
+def outcome_of(step: Step, cause: Exception | None = None) -> Any:
+    """What the process sees of a recorded step, in the attempt that ran it and in later ones.
+
+    Raises:
+        Fault, Faults: the step said no.
+        StepFailed: it broke.
+    """
+    content = orjson.loads(step.result)
+    match step.kind:
+        case StepKind.FAULT:
+            faults = [Fault(*each) for each in content]
+            raise (faults[0] if len(faults) == 1 else Faults(*faults)) from cause
+        case StepKind.FAILURE:
+            kinds = tuple(content["kinds"])
+            raise StepFailed(step.name, kinds, content["reason"]) from cause
+        case StepKind.RESULT:
+            return _unmarked(content)
+
+
+def _unsuccessful(name: str, error: Exception) -> Step:
+    if isinstance(error, Fault | Faults):
+        faults = [(redacted(each.message), each.name, each.entry) for each in error.faults]
+        return Step(name, orjson.dumps(faults).decode(), StepKind.FAULT)
+    classes = [each for each in type(error).__mro__ if issubclass(each, Exception)]
+    content = {
+        "kinds": [class_name(each) for each in classes],
+        "reason": redacted(str(error))[:_LONGEST_REASON],
+    }
+    return Step(name, orjson.dumps(content).decode(), StepKind.FAILURE)
+
+
+def encode(value: Any) -> str:
+    """Write a step's result as JSON.
+
+    Raises:
+        TypeError: it holds something that could not be read back.
+    """
+    return orjson.dumps(_marked(value), _refuse, option=_STRICT).decode()
+
+
+def decode(text: str) -> Any:
+    """Read a step's result back."""
+    return _unmarked(orjson.loads(text))
+
+
+def _refuse(value: Any) -> Any:
+    raise TypeError(f"{type(value).__name__} is not supported")
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, dict):
+        if len(value) == 1 and next(iter(value)) in _MARKED:
+            raise TypeError(f"{next(iter(value))} is a reserved key")
+        return {key: _marked(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_marked(each) for each in value]
+    for mark, (kind, write, _) in _MARKED.items():
+        if isinstance(value, kind):
+            return {mark: write(value)}
+    return str(value) if isinstance(value, Secret) else value
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unmarked(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        (mark, content), *_ = value.items()
+        if mark in _MARKED:
+            return _MARKED[mark][2](content)
+    return {key: _unmarked(each) for key, each in value.items()}

@@ -1,0 +1,45 @@
+-- ARGV id, mode (start, or failed_step)
+-- Runs an ended execution once more. Returns 'restarted', or why not: 'unknown', 'unfinished',
+-- 'completed' (it has no failed step), 'undelivered' (its callback is still being sent), 'secret'
+-- (the request had secrets, and they are forgotten).
+local id, now = ARGV[1], now_ms()
+local state, callback_state, token, was_private, private, timeout_ms, deadline, accepted_at, answer =
+  unpack(redis.call('HMGET', EXECUTION, 'state', 'callback_state', 'token', 'is_private',
+    'private_request', 'timeout_ms', 'deadline', 'accepted_at', 'answer'))
+if not state then
+  return 'unknown'
+end
+if not FINAL[state] then
+  return 'unfinished'
+end
+if state == 'completed' and ARGV[2] == 'failed_step' then
+  return 'completed'
+end
+if callback_state == 'due' or callback_state == 'delivering' then
+  return 'undelivered'
+end
+if was_private and not private then
+  return 'secret'
+end
+if ARGV[2] == 'start' then
+  redis.call('DEL', STEPS)
+else
+  drop_failed_steps()
+end
+revive(id)
+redis.call('ZREM', PARKED, id)
+redis.call('HINCRBY', EXECUTION, 'fence', 1)
+redis.call('HDEL', EXECUTION, 'finished_at', 'response', 'private_response', 'error', 'losses',
+  'tries', 'delivered_at', 'progress', 'progress_fraction')
+-- Its flow has moved on where the token is spent: then the result goes to the history alone.
+if not token or token == '' then
+  redis.call('HSET', EXECUTION, 'answer', 'late')
+elseif answer == 'inline' then
+  redis.call('HDEL', EXECUTION, 'answer')
+end
+deadline = now + (timeout_ms or deadline - accepted_at)
+redis.call('HSET', EXECUTION, 'state', 'accepted', 'callback_state', 'none', 'not_before', now,
+  'deadline', deadline)
+redis.call('ZADD', DEADLINES, deadline, id)
+redis.call('ZADD', SCHEDULED, now, id)
+return 'restarted'

@@ -1,0 +1,106 @@
+"""Callbacks in Redis: claimed, recorded, parked and replayed; their hosts' circuit breakers."""
+
+import random
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from atom import names
+from atom.records import Attempt, Delivery, ParkedCallback
+from atom.store import codec
+from atom.store.redis_part import RedisPart, in_ms
+
+# Above what a callback may take, so that a delivery is taken over only from a dead worker.
+_DELIVERY_MARGIN_SECONDS: Final = 10.0
+# A host that fails this often in a row is left alone for a second, then two, four, …
+_CIRCUIT_THRESHOLD: Final = 5
+_CIRCUIT_LONGEST_SECONDS: Final = 60.0
+# Callbacks that a circuit held back do not come back all at once.
+_CIRCUIT_SPREAD_SECONDS: Final = 2.0
+_AT_ONCE: Final = 500
+
+
+class RedisCallbacks(RedisPart):
+    """See `ExecutionStore`."""
+
+    def claim_delivery(self, execution_id: str) -> Delivery | None:
+        """See ExecutionStore."""
+        arguments = (
+            execution_id,
+            in_ms(self._settings.callback_timeout_seconds + _DELIVERY_MARGIN_SECONDS),
+            names.FLOW_STATE_PREFIX,
+            names.CIRCUIT_PREFIX,
+            _CIRCUIT_THRESHOLD,
+            in_ms(random.uniform(0, _CIRCUIT_SPREAD_SECONDS)),  # noqa: S311 (not a secret)
+        )
+        with self._guard():
+            flat = self._scripts.claim_delivery(names.execution_keys(execution_id), arguments)
+        return codec.delivery(execution_id, flat) if flat else None
+
+    def record_delivery(  # noqa: PLR0913 (what is written of a try, by keyword)
+        self,
+        delivery: Delivery,
+        verdict: str,
+        attempt: Attempt,
+        *,
+        due_in_seconds: float = 0,
+        failures: int = 0,
+        busy: int = 0,
+        blames_host: bool = False,
+        keep: bool = False,
+    ) -> Sequence[str]:
+        """See ExecutionStore."""
+        arguments = (
+            delivery.execution_id,
+            delivery.fence,
+            delivery.seq,
+            "kept" if keep and verdict == "delivered" else verdict,
+            in_ms(due_in_seconds),
+            failures,
+            busy,
+            codec.encode_attempt(attempt),
+            self._retention_ms,
+            in_ms(self._settings.progress_seconds),
+            names.FLOW_STATE_PREFIX,
+            names.CIRCUIT_PREFIX,
+            _CIRCUIT_THRESHOLD,
+            in_ms(_CIRCUIT_LONGEST_SECONDS),
+            "troubled" if blames_host else "well",
+        )
+        keys = names.execution_keys(delivery.execution_id)
+        with self._guard():
+            awake = self._scripts.record_delivery(keys, arguments)
+        return [each.decode() for each in awake or ()]
+
+    def replay(self, execution_id: str) -> bool:
+        """See ExecutionStore."""
+        with self._guard():
+            return bool(self._scripts.replay(names.execution_keys(execution_id), (execution_id,)))
+
+    def parked(
+        self, limit: int, *, host: str = "", since: datetime | None = None
+    ) -> Sequence[ParkedCallback]:
+        """See ExecutionStore."""
+        found: list[ParkedCallback] = []
+        earliest = "-inf" if since is None else since.timestamp() * 1000
+        start = 0
+        while len(found) < limit:
+            with self._guard():
+                rows = self._redis.zrangebyscore(
+                    names.PARKED, earliest, "+inf", start, _AT_ONCE, withscores=True
+                )
+                with self._redis.pipeline(transaction=False) as pipeline:
+                    for each, _ in rows:
+                        execution_id = each.decode()
+                        wanted = ["service", "action", "callback_uri"]
+                        pipeline.hmget(names.execution_key(execution_id), wanted)
+                        pipeline.lrange(names.attempts_key(execution_id), -1, -1)
+                    read = pipeline.execute()
+            for (each, parked_ms), row, tries in zip(rows, read[::2], read[1::2], strict=True):
+                callback = codec.parked(each.decode(), row, parked_ms, tries)
+                if not host or host.lower() in (callback.host, callback.host.partition(":")[0]):
+                    found.append(callback)
+            if len(rows) < _AT_ONCE:
+                break
+            start += _AT_ONCE
+        return found[:limit]

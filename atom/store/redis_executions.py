@@ -1,0 +1,214 @@
+"""Executions in Redis: accepted, answered, claimed, run and ended."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+from atom import names
+from atom.errors import ClaimLost, Overloaded, Paused
+from atom.records import Claim, Ended, Hold, NewExecution, Restart, State, Step
+from atom.store import codec
+from atom.store.contract import Answer, Result
+from atom.store.redis_part import RedisPart, in_ms
+
+# An answer that cannot be confirmed within this time is followed by its callback.
+_INLINE_GRACE_SECONDS: Final = 5.0
+
+
+def _answer_mode(new: NewExecution) -> str:
+    if new.is_synchronous:
+        return "only"
+    return "pending" if new.sync_timeout_seconds else ""
+
+
+def _result(content: bytes) -> Result:
+    state, _, response = content.partition(b" ")
+    return Result(State(state.decode()), response)
+
+
+class RedisExecutions(RedisPart):
+    """See `ExecutionStore`."""
+
+    # --- the listener's side
+
+    def accept(self, new: NewExecution) -> str:
+        """See ExecutionStore."""
+        keys = (
+            *names.execution_keys(new.id),
+            # Without a token each request is one of its own.
+            names.token_key(new.tenant_id, new.token or new.id, new.service, new.action),
+            names.PAUSED,
+        )
+        arguments = (
+            new.id,
+            in_ms(self._republish_seconds(new)),
+            in_ms(new.timeout_seconds),
+            self._retention_ms + in_ms(new.timeout_seconds),
+            in_ms(new.sync_timeout_seconds),
+            in_ms(_INLINE_GRACE_SECONDS),
+            _answer_mode(new),
+            self._settings.max_pending,
+            new.service,
+            new.action,
+            *codec.accepted_fields(new),
+        )
+        with self._guard():
+            verdict, detail = self._scripts.accept(keys, arguments)
+        if verdict == b"paused":
+            raise Paused(detail.decode())
+        if verdict == b"full":
+            raise Overloaded(int(detail))
+        return str(detail.decode())
+
+    def _republish_seconds(self, new: NewExecution) -> float:
+        """A lost message must be noticed while the caller of a synchronous request waits."""
+        waits = 0 if new.is_synchronous else new.sync_timeout_seconds
+        return self._settings.republish_seconds + waits
+
+    def answer(self, execution_id: str) -> Answer:
+        """See ExecutionStore."""
+        arguments = (execution_id, in_ms(_INLINE_GRACE_SECONDS))
+        with self._guard():
+            kind, content = self._scripts.answer(names.execution_keys(execution_id), arguments)
+        if kind == b"inline":
+            return Answer(response=content)
+        return Answer(response=None, progress=content.decode() or None)
+
+    def confirm_answer(self, execution_id: str) -> None:
+        """See ExecutionStore."""
+        arguments = (execution_id, self._retention_ms)
+        with self._guard():
+            self._scripts.confirm_answer(names.execution_keys(execution_id), arguments)
+
+    def wait_result(self, execution_id: str, seconds: float) -> Result | None:
+        """See ExecutionStore."""
+        with self._guard():
+            come = self._blocking.blpop([names.finished_key(execution_id)], timeout=seconds)
+        return _result(come[1]) if come else None
+
+    def give_up(self, execution_id: str) -> Result | bool:
+        """See ExecutionStore."""
+        arguments = (execution_id, self._retention_ms)
+        with self._guard():
+            come: bytes = self._scripts.give_up(names.execution_keys(execution_id), arguments)
+        return come == b"withdrawn" if come in (b"withdrawn", b"late") else _result(come)
+
+    def wait_finished(self, execution_id: str, seconds: float) -> None:
+        """See ExecutionStore."""
+        with self._guard():
+            self._blocking.blpop([names.finished_key(execution_id)], timeout=seconds)
+
+    # --- the workers' side
+
+    def claim(self, execution_id: str, worker: str, version: str) -> Claim | None:
+        """See ExecutionStore."""
+        arguments = (
+            execution_id,
+            worker,
+            uuid4().hex,
+            in_ms(self._settings.lease_seconds),
+            self._retention_ms,
+            version,
+            codec.FORMAT_VERSION,
+        )
+        with self._guard():
+            flat = self._scripts.claim(names.execution_keys(execution_id), arguments)
+        return codec.claim(execution_id, flat) if flat else None
+
+    def renew(self, holds: Sequence[Hold]) -> Sequence[Hold]:
+        """See ExecutionStore."""
+        lease_ms = in_ms(self._settings.lease_seconds)
+        with self._guard(), self._redis.pipeline(transaction=False) as pipeline:
+            for hold in holds:
+                arguments = (hold.id, hold.fence, lease_ms)
+                self._scripts.renew(names.execution_keys(hold.id), arguments, pipeline)
+            renewed = pipeline.execute()
+        return [hold for hold, held in zip(holds, renewed, strict=True) if not held]
+
+    def release(self, hold: Hold) -> None:
+        """See ExecutionStore."""
+        with self._guard():
+            self._scripts.renew(names.execution_keys(hold.id), (hold.id, hold.fence, 0))
+
+    def holds(self, hold: Hold) -> bool:
+        """See ExecutionStore."""
+        with self._guard():
+            row = self._redis.hmget(names.execution_key(hold.id), "state", "fence")
+        return bool(row == [State.RUNNING.encode(), str(hold.fence).encode()])
+
+    def hand_back(self, hold: Hold, *, delay_seconds: float = 0, failed: str = "") -> None:
+        """See ExecutionStore."""
+        arguments = (hold.id, hold.fence, in_ms(delay_seconds), failed)
+        with self._guard():
+            handed = self._scripts.hand_back(names.execution_keys(hold.id), arguments)
+        if not handed:
+            raise ClaimLost(hold.id)
+
+    def steps(self, claim: Claim) -> dict[int, Step]:
+        """See ExecutionStore."""
+        with self._guard():
+            recorded: Mapping[bytes, bytes] = self._redis.hgetall(names.steps_key(claim.id))
+        return {int(position): codec.decode_step(step) for position, step in recorded.items()}
+
+    def record_step(self, claim: Claim, position: int, step: Step) -> None:
+        """See ExecutionStore."""
+        arguments = (claim.fence, position, codec.encode_step(step))
+        with self._guard():
+            if not self._scripts.record_step(names.execution_keys(claim.id), arguments):
+                raise ClaimLost(claim.id)
+
+    def progress(self, claim: Claim, message: str, fraction: float | None) -> bool:
+        """See ExecutionStore."""
+        shown = "" if fraction is None else fraction
+        interval_ms = in_ms(self._settings.progress_seconds)
+        arguments = (claim.id, claim.fence, message, shown, interval_ms)
+        with self._guard():
+            due = self._scripts.progress(names.execution_keys(claim.id), arguments)
+        return self._due(claim, due)
+
+    def finish(
+        self,
+        claim: Claim,
+        state: State,
+        response: bytes,
+        error: str,
+        private_response: bytes | None = None,
+    ) -> bool:
+        """See ExecutionStore."""
+        private = private_response or b""
+        arguments = (
+            *(claim.id, claim.fence, state.value, response, error, private),
+            self._retention_ms,
+        )
+        with self._guard():
+            due = self._scripts.finish(names.execution_keys(claim.id), arguments)
+        return self._due(claim, due)
+
+    @staticmethod
+    def _due(claim: Claim, due: int) -> bool:
+        if due < 0:
+            raise ClaimLost(claim.id)
+        return bool(due)
+
+    # --- from outside
+
+    def time_out(self, execution_id: str, response: bytes, error: str) -> Ended | None:
+        """See ExecutionStore."""
+        return self._end(execution_id, State.TIMED_OUT, response, error)
+
+    def cancel(self, execution_id: str, response: bytes, error: str) -> Ended | None:
+        """See ExecutionStore."""
+        return self._end(execution_id, State.CANCELLED, response, error)
+
+    def _end(self, execution_id: str, state: State, response: bytes, error: str) -> Ended | None:
+        arguments = (execution_id, state.value, response, error, self._retention_ms)
+        with self._guard():
+            ended: Any = self._scripts.end(names.execution_keys(execution_id), arguments)
+        return Ended(State(ended[0].decode()), bool(ended[1])) if ended else None
+
+    def restart(self, execution_id: str, *, from_start: bool) -> Restart:
+        """See ExecutionStore."""
+        arguments = (execution_id, "start" if from_start else "failed_step")
+        with self._guard():
+            verdict: bytes = self._scripts.restart(names.execution_keys(execution_id), arguments)
+        return Restart(verdict.decode())

@@ -1,0 +1,40 @@
+"""What the parts of the Redis store share: its connections, its scripts, its error."""
+
+from typing import Any, Final
+
+from atom.settings import Settings
+from atom.store.connection import connect, guarded
+from atom.store.scripts import Scripts
+
+_BLOCKING_SECONDS: Final = 75.0
+
+
+def in_ms(seconds: float) -> int:
+    """Seconds as Redis counts them."""
+    return int(seconds * 1000)
+
+
+class RedisPart:
+    """Connections to the Redis of the settings. Safe to share between threads, and after a fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.redis_url
+        self._settings = settings
+        self._redis = connect(settings.redis_url)
+        # A blocking read may take as long as a synchronous request may wait.
+        self._blocking = connect(settings.redis_url, _BLOCKING_SECONDS)
+        self._scripts = Scripts(self._redis)
+        self._retention_ms = in_ms(settings.retention_days * 86_400)
+
+    def _guard(self) -> Any:
+        return guarded(self._url)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._redis.close()
+        self._blocking.close()
+
+    def ping(self) -> None:
+        """See ExecutionStore."""
+        with self._guard():
+            self._redis.ping()

@@ -1,0 +1,72 @@
+"""What recovery looks for in Redis: whose time has come, in every index."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from atom import names
+from atom.records import Envelope
+from atom.store.redis_part import RedisPart, in_ms
+
+# When the next look finds them again, should this one have come to nothing.
+_PUT_OFF_SECONDS: Final = {"unstarted": 60.0, "lost": 10.0, "callbacks": 5.0, "overdue": 5.0}
+
+
+class RedisRecovery(RedisPart):
+    """See `ExecutionStore`."""
+
+    def take_scheduled(self, limit: int) -> Sequence[str]:
+        """See ExecutionStore."""
+        arguments = (in_ms(self._settings.republish_seconds), limit)
+        with self._guard():
+            found = self._scripts.take_scheduled((names.SCHEDULED, names.ACCEPTED), arguments)
+        return [each.decode() for each in found]
+
+    def take_unstarted(self, limit: int) -> Sequence[str]:
+        """See ExecutionStore."""
+        return self._take(names.ACCEPTED, "unstarted", limit)
+
+    def take_lost(self, limit: int) -> Sequence[str]:
+        """See ExecutionStore."""
+        return self._take(names.LEASES, "lost", limit)
+
+    def take_due_callbacks(self, limit: int) -> Sequence[str]:
+        """See ExecutionStore."""
+        return self._take(names.CALLBACKS_DUE, "callbacks", limit)
+
+    def take_overdue(self, limit: int) -> Sequence[str]:
+        """See ExecutionStore."""
+        return self._take(names.DEADLINES, "overdue", limit)
+
+    def _take(self, key: str, kind: str, limit: int) -> Sequence[str]:
+        with self._guard():
+            found = self._scripts.take_due((key,), (in_ms(_PUT_OFF_SECONDS[kind]), limit))
+        return [each.decode() for each in found]
+
+    def envelope(self, execution_id: str) -> Envelope | None:
+        """See ExecutionStore."""
+        wanted = ["service", "action", "tenant_id", "token"]
+        with self._guard():
+            values = self._redis.hmget(names.execution_key(execution_id), wanted)
+        if values[0] is None:
+            return None
+        # The token is gone where nothing is left to answer.
+        return Envelope(*((value or b"").decode() for value in values))
+
+    def trim(self, limit: int) -> int:
+        """See ExecutionStore."""
+        arguments = (limit, names.execution_key(""))
+        with self._guard():
+            return int(self._scripts.trim((names.EXPIRING, names.HISTORY), arguments))
+
+    def count(self, counts: Mapping[str, int]) -> None:
+        """See ExecutionStore."""
+        with self._guard(), self._redis.pipeline(transaction=False) as pipeline:
+            for name, count in counts.items():
+                pipeline.hincrby(names.COUNTERS, name, count)
+            pipeline.execute()
+
+    def counters(self) -> Mapping[str, int]:
+        """See ExecutionStore."""
+        with self._guard():
+            found = self._redis.hgetall(names.COUNTERS)
+        return {name.decode(): int(count) for name, count in found.items()}

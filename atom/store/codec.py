@@ -97,7 +97,7 @@ def claim(execution_id: str, flat: Sequence[bytes]) -> Claim:
 
 
 def delivery(execution_id: str, flat: Sequence[bytes]) -> Delivery:
-    """From what HGETALL returns inside a script."""
+    """From the fields that claim_delivery.lua returns."""
     row = _row(flat)
     # The second format had no time of its own for it.
     due_since = row.get(b"callback_due_since") or row.get(b"finished_at")

@@ -1,7 +1,7 @@
 -- ARGV id, hold_ms, flow-state prefix, circuit prefix, circuit threshold, spread_ms
--- Returns what the delivery needs, or nothing: no callback is due, another worker is at it, its
--- host is in trouble (the callback is put off), or another callback of the same flow state is on
--- its way (which wakes this one when it is done).
+-- Returns what the delivery needs as a flat list of fields and values, or nothing: no callback is
+-- due, another worker is at it, its host is in trouble (the callback is put off), or another
+-- callback of the same flow state is on its way (which wakes this one when it is done).
 local id, now = ARGV[1], now_ms()
 local state, callback_state, due_at, tenant, flow_state, host = unpack(redis.call('HMGET',
   EXECUTION, 'state', 'callback_state', 'callback_due_at', 'tenant_id', 'state_id',
@@ -39,4 +39,15 @@ end
 redis.call('HSET', EXECUTION, 'callback_state', 'delivering', 'callback_due_at', now + ARGV[2])
 redis.call('ZADD', CALLBACKS, now + ARGV[2], id)
 redis.call('HINCRBY', EXECUTION, 'callback_fence', 1)
-return redis.call('HGETALL', EXECUTION)
+
+local wanted = {'state', 'callback_fence', 'callback_seq', 'callback_uri', 'tenant_id', 'token',
+  'authorization', 'progress', 'response', 'private_response', 'callback_failures',
+  'callback_busy', 'callback_due_since', 'finished_at'}
+local found = {}
+for index, value in ipairs(redis.call('HMGET', EXECUTION, unpack(wanted))) do
+  if value then
+    found[#found + 1] = wanted[index]
+    found[#found + 1] = value
+  end
+end
+return found

@@ -27,13 +27,11 @@ class StartResponse(Profile):
 @launch.message_action("Start flow", request=StartRequest, response=StartResponse)
 def start_flow(request: Mapping[str, Any], execution: Execution) -> dict[str, Any]:
     """Starts a flow with a name as its input and waits for its outputs."""
+    # The start is recorded: should this worker be lost, the next one joins the same run.
+    state_id = execution.step("start", _start, execution, request["flow_id"], request["name"])
+    execution.progress("The flow is under way")
     try:
-        # The start is recorded: should this worker be lost, the next one joins the same run.
-        state_id = execution.step("start", _start, execution, request["flow_id"], request["name"])
-        execution.progress("The flow is under way")
         run = execution.flow.join(state_id, wait=True)
-    except FlowRefused as refused:
-        raise Fault(f"The flow was not started: {refused.reason}.", name="Refused") from None
     except FlowFaulted as faulted:
         name, message = faulted.faults[0]
         raise Fault(message, name=name) from None
@@ -45,5 +43,8 @@ def start_flow(request: Mapping[str, Any], execution: Execution) -> dict[str, An
 
 
 def _start(execution: Execution, flow_id: str, name: str | None) -> str:
-    run = execution.flow.run(flow_id, inputs={"Name": name}, wait=False)
+    try:
+        run = execution.flow.run(flow_id, inputs={"Name": name}, wait=False)
+    except FlowRefused as refused:  # a no: recorded, and not tried again
+        raise Fault(f"The flow was not started: {refused.reason}.", name="Refused") from None
     return str(run.state_id)

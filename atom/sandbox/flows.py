@@ -29,7 +29,7 @@ class Event:
     """Something that happened to a flow."""
 
     number: int
-    kind: str  # requested, answered, progress, callback, resumed, failed
+    kind: str  # requested, answered, refused, failed, callback, progress, resumed
     at: float  # seconds since the flow began
     token: str
     details: dict[str, Any]
@@ -43,6 +43,7 @@ class Call:
     url: str
     action: str
     request: dict[str, Any]
+    requests: int = 0  # how often it was sent
     is_answered: bool = False  # the HTTP answer is in
     is_over: bool = False  # the token was spent
     has_fault: bool = False

@@ -1,8 +1,9 @@
 """A stand-in for the flow platform: installs services, runs message actions, takes callbacks."""
 
+import hashlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
@@ -44,18 +45,28 @@ class Answer:
     hang_seconds: float = 0.0
     drop: bool = False  # the connection ends without an answer
 
+    @property
+    def described(self) -> str:
+        """What the journal calls it."""
+        if self.drop:
+            return "dropped"
+        return self.invoke_type or str(self.status)
+
 
 class Platform:
-    """Flows in memory. Safe to share between threads."""
+    """Flows in memory: the newest, as many as it may keep. Safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_flows: int = _KEPT_FLOWS) -> None:
         self.url = ""
         """Where its callback endpoint is reached; set by the server."""
         self._transport = Transport(read_timeout=_CALL_SECONDS)
         self._services: dict[str, dict[str, Any]] = {}
         self._configured: dict[str, dict[str, str]] = {}
         self._flows: dict[str, Flow] = {}
+        self._waiting: dict[str, Flow] = {}  # by the tokens of their calls
+        self._kept_flows = kept_flows
         self._scripted: list[Answer] = []
+        self._choose: Callable[[str], Answer | None] = lambda token: None
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -125,9 +136,21 @@ class Platform:
             SandboxError: the service or action is not there.
             InputError: an input does not fit.
         """
-        service_url = service_url.rstrip("/")
         self.install(service_url, authorization=authorization)
-        description = self._services[service_url]
+        return self.compose(service_url, step, authorization=authorization)
+
+    def compose(
+        self,
+        service_url: str,
+        step: Sequence[tuple[str, Mapping[str, Any]]],
+        *,
+        authorization: str | None = None,
+    ) -> Flow:
+        """As `prepare`, with the metadata that was installed last: the service is not asked."""
+        service_url = service_url.rstrip("/")
+        description = self._services.get(service_url)
+        if description is None:
+            raise SandboxError(f"{service_url} is not installed.", 404)
         flow = Flow(authorization=authorization)
         for name, inputs in step:
             action = description["_actions"].get(name)
@@ -138,22 +161,74 @@ class Platform:
             request = self._request(flow, values, self.configuration(service_url))
             call = Call(request["token"], f"{service_url}/{action['uriPart']}", name, request)
             flow.calls[call.token] = call
-        with self._lock:
-            while len(self._flows) >= _KEPT_FLOWS:
-                del self._flows[next(iter(self._flows))]
-            self._flows[flow.id] = flow
+        self._keep(flow)
         return flow
+
+    def _keep(self, flow: Flow) -> None:
+        with self._lock:
+            while len(self._flows) >= self._kept_flows:
+                forgotten = self._flows.pop(next(iter(self._flows)))
+                for token in forgotten.calls:
+                    del self._waiting[token]
+            self._flows[flow.id] = flow
+            self._waiting.update(dict.fromkeys(flow.calls, flow))
 
     def send(self, flow: Flow) -> None:
         """Ask for every action of the flow's step, in parallel; returns when all have answered."""
         threads = [
-            threading.Thread(target=self._ask, args=(flow, call), name="sandbox-call")
+            threading.Thread(target=self.ask, args=(flow, call), name="sandbox-call")
             for call in flow.calls.values()
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+
+    def ask(self, flow: Flow, call: Call, *, insists: bool = False) -> bool:
+        """Send the request of one action; whether it was answered with 200.
+
+        A platform that insists does not give the flow up at another answer, or none: its caller
+        sends the very same request again, or several at once.
+        """
+        with flow.changed:
+            call.requests += 1
+            flow.note("requested", call.token, url=call.url, inputs=call.request["inputs"])
+        started = time.monotonic()
+        status, message, response = self._answer(flow, call)
+        milliseconds = (time.monotonic() - started) * 1000
+        with flow.changed:
+            if message:
+                flow.note(
+                    "refused" if insists else "failed", call.token, status=status, message=message
+                )
+                if not insists:
+                    call.is_answered = call.has_failed = True
+                return False
+            call.is_answered = True
+            flow.note(
+                "answered",
+                call.token,
+                milliseconds=milliseconds,
+                invokeType=response.get("invokeType"),
+                waitMessage=response.get("waitMessage"),
+            )
+            # Of several requests each may be answered with the outcome; it moves the flow once.
+            if response.get("invokeType") == "FORWARD" and not (call.is_over and call.requests > 1):
+                self._resume(flow, call, response)
+        return True
+
+    def _answer(self, flow: Flow, call: Call) -> tuple[int | None, str, dict[str, Any]]:
+        """The status, what is wrong with the answer ('' where nothing is), and the answer."""
+        try:
+            reply = self._post(call.url, orjson.dumps(call.request), _headers(flow))
+            if reply.status != 200:
+                return reply.status, problem_of(reply), {}
+            response = orjson.loads(reply.body)
+            if not isinstance(response, dict):
+                return None, f"{call.url}: the answer is no ServiceResponse.", {}
+        except (SandboxError, ValueError) as error:
+            return None, str(error), {}
+        return 200, "", response
 
     def resend(self, flow: Flow) -> list[Reply]:
         """Send every request of the step once more, as a platform does that missed an answer."""
@@ -184,6 +259,13 @@ class Platform:
         with self._lock:
             self._scripted.extend(answers)
 
+    def misbehave(self, choose: Callable[[str], Answer | None]) -> None:
+        """Ask `choose`, with the token, how each callback is answered; None is as it should be.
+
+        It is called in many threads at once.
+        """
+        self._choose = choose
+
     # --- what a Flow Service asks for
 
     def take_callback(self, tenant: str | None, body: bytes) -> Answer:
@@ -196,10 +278,11 @@ class Platform:
                 status=400, message="A ServiceResponse with token and invokeType, please."
             )
         with self._lock:
-            flow = next((each for each in self._flows.values() if token in each.calls), None)
+            flow = self._waiting.get(token)
             scripted = self._scripted.pop(0) if flow is not None and self._scripted else None
         if flow is None:
             return Answer(status=404, message="No flow waits for this token.")
+        scripted = scripted or self._choose(token)
         with flow.changed:
             call = flow.calls[token]
             answer = self._decide(flow, call, tenant, invoke_type, response)
@@ -208,8 +291,10 @@ class Platform:
                 "callback",
                 token,
                 invokeType=invoke_type,
-                answer=given.invoke_type or str(given.status),
+                answer=given.described,
                 waitMessage=response.get("waitMessage"),
+                # Whether two callbacks said the same can be seen without keeping them.
+                digest=hashlib.sha256(body).hexdigest()[:16],
             )
             if scripted is None or scripted.takes:
                 if answer.invoke_type == "SUCCESS":
@@ -245,35 +330,6 @@ class Platform:
             valueFaults=response.get("valueFaults") or [],
             selectedOutcomeId=response.get("selectedOutcomeId"),
         )
-
-    def _ask(self, flow: Flow, call: Call) -> None:
-        with flow.changed:
-            flow.note("requested", call.token, url=call.url, inputs=call.request["inputs"])
-        started = time.monotonic()
-        try:
-            reply = self._post(call.url, orjson.dumps(call.request), _headers(flow))
-            response = orjson.loads(reply.body) if reply.status == 200 else {}
-        except (SandboxError, ValueError) as error:
-            with flow.changed:
-                call.is_answered = call.has_failed = True
-                flow.note("failed", call.token, status=None, message=str(error))
-            return
-        milliseconds = (time.monotonic() - started) * 1000
-        with flow.changed:
-            call.is_answered = True
-            if reply.status != 200:
-                call.has_failed = True
-                flow.note("failed", call.token, status=reply.status, message=problem_of(reply))
-                return
-            flow.note(
-                "answered",
-                call.token,
-                milliseconds=milliseconds,
-                invokeType=response.get("invokeType"),
-                waitMessage=response.get("waitMessage"),
-            )
-            if response.get("invokeType") == "FORWARD":
-                self._resume(flow, call, response)
 
     def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         try:

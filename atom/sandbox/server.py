@@ -26,8 +26,10 @@ class _Quiet(WSGIRequestHandler):
 class SandboxServer:
     """A sandbox on a loopback port (0: a free one). As a context manager it ends with the block."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.platform = Platform()
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, platform: Platform | None = None
+    ) -> None:
+        self.platform = platform or Platform()
         self.run_api = RunApi()
         app = create_app(self.platform, self.run_api)
         self._server = _listen(app, host, port)

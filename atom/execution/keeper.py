@@ -94,7 +94,7 @@ class LeaseKeeper:
         self._ending.set()
         self._thread.join(_STOP_SECONDS)
         self._thread = None
-        self._hear(0)
+        self._hear()
         store = self._make_store()
         handed = 0
         for kept in self._kept.values():
@@ -115,8 +115,9 @@ class LeaseKeeper:
         store = self._make_store()
         look_seconds = min(self._interval / 4, _LONGEST_LOOK_SECONDS)
         told = False
-        while not self._ending.is_set():
-            self._hear(look_seconds)
+        # Now and then, not at every word: most executions have ended by the next look.
+        while not self._ending.wait(look_seconds):
+            self._hear()
             try:
                 self._release_of_the_dead(store)
                 self._renew(store)
@@ -129,27 +130,19 @@ class LeaseKeeper:
                 _log.exception("Leases could not be renewed")
             self._end_the_lost()
 
-    def _hear(self, seconds: float) -> None:
-        """Take in what was said within that time; a `-` follows its `+`."""
-        end = time.monotonic() + seconds
+    def _hear(self) -> None:
+        """Take in what was said since the last look; a `-` follows its `+`."""
         heard = b""
-        while True:
-            left = max(0.0, end - time.monotonic())
-            if not select.select([self._reads], [], [], left)[0]:
-                return
-            # A line may be cut by the end of what is read at once.
+        while select.select([self._reads], [], [], 0)[0]:
             heard += os.read(self._reads, _READ_BYTES)
-            lines, _, heard = heard.rpartition(b"\n")
-            for line in lines.splitlines():
-                sign, pid, fence, execution_id = line.decode().split(" ", 3)
-                hold = Hold(id=execution_id, fence=int(fence))
-                if sign == "+":
-                    renew_at = time.monotonic() + self._interval
-                    self._kept[hold] = _Kept(hold, int(pid), renew_at)
-                else:
-                    self._kept.pop(hold, None)
-            if not heard and left == 0:
-                return
+        now = time.monotonic()
+        for line in heard.splitlines():
+            sign, pid, fence, execution_id = line.decode().split(" ", 3)
+            hold = Hold(id=execution_id, fence=int(fence))
+            if sign == "+":
+                self._kept[hold] = _Kept(hold, int(pid), now + self._interval)
+            else:
+                self._kept.pop(hold, None)
 
     def _renew(self, store: ExecutionStore) -> None:
         now = time.monotonic()

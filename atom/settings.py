@@ -172,6 +172,13 @@ class Settings:
         "How long a process may run on after its execution was cancelled, timed out or lost; then "
         "the worker process that runs it is killed (prefork only).",
     )
+    shutdown_seconds: float = _setting(
+        "ATOM_SHUTDOWN_SECONDS",
+        Env.float,
+        30.0,
+        "How long a role that is asked to end may finish what it runs; the rest is handed back. "
+        "Whoever ends it should wait 15 s longer before killing it.",
+    )
     progress_seconds: float = _setting(
         "ATOM_PROGRESS_SECONDS",
         Env.float,

@@ -1,24 +1,35 @@
-"""`atom executions`: what was accepted and what became of it."""
+"""`atom executions`: what was accepted, what became of it, and what to do about that."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import click
-import orjson
 from rich import box
 from rich.table import Table
 
-from atom.cli.output import wide_console
+from atom.catalog import load_catalog
+from atom.cli.output import finish_with, print_json, wide_console
 from atom.cli.running import settings_of_running
 from atom.errors import AtomError
-from atom.records import Execution, State
+from atom.execution.ending import cancel as end_by_cancelling
+from atom.records import CallbackState, Ended, Execution, Restart, State
 from atom.store import RedisStore
+
+_REFUSALS: Final = {
+    Restart.UNKNOWN: "there is no such execution (or it has outlived its retention)",
+    Restart.UNFINISHED: "it has not ended; cancel it first, or wait",
+    Restart.COMPLETED: "it completed, so no step failed; run it whole with --from-start",
+    Restart.UNDELIVERED: "its callback is still being sent; wait until it is delivered or parked",
+    Restart.SECRET: "its request had secrets, which were forgotten when its flow had moved on; let "
+    "the flow ask again",
+}
 
 
 @click.group()
 def executions() -> None:
-    """Look at executions."""
+    """Look at executions, cancel them, run them once more."""
 
 
 @executions.command(name="list")
@@ -30,7 +41,7 @@ def list_(limit: int, state: str | None, as_json: bool) -> None:
     store = RedisStore(settings_of_running())
     found = store.newest(limit, State(state) if state else None)
     if as_json:
-        _print_json([_document(each, full=False) for each in found])
+        print_json([_document(each, full=False) for each in found])
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("Execution", "Process", "State", "Accepted (UTC)", "Took", "Callback"):
@@ -56,7 +67,7 @@ def show(execution_id: str, as_json: bool) -> None:
     if execution is None:
         raise AtomError(f"There is no execution {execution_id} (or it has outlived its retention).")
     if as_json:
-        _print_json(_document(execution, full=True))
+        print_json(_document(execution, full=True))
         return
     console = wide_console()
     facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -68,9 +79,8 @@ def show(execution_id: str, as_json: bool) -> None:
     for position, step in enumerate(execution.steps, 1):
         console.print(f"step {position}: {step}", highlight=False, markup=False)
     for attempt in execution.callback_attempts:
-        answered = f"{attempt.status or ''} {attempt.answer}".strip()
         console.print(
-            f"callback ({attempt.kind}) {_clock(attempt.at)}: {answered} "
+            f"callback ({attempt.kind}) {_clock(attempt.at)}: {attempt.summary} "
             f"in {attempt.milliseconds} ms",
             highlight=False,
             markup=False,
@@ -79,6 +89,57 @@ def show(execution_id: str, as_json: bool) -> None:
         if document is not None:
             console.rule(name, align="left")
             console.print_json(data=document)
+    for line in _advice(execution):
+        console.print(line, highlight=False, markup=False)
+
+
+@executions.command()
+@click.argument("execution_ids", metavar="ID…", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def cancel(execution_ids: tuple[str, ...], as_json: bool) -> None:
+    """End executions that have not ended; their flows hear a fault named Cancelled.
+
+    One that has not begun never will. A process that runs is told (execution.cancelled), and
+    nothing that it does from then on is recorded; after ATOM_CANCEL_GRACE_SECONDS the worker
+    process that runs it is killed (in a prefork worker).
+    """
+    settings = settings_of_running()
+    catalog, store = load_catalog(settings.services), RedisStore(settings)
+    told = []
+    for execution_id in execution_ids:
+        ended = end_by_cancelling(catalog, store, execution_id)
+        told.append((execution_id, ended is not None, _cancelled(store, execution_id, ended)))
+    finish_with(told, as_json=as_json)
+
+
+@executions.command()
+@click.argument("execution_ids", metavar="ID…", nargs=-1, required=True)
+@click.option("--from-start", "whence", flag_value="start", help="All of it: every step anew.")
+@click.option(
+    "--from-failed-step",
+    "whence",
+    flag_value="failed step",
+    help="What was recorded before the step that failed is not run again.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def retry(execution_ids: tuple[str, ...], whence: str | None, as_json: bool) -> None:
+    """Run executions that have ended once more, with the code the workers have now.
+
+    The flow resumes with the new result where its callback was parked; where it has moved on
+    already, the result goes to the history alone.
+    """
+    if whence is None:
+        raise click.UsageError(
+            "Say from where: --from-start runs every step anew, --from-failed-step keeps what was "
+            "recorded before the one that failed."
+        )
+    store = RedisStore(settings_of_running())
+    told = []
+    for execution_id in execution_ids:
+        before = store.get(execution_id)
+        verdict = store.restart(execution_id, from_start=whence == "start")
+        told.append((execution_id, verdict is Restart.RESTARTED, _restarted(verdict, before)))
+    finish_with(told, as_json=as_json)
 
 
 def _document(execution: Execution, *, full: bool) -> dict[str, Any]:
@@ -89,8 +150,31 @@ def _document(execution: Execution, *, full: bool) -> dict[str, Any]:
     return document
 
 
-def _print_json(document: Any) -> None:
-    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+def _cancelled(store: RedisStore, execution_id: str, ended: Ended | None) -> str:
+    execution = store.get(execution_id)
+    if execution is None:
+        return _REFUSALS[Restart.UNKNOWN]
+    if ended is None:
+        return f"it has ended already ({execution.state.value})"
+    if ended.was is State.ACCEPTED:
+        return "cancelled; it had not begun, and never will"
+    return f"cancelled; its process on {execution.worker} is told, and what it does is not recorded"
+
+
+def _restarted(verdict: Restart, before: Execution | None) -> str:
+    if verdict is not Restart.RESTARTED:
+        return _REFUSALS[verdict]
+    if before is not None and before.callback_state is CallbackState.PARKED:
+        return "starts again; its flow hears of the result"
+    return "starts again; its flow has moved on, so the result goes to the history alone"
+
+
+def _advice(execution: Execution) -> Iterator[str]:
+    """The command that helps, where something needs a person."""
+    if execution.callback_state is CallbackState.PARKED:
+        yield f"Its callback is parked: atom callbacks replay {execution.id}"
+    if execution.state in (State.FAILED, State.TIMED_OUT):
+        yield f"To run it once more: atom executions retry {execution.id} --from-failed-step"
 
 
 def _clock(moment: datetime) -> str:

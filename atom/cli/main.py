@@ -5,7 +5,17 @@ import sys
 
 import click
 
-from atom.cli import credentials, executions, invoke, profile, roles, services, up
+from atom.cli import (
+    callbacks,
+    credentials,
+    executions,
+    invoke,
+    listeners,
+    profile,
+    roles,
+    services,
+    up,
+)
 from atom.errors import AtomError
 
 
@@ -39,6 +49,8 @@ for command in (
     services.check,
     invoke.invoke,
     executions.executions,
+    callbacks.callbacks,
+    listeners.listeners,
     credentials.credentials,
     profile.profile,
 ):

@@ -21,6 +21,7 @@ class Running:
     redis_url: str
     listener_url: str
     sandbox_url: str
+    services: list[str]
 
 
 def write(running: Running, directory: Path = DIRECTORY) -> None:
@@ -61,9 +62,10 @@ def refuse_second(directory: Path = DIRECTORY) -> None:
 
 
 def settings_of_running() -> Settings:
-    """The settings, with the Redis of the Atom running here where none is set."""
+    """The settings; Redis and services are those of the Atom running here where none are set."""
     settings = Settings.from_env()
     running = find()
     if running is None or "ATOM_REDIS_URL" in os.environ:
         return settings
-    return replace(settings, redis_url=running.redis_url)
+    services = settings.services or tuple(running.services)
+    return replace(settings, redis_url=running.redis_url, services=services)

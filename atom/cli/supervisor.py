@@ -14,7 +14,8 @@ from typing import Final
 
 from atom.errors import StartupError
 
-_STOP_SECONDS: Final = 15.0
+# For a role to hand back and close what did not end in its time.
+_CLOSING_SECONDS: Final = 15.0
 _POLL_SECONDS: Final = 0.1
 _RESTART_SECONDS: Final = 1.0
 # A role that ends this often within a minute will not get better by being started again.
@@ -34,8 +35,9 @@ class _Child:
 class Supervisor:
     """Child processes, each in a process group of its own, their output marked by role."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], shutdown_seconds: float) -> None:
         self._environment = dict(environment)
+        self._stop_seconds = shutdown_seconds + _CLOSING_SECONDS
         self._children: list[_Child] = []
         self._stop = threading.Event()
         self._impatient = False
@@ -94,7 +96,7 @@ class Supervisor:
         for process in running:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        end = time.monotonic() + _STOP_SECONDS
+        end = time.monotonic() + self._stop_seconds
         while time.monotonic() < end and not self._impatient:
             if all(process.poll() is not None for process in running):
                 break

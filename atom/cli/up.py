@@ -91,7 +91,8 @@ def _run(settings: Settings, catalog: Catalog, store: RedisStore, concurrency: i
             "ATOM_SANDBOX_BIND": settings.sandbox_bind,
             "ATOM_CALLBACK_HOSTS": ",".join(settings.callback_hosts),
             "PYTHONUNBUFFERED": "1",
-        }
+        },
+        settings.shutdown_seconds,
     )
     supervisor.stop_on_signals()
     queues = sorted({PROCESSES, *(each.options.queue for each in catalog.processes())})
@@ -110,6 +111,7 @@ def _run(settings: Settings, catalog: Catalog, store: RedisStore, concurrency: i
                     settings.redis_url,
                     f"http://{settings.bind}",
                     f"http://{settings.sandbox_bind}",
+                    list(settings.services),
                 )
             )
             _greet(settings, catalog)

@@ -1,0 +1,119 @@
+"""`atom callbacks`: those that wait for a person."""
+
+import re
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import click
+from rich import box
+from rich.progress import Progress
+from rich.table import Table
+
+from atom.cli.output import finish_with, print_json, wide_console
+from atom.cli.running import settings_of_running
+from atom.store import RedisStore
+
+_SPAN: Final = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_AT_ONCE: Final = 1_000_000
+
+
+class _When(click.ParamType[datetime]):
+    """A moment: ISO 8601, in UTC unless it says otherwise, or how long ago."""
+
+    name = "WHEN"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read it."""
+        if isinstance(value, datetime):
+            return value
+        span = _SPAN.fullmatch(value.strip().removesuffix("ago").strip())
+        if span is not None:
+            return datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither a time such as 2026-01-31T08:00 nor a span such as 2h."
+            )
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_host = click.option("--host", default="", help="Only those to this host (or host:port).")
+_since = click.option(
+    "--since", type=_When(), help="Only those parked since then: 2026-01-31T08:00, or 30m, 2h, 7d."
+)
+
+
+@click.group()
+def callbacks() -> None:
+    """Look at callbacks that were given up, and send them again."""
+
+
+@callbacks.command(name="list")
+@_host
+@_since
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def list_(host: str, since: datetime | None, limit: int, as_json: bool) -> None:
+    """List the parked callbacks, the longest parked first."""
+    found = RedisStore(settings_of_running()).parked(limit, host=host, since=since)
+    if as_json:
+        print_json([asdict(each) for each in found])
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("Execution", "Process", "Host", "Parked (UTC)", "Last answer"):
+        table.add_column(heading, no_wrap=True)
+    for each in found:
+        table.add_row(
+            each.execution_id,
+            f"{each.service}.{each.action}",
+            each.host,
+            f"{each.parked_at:%Y-%m-%d %H:%M:%S}",
+            each.answer,
+        )
+    wide_console().print(table if found else "No callback is parked.")
+
+
+@callbacks.command()
+@click.argument("execution_ids", metavar="[ID…]", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every parked one (of --host, --since).")
+@_host
+@_since
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def replay(
+    execution_ids: tuple[str, ...],
+    everything: bool,
+    host: str,
+    since: datetime | None,
+    as_json: bool,
+) -> None:
+    """Send parked callbacks again: those of the executions named, or all that a choice finds.
+
+    One that the flow took while it waited for something else can be sent again by its id.
+    """
+    chosen = everything or bool(host) or since is not None
+    if bool(execution_ids) == chosen:
+        raise click.UsageError(
+            "Name the executions, or choose with --host, --since or --all (not both)."
+        )
+    store = RedisStore(settings_of_running())
+    if execution_ids:
+        told = []
+        for each in execution_ids:
+            due = store.replay(each)
+            told.append((each, due, "sent again soon" if due else "has no callback to send again"))
+        finish_with(told, as_json=as_json)
+        return
+    found = store.parked(_AT_ONCE, host=host, since=since)
+    with Progress(disable=as_json or not sys.stderr.isatty(), transient=True) as progress:
+        ids = progress.track([each.execution_id for each in found], description="Replaying")
+        replayed = [each for each in ids if store.replay(each)]
+    if as_json:
+        print_json([{"id": each, "done": True, "message": "sent again soon"} for each in replayed])
+    else:
+        click.echo(f"{len(replayed)} callback(s) will be sent again soon.")

@@ -258,14 +258,14 @@ class _GuardedPools(urllib3.PoolManager):
 def _why(error: Exception) -> str:
     """What happened in a few words; the driver's own text may hold the whole URL."""
     match error:
-        case urllib3.exceptions.ConnectTimeoutError():
-            return "no connection in time"
-        case urllib3.exceptions.ReadTimeoutError():
-            return "no answer in time"
         case urllib3.exceptions.NameResolutionError():
             return "the host name is not known"
         case urllib3.exceptions.NewConnectionError():
             return "no connection"
+        case urllib3.exceptions.ConnectTimeoutError():  # a base of those above
+            return "no connection in time"
+        case urllib3.exceptions.ReadTimeoutError():
+            return "no answer in time"
         case urllib3.exceptions.ProtocolError():
             return "the connection broke before an answer came"
         case urllib3.exceptions.SSLError():

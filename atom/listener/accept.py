@@ -1,14 +1,14 @@
 """The one way in: an execution becomes durable, then its request is answered."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 import orjson
 
 from atom.errors import PublishFailed, StoreUnavailable, Unavailable
-from atom.flow.addresses import check_callback_uri
+from atom.flow.addresses import CallbackPolicy
 from atom.process import Process
 from atom.protocol.message_actions import ServiceRequest
 from atom.publisher import Publisher
@@ -26,9 +26,9 @@ class Acceptor:
     """Stores executions, wakes their workers and decides how a request is answered."""
 
     def __init__(
-        self, store: ExecutionStore, publisher: Publisher, callback_hosts: Collection[str]
+        self, store: ExecutionStore, publisher: Publisher, callback_policy: CallbackPolicy
     ) -> None:
-        self._store, self._publisher, self._callback_hosts = store, publisher, callback_hosts
+        self._store, self._publisher, self._callback_policy = store, publisher, callback_policy
 
     def accept(
         self,
@@ -43,7 +43,7 @@ class Acceptor:
             InvalidRequest: its inputs or its callbackUri are wrong; nothing is stored.
             Unavailable: the store did not take it.
         """
-        check_callback_uri(request.callback_uri, self._callback_hosts)
+        self._callback_policy.check_uri(request.callback_uri)
         process.check(request)
         public, private = _parted(process, document)
         return self._accept(

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from atom.catalog import Catalog
+from atom.flow.addresses import CallbackPolicy
 from atom.listener import (
     authentication,
     data_actions,
@@ -37,7 +38,7 @@ def create_app(
     app.url_map.merge_slashes = False
     problems.install(app, settings.max_request_bytes)
     authentication.install(app, authenticator)
-    acceptor = Acceptor(store, publisher, settings.callback_hosts)
+    acceptor = Acceptor(store, publisher, CallbackPolicy.from_settings(settings))
     app.register_blueprint(metadata.create_blueprint(catalog))
     app.register_blueprint(openapi.create_blueprint(catalog))
     app.register_blueprint(message_actions.create_blueprint(catalog, acceptor))

@@ -185,9 +185,7 @@ V6_SPELLINGS = {
     "short": lambda ip: f"[{ip}]",
     "in full": lambda ip: f"[{ip.exploded}]",
     "upper case": lambda ip: f"[{ip.exploded.upper()}]",
-    "dotted tail": lambda ip: (
-        f"[{ip.exploded[:30]}{ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)}]"
-    ),
+    "dotted tail": lambda ip: f"[{ip.exploded[:30]}{ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)}]",
     "scoped": lambda ip: f"[{ip}%eth0]",
     "scoped, encoded": lambda ip: f"[{ip}%25eth0]",
     "percent-encoded": lambda ip: f"[{str(ip).replace(':', '%3a')}]",
@@ -210,6 +208,13 @@ def test_every_forbidden_address_is_refused_in_every_spelling(address, spelling,
         policy = CallbackPolicy.of([listed])
         with pytest.raises(InvalidRequest):
             policy.check_uri(f"{scheme}://{host}/api/run/1/response")
+
+
+@pytest.mark.parametrize("text", FORBIDDEN)
+def test_a_forbidden_network_is_forbidden_from_end_to_end(text):
+    network = ipaddress.ip_network(text)
+    for address in (network[0], network[-1]):
+        assert CallbackPolicy.of([A_HOST]).refusal(A_HOST, [str(address)]) is not None
 
 
 @given(address=forbidden_addresses())

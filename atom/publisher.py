@@ -25,7 +25,7 @@ _BODY: Final[Any] = [
     {},
     {"callbacks": None, "errbacks": None, "chain": None, "chord": None},
 ]
-_BOUNDED: Final = {"socket_connect_timeout": 3, "socket_timeout": 10, "max_retries": 2}
+_BOUNDED: Final = {"socket_connect_timeout": 3, "socket_timeout": 5, "max_retries": 2}
 _RETRY: Final = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 _ACQUIRE_SECONDS: Final = 5
 _POOL_SIZE: Final = 100

@@ -2,12 +2,16 @@
 
 from celery import Celery
 
+from atom.broker import is_redis
 from atom.catalog import load_catalog
 from atom.execution.keeper import LeaseKeeper
 from atom.settings import Settings
 from atom.store import RedisStore
 from workers.celery_config import celery_options
+from workers.connection import AMQP
+from workers.ending import end_in_time
 from workers.events import batch_events
+from workers.hearing import end_when_deaf
 from workers.lifecycle import connect_lifecycle
 from workers.tasks import register_tasks
 
@@ -19,7 +23,7 @@ def create_app(settings: Settings) -> Celery:
         CatalogError: a service cannot be loaded.
     """
     catalog = load_catalog(settings.services)
-    app = Celery("atom", set_as_current=True)
+    app = Celery("atom", amqp=AMQP, set_as_current=True)
     app.conf.update(
         celery_options(settings, (process.options.queue for process in catalog.processes()))
     )
@@ -29,6 +33,9 @@ def create_app(settings: Settings) -> Celery:
     register_tasks(app, settings, catalog, keeper)
     connect_lifecycle(settings, keeper)
     batch_events(app)
+    ending = end_in_time(app, settings.shutdown_seconds, keeper)
+    if is_redis(settings.broker):
+        end_when_deaf(app, ending)
     return app
 
 

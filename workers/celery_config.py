@@ -45,8 +45,8 @@ def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[st
         # Off until Celery 6: the lease and the fence decide who may finish, not the connection.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
-        # A rolling restart gives running processes this long before they are handed back.
-        "worker_soft_shutdown_timeout": 10.0,
+        # How long a result may come in after the process that sent it died: ours are in the store.
+        "worker_lost_wait": 1.0,
         "timezone": "UTC",
         "beat_schedule": {
             "recovery": {
@@ -63,8 +63,9 @@ def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[st
         options["broker_transport"] = TRANSPORT
         options["broker_transport_options"] = {
             "visibility_timeout": _VISIBILITY_SECONDS,
-            # Without these a worker stays deaf for good after a silent network cut.
-            "socket_timeout": 30,
+            # Without these a worker stays deaf for good after a silent network cut: a reply that
+            # is overdue by the health check's interval ends the connection, and a new one is made.
+            "socket_timeout": 10,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
             "health_check_interval": 10,

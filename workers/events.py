@@ -26,16 +26,25 @@ class EventBatches(bootsteps.StartStopStep):
         dispatcher = consumer.event_dispatcher
         if dispatcher is None or not dispatcher.enabled:
             return
+        self._cancel()
         dispatcher.on_send_buffered = None
         self._timer = consumer.timer.call_repeatedly(FLUSH_SECONDS, dispatcher.flush)
 
     def stop(self, consumer: Any) -> None:
-        """Stop flushing; what is buffered goes out while there is a connection."""
+        """Stop flushing before a reconnection; at the end it goes on for what still runs."""
+        if consumer.connection is None:
+            self._cancel()
+
+    def shutdown(self, consumer: Any) -> None:
+        """Send what is buffered, while the connection is still open."""
+        self._cancel()
+        if consumer.event_dispatcher is not None:
+            consumer.event_dispatcher.flush()
+
+    def _cancel(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if consumer.event_dispatcher is not None and consumer.connection is not None:
-            consumer.event_dispatcher.flush()
 
 
 def batch_events(app: Celery) -> None:

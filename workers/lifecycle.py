@@ -1,9 +1,11 @@
 """What a worker does at its start, while it lives and at its end."""
 
 import logging
+import warnings
 from typing import Any
 
 from celery import current_app, signals
+from celery.exceptions import CPendingDeprecationWarning
 
 from atom.errors import StoreUnavailable
 from atom.execution.keeper import LeaseKeeper
@@ -20,6 +22,8 @@ def connect_lifecycle(settings: Settings, keeper: LeaseKeeper) -> None:
 
     def set_logging_up(**_: Any) -> None:
         configure_logging(settings.log_level)
+        # At each lost connection Celery warns of a default to come; the setting is made already.
+        warnings.simplefilter("ignore", CPendingDeprecationWarning)
         # What a process prints goes the way of what it logs: it may be a secret as well.
         # The level by name, which the type does not admit: children cannot read back a number.
         current_app.log.redirect_stdouts("INFO", "atom.printed")  # type: ignore[arg-type]

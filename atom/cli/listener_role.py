@@ -2,8 +2,11 @@
 
 import errno
 import logging
+import math
+import signal
 import socket
 import ssl
+from itertools import count
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -21,8 +24,6 @@ from atom.store.credential_store import CredentialStore
 from atom.store.files import file_store
 
 _log = logging.getLogger(__name__)
-
-_GRACEFUL_SECONDS = 30
 
 
 def serve(settings: Settings) -> None:
@@ -140,6 +141,22 @@ class _Logger(glogging.Logger):
         """Say nothing: an execution's own lines tell more."""
 
 
+def _quit_at_second_sigterm(arbiter: Any) -> None:
+    """Whoever asks twice does not want to wait; gunicorn itself would ignore it."""
+    asked = count()
+
+    def handle(_signal: int, frame: Any) -> None:
+        arbiter.signal(signal.SIGQUIT if next(asked) else signal.SIGTERM, frame)
+
+    signal.signal(signal.SIGTERM, handle)
+
+
+def _tell_what_was_cut(_arbiter: Any, worker: Any) -> None:
+    """Requests that did not end in time; what they had accepted goes on."""
+    if worker.nr_conns:
+        _log.warning("Ended with %d connections open (ATOM_SHUTDOWN_SECONDS)", worker.nr_conns)
+
+
 class _Gunicorn(BaseApplication):
     """Gunicorn, configured by Settings and by nothing else."""
 
@@ -156,7 +173,11 @@ class _Gunicorn(BaseApplication):
             "worker_class": "gthread",
             "threads": self._settings.listener_threads,
             "keepalive": 75,
-            "graceful_timeout": _GRACEFUL_SECONDS,
+            # In whole seconds, as gunicorn counts them.
+            "graceful_timeout": math.ceil(self._settings.shutdown_seconds),
+            "when_ready": _quit_at_second_sigterm,
+            "worker_exit": _tell_what_was_cut,
+            "on_exit": lambda _: _log.info("The listener has ended"),
             "preload_app": True,
             "control_socket_disable": True,
             "logger_class": _Logger,

@@ -80,8 +80,9 @@ def _check_queues(names: Sequence[str]) -> None:
 
 def _become_worker(queues: Sequence[str], options: Sequence[str]) -> NoReturn:
     """Replace this process by Celery's worker, so that signals reach it as they are."""
-    # SIGTERM stops taking work, waits for what runs (softly, then no longer) and ends.
-    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+    # The pool's children leave SIGTERM to the main process: whoever ends a worker may well send it
+    # to the whole process group.
+    os.environ["REMAP_SIGTERM"] = "SIGQUIT"
     node = f"{'-'.join(queues)}-{os.getpid()}-{uuid4().hex[:4]}@{socket.gethostname()}"
     command = [
         sys.executable,

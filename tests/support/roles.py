@@ -15,7 +15,7 @@ from atom.cli.embedded_redis import EmbeddedRedis, free_port
 from atom.flow.transport import Transport, TransportError
 from atom.names import CALLBACKS, KEY_PREFIX, PROCESSES, RECOVERY
 from atom.records import Execution
-from atom.sandbox import Flow, SandboxServer
+from atom.sandbox import Flow, Platform, SandboxServer
 from atom.settings import Settings
 from atom.store import RedisStore
 from tests.support.waiting import until
@@ -29,11 +29,17 @@ class TestAtom:
 
     __test__ = False
 
-    def __init__(self, directory: Path, service: str = SERVICES, **env: str):
+    def __init__(
+        self,
+        directory: Path,
+        service: str = SERVICES,
+        platform: Platform | None = None,
+        **env: str,
+    ):
         self.directory = directory
         self.redis = EmbeddedRedis(directory / "redis")
         self.redis.start()
-        self.sandbox = SandboxServer()
+        self.sandbox = SandboxServer(platform=platform)
         self.platform = self.sandbox.platform
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -134,6 +140,27 @@ class TestAtom:
         _kill_group(process)
         process.wait()
 
+    def kill_main(self, name: str) -> None:
+        """Kill a role's first process only; its children may go on for a while."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def orphans(self) -> list[int]:
+        """The processes of this Atom that no running role has any more.
+
+        They are known by its Redis URL, which no other has in its environment.
+        """
+        mark = f"ATOM_REDIS_URL={self.redis.url}".encode()
+        groups = {process.pid for process in self.processes.values()}
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            pid = int(path.parent.name)
+            with contextlib.suppress(OSError):  # it has just ended, or is not ours to read
+                if mark in path.read_bytes().split(b"\0") and os.getpgid(pid) not in groups:
+                    found.append(pid)
+        return found
+
     def close(self) -> None:
         """End everything, as `atom up` does: softly at first, then for good.
 
@@ -148,6 +175,9 @@ class TestAtom:
         finally:
             for name in list(self.processes):
                 self.kill(name)
+            for orphan in self.orphans():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(orphan, signal.SIGKILL)
             self.store.close()
             self.sandbox.close()
             self.redis.stop()

@@ -1,0 +1,215 @@
+"""One run of the chaos suite: start, break, settle, collect, judge."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from redis import Redis, RedisError
+
+from atom.sandbox import Platform
+from tests.chaos import lines
+from tests.chaos.checker import check
+from tests.chaos.evidence import (
+    Evidence,
+    executions_in,
+    flow_evidence,
+    keys_in,
+    logs_in,
+    unacknowledged_in,
+)
+from tests.chaos.misbehaviour import Misbehaviour
+from tests.chaos.schedule import WORKERS, schedule
+from tests.chaos.supervisor import Supervisor
+from tests.chaos.traffic import Traffic
+from tests.chaos.violations import Violation
+from tests.support.roles import TestAtom
+from tests.support.waiting import until
+
+LEASE_SECONDS = 2
+CALLBACK_TIMEOUT_SECONDS = 2.5
+# So many that no execution is given up: that would be right, but no flow's expected end.
+MAX_ATTEMPTS = 25
+
+_IDLE_KEYS = ("accepted", "scheduled", "leases", "deadlines", "callbacks")
+_QUEUES = ("processes", "callbacks")
+_PROGRESS_SECONDS = 10.0
+_LAST_EXECUTIONS = 24
+_UP_SECONDS = 90
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run does; the same for the same values, as far as the machine lets it."""
+
+    seed: int
+    duration: float = 60.0
+    flows: int = 45  # in flight
+    readers: int = 2  # that send data requests, one after the other
+    settle_seconds: float = 180.0
+
+    @property
+    def interval(self) -> float:
+        """Between two faults, about; a short run is to see every kind of them as well."""
+        return min(2.8, self.duration / 22)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of it."""
+
+    plan: Plan
+    evidence: Evidence
+    violations: Sequence[Violation]
+    faults: Counter[str]
+    misbehaviour: Counter[str]
+    remarks: Sequence[str]
+    deliberate_duplicates: int
+    settled_seconds: float | None
+    orphans: int  # processes of killed roles that were still there in the end
+    logs: Path
+
+
+def run(plan: Plan, directory: Path, say: Callable[[str], None]) -> Outcome:
+    """Do everything; what was started is ended, whatever happens."""
+    written = directory / "lines"
+    written.mkdir(parents=True)
+    atom = TestAtom(
+        directory,
+        "tests.chaos.services",
+        Platform(kept_flows=1_000_000),
+        ATOM_LEASE_SECONDS=str(LEASE_SECONDS),
+        ATOM_MAX_ATTEMPTS=str(MAX_ATTEMPTS),
+        ATOM_REPUBLISH_SECONDS="3",
+        ATOM_CALLBACK_TIMEOUT_SECONDS=str(CALLBACK_TIMEOUT_SECONDS),
+        ATOM_PROGRESS_SECONDS="0.5",
+        ATOM_SYNC_SECONDS="10",
+        ATOM_SHUTDOWN_SECONDS="5",
+        **{lines.DIRECTORY: str(written)},
+    )
+    try:
+        return _Campaign(plan, atom, say).run()
+    finally:
+        atom.close()
+
+
+class _Campaign:
+    def __init__(self, plan: Plan, atom: TestAtom, say: Callable[[str], None]) -> None:
+        self._plan, self._atom, self._say = plan, atom, say
+        self._misbehaviour = Misbehaviour(plan.seed, CALLBACK_TIMEOUT_SECONDS)
+        self._random = Random(f"{plan.seed}:last")
+
+    def run(self) -> Outcome:
+        plan, atom = self._plan, self._atom
+        supervisor = Supervisor(atom, plan.seed)
+        atom.wait_for_listener(atom.url)
+        for queue in (*_QUEUES, "recovery"):
+            until(lambda queue=queue: self._present(queue), f"a worker for {queue}", _UP_SECONDS)
+        atom.platform.misbehave(self._misbehaviour)
+        traffic = Traffic(atom.platform, atom.url, plan.seed, plan.flows, plan.readers)
+        ended = threading.Event()
+        telling = threading.Thread(target=self._tell, args=(traffic, supervisor, ended))
+        telling.start()
+        try:
+            faults = schedule(plan.seed, plan.duration, plan.interval, LEASE_SECONDS)
+            supervisor.begin(faults, plan.duration)
+            time.sleep(plan.duration)
+            supervisor.end()
+            traffic.stop()
+            self._misbehaviour.stop()
+            settled = self._settle(traffic)
+            idle_workers = self._last_round(traffic, supervisor)
+        finally:
+            ended.set()
+            telling.join()
+            traffic.close()
+        return self._judge(traffic, supervisor, settled, idle_workers)
+
+    def _tell(self, traffic: Traffic, supervisor: Supervisor, ended: threading.Event) -> None:
+        began = time.monotonic()
+        while not ended.wait(_PROGRESS_SECONDS):
+            self._say(
+                f"{time.monotonic() - began:5.0f} s  {len(traffic.sent)} flows sent, "
+                f"{len(traffic.in_flight())} in flight, {len(traffic.synchronous)} data requests, "
+                f"{supervisor.counts.total()} faults"
+            )
+
+    def _settle(self, traffic: Traffic) -> float | None:
+        """Until every flow is over and nothing is left to do; how long that took."""
+        began = time.monotonic()
+        end = began + self._plan.settle_seconds
+        while time.monotonic() < end:
+            if not traffic.in_flight() and self._is_idle():
+                return time.monotonic() - began
+            time.sleep(0.1)
+        return None
+
+    def _is_idle(self) -> bool:
+        with Redis.from_url(self._atom.redis.url) as client:
+            try:
+                return not any(client.zcard(f"atom:{key}") for key in _IDLE_KEYS) and not any(
+                    client.llen(queue) for queue in _QUEUES
+                )
+            except RedisError:
+                return False
+
+    def _present(self, queue: str) -> bool:
+        with Redis.from_url(self._atom.redis.url) as client:
+            return bool(list(client.scan_iter(match=f"atom:presence:{queue}:*", count=1000)))
+
+    def _last_round(self, traffic: Traffic, supervisor: Supervisor) -> list[str]:
+        """Who of the workers is up and takes nothing: executions enough for all at once."""
+        groups = supervisor.groups()
+        began = time.monotonic()
+        threads = [
+            threading.Thread(target=traffic.send, args=(Random(self._random.random()), "Slow"))
+            for _ in range(_LAST_EXECUTIONS)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._settle(traffic)
+        seen = {each.group for each in lines.read(self._lines) if each.at > began}
+        return [name for name in WORKERS if groups[name] not in seen]
+
+    @property
+    def _lines(self) -> Path:
+        return self._atom.directory / "lines"
+
+    def _judge(
+        self,
+        traffic: Traffic,
+        supervisor: Supervisor,
+        settled: float | None,
+        idle_workers: Sequence[str],
+    ) -> Outcome:
+        atom = self._atom
+        with Redis.from_url(atom.redis.url) as client:
+            evidence = Evidence(
+                flows=flow_evidence(traffic.sent),
+                executions=executions_in(client),
+                lines=list(lines.read(self._lines)),
+                keys=keys_in(client),
+                unacknowledged=unacknowledged_in(client),
+                synchronous=traffic.synchronous,
+                logs=logs_in(atom.directory),
+                lost_writes=supervisor.lost_writes,
+                idle_workers=idle_workers,
+                max_attempts=MAX_ATTEMPTS,
+            )
+        return Outcome(
+            plan=self._plan,
+            evidence=evidence,
+            violations=check(evidence),
+            faults=supervisor.counts,
+            misbehaviour=self._misbehaviour.counts,
+            remarks=supervisor.remarks,
+            deliberate_duplicates=traffic.deliberate_duplicates,
+            settled_seconds=settled,
+            orphans=len(atom.orphans()),
+            logs=atom.directory,
+        )

@@ -1,0 +1,58 @@
+"""Redis: nothing stays for ever but what is named here, and nothing is left to do."""
+
+import re
+from collections.abc import Iterator
+
+from tests.chaos.evidence import Evidence, KeyEvidence
+from tests.chaos.violations import Violation
+
+# What may stay without an expiry, and why that is no leak.
+KEPT = {
+    r"atom:(accepted|scheduled|leases|deadlines|callbacks|parked)": (
+        "indexes of what is under way; an execution leaves them when it ends"
+    ),
+    r"atom:(history|expiring)": "indexes that recovery trims when what they name expires",
+    r"atom:(paused|credentials)": "hashes of what an operator decided",
+    r"atom:counters": "a hash of fixed names",
+    r"(processes|callbacks|recovery)": (
+        "kombu's queues, lists of messages; Redis deletes an empty list"
+    ),
+    r"_kombu\.binding\.(celery\.pidbox|celeryev|reply\.celery\.pidbox)": (
+        "kombu's sets of who is bound to the exchanges of remote control and events: a name of a "
+        "few bytes for each consumer, those of killed ones too until nobody refreshes the set "
+        "for an hour"
+    ),
+    r"_kombu\.binding_deadlines": "kombu's sorted set of those sets, by when they are swept",
+    r"unacked(_index)?": (
+        "messages that a consumer took and did not acknowledge: a hash, and a sorted set by the "
+        "time; those of a killed worker are delivered again after the visibility timeout, when "
+        "the claim finds nothing to do"
+    ),
+}
+_KEPT = {re.compile(pattern): why for pattern, why in KEPT.items()}
+
+# With nothing under way they are empty, and so not there.
+_EMPTY = re.compile(
+    r"atom:(accepted|scheduled|leases|deadlines|callbacks|parked)|processes|callbacks"
+)
+_FINAL = {"completed", "faulted", "failed", "cancelled", "timed_out"}
+_RECOVER_TASK = "atom.recover"  # a tick; the next one does the same
+
+
+def check_redis(evidence: Evidence) -> Iterator[Violation]:
+    """Keys, indexes, queues, and the messages of workers that were killed."""
+    for key in evidence.keys:
+        if not key.has_expiry and not any(pattern.fullmatch(key.name) for pattern in _KEPT):
+            yield Violation("a key without an expiry", key.name, f"a {key.type}")
+        if _EMPTY.fullmatch(key.name) and key.members:
+            yield Violation("something is left to do", key.name, _members(key))
+    states = {each.id: each["state"] for each in evidence.executions}
+    for task, task_id in evidence.unacknowledged:
+        if task != _RECOVER_TASK and states.get(task_id.removesuffix(".callback")) not in _FINAL:
+            yield Violation("a message of an unfinished execution", task_id, task)
+    for each in evidence.lost_writes:
+        yield Violation("Redis lost what it had acknowledged", "the witness", each)
+
+
+def _members(key: KeyEvidence) -> str:
+    return f"{key.members} in a {key.type} that should be empty"

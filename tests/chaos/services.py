@@ -1,0 +1,183 @@
+"""The service under chaos. What each answers follows from its inputs alone, so it can be checked.
+
+Each body of a step returns the id of its run, which the journal records and the flow is told: what
+was recorded, what ran and what the flow heard can be compared.
+"""
+
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from atom import Execution, Fault, FlowService, Profile, Retry, fields
+from tests.chaos import lines
+
+chaos = FlowService("Chaos", summary="What is asked while everything breaks")
+
+FAULT_NAME = "ChaosNo"
+
+
+class DeliberateFailureError(Exception):
+    """What failing processes raise; its traceback belongs in the log."""
+
+
+class Asked(Profile):
+    value = fields.String(data_key="Value", required=True)
+    waits = fields.String(data_key="Waits", load_default="")
+    """Milliseconds, comma-separated: of each step, or of the process."""
+    failures = fields.Integer(data_key="Failures", load_default=0)
+    """How many attempts fail before one may succeed, and how often each step fails in one."""
+
+
+class Answered(Profile):
+    text = fields.String(data_key="Text")
+    runs = fields.String(data_key="Runs")
+
+
+class Note(Profile):
+    id = fields.String(data_key="ID", required=True)
+    text = fields.String(data_key="Text")
+
+
+def answer_to(action: str, value: str) -> str:
+    """What a flow hears from an action."""
+    return f"{action}:{value[::-1]}"
+
+
+def no_to(value: str) -> str:
+    """What a flow hears where the process says no."""
+    return f"There is no {value}."
+
+
+def note_text(id: str) -> str:
+    """The text of a note."""
+    return f"note {id[::-1]}"
+
+
+def waits_of(text: str) -> list[float]:
+    """Seconds, from the milliseconds in an input."""
+    return [int(each) / 1000 for each in text.split(",") if each]
+
+
+class _Witness:
+    """Writes the lines of one run of a process."""
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+        self._position = 0
+        self.runs: list[str] = []
+        self._write(lines.BEGAN, 0, "", str(uuid4()))
+
+    def step(self, name: str, body: Callable[[], object], retry: Retry | None = None) -> None:
+        """Run a step whose body is watched; the id of the run that counts is kept."""
+        self._position += 1
+        position = self._position
+
+        def watched() -> str:
+            run = str(uuid4())
+            self._write(lines.BEGAN, position, name, run)
+            body()
+            self._write(lines.FINISHED, position, name, run)
+            return run
+
+        recorded = self._execution.step(name, watched, retry=retry)
+        self._write(lines.RECORDED, position, name, recorded)
+        self.runs.append(recorded)
+
+    def result(self, action: str, value: str) -> dict[str, str]:
+        return {"text": answer_to(action, value), "runs": ",".join(self.runs)}
+
+    def _write(self, kind: str, position: int, name: str, run: str) -> None:
+        execution = self._execution
+        lines.write(kind, execution.id, execution.attempt, position, name, run)
+
+
+@chaos.message_action("Quick", request=Asked, response=Answered)
+def quick(request, execution):
+    return _Witness(execution).result("Quick", request["value"])
+
+
+@chaos.message_action("Slow", request=Asked, response=Answered)
+def slow(request, execution):
+    witness = _Witness(execution)
+    for seconds in waits_of(request["waits"]):
+        time.sleep(seconds)
+    return witness.result("Slow", request["value"])
+
+
+@chaos.message_action("Stepping", request=Asked, response=Answered)
+def stepping(request, execution):
+    witness = _Witness(execution)
+    for number, seconds in enumerate(waits_of(request["waits"]), 1):
+        witness.step(f"step {number}", lambda seconds=seconds: time.sleep(seconds))
+    return witness.result("Stepping", request["value"])
+
+
+@chaos.message_action("Faulting", request=Asked, response=Answered)
+def faulting(request, execution):
+    witness = _Witness(execution)
+    for number, seconds in enumerate(waits_of(request["waits"]), 1):
+        witness.step(f"step {number}", lambda seconds=seconds: time.sleep(seconds))
+    raise Fault(no_to(request["value"]), name=FAULT_NAME)
+
+
+@chaos.message_action("Failing", request=Asked, response=Answered)
+def failing(request, execution):
+    _Witness(execution)
+    raise DeliberateFailureError
+
+
+@chaos.message_action(
+    "Flaky", request=Asked, response=Answered, retry=Retry(attempts=4, wait_seconds=0.3)
+)
+def flaky(request, execution):
+    witness = _Witness(execution)
+    for number, seconds in enumerate(waits_of(request["waits"]), 1):
+        body = _Breaking(request["failures"], seconds)
+        witness.step(f"step {number}", body, Retry(attempts=4, wait_seconds=0.1))
+    if execution.attempt <= request["failures"]:
+        raise DeliberateFailureError
+    return witness.result("Flaky", request["value"])
+
+
+class _Breaking:
+    """The body of a step that fails a number of times."""
+
+    def __init__(self, failures: int, seconds: float) -> None:
+        self._failures, self._seconds = failures, seconds
+
+    def __call__(self) -> None:
+        time.sleep(self._seconds)
+        self._failures -= 1
+        if self._failures >= 0:
+            raise DeliberateFailureError
+
+
+@chaos.message_action("Telling", request=Asked, response=Answered)
+def telling(request, execution):
+    witness = _Witness(execution)
+    waits = waits_of(request["waits"])
+    for number, seconds in enumerate(waits):
+        execution.progress(f"{number} of {len(waits)}", number / len(waits))
+        time.sleep(seconds)
+    return witness.result("Telling", request["value"])
+
+
+@chaos.message_action("Prompt", request=Asked, response=Answered, sync_timeout=1)
+def prompt(request, execution):
+    witness = _Witness(execution)
+    for seconds in waits_of(request["waits"]):
+        time.sleep(seconds)
+    return witness.result("Prompt", request["value"])
+
+
+notes = chaos.data_action("Note", profile=Note, key="id")
+
+
+@notes.get
+def get_note(id, execution):
+    return {"id": id, "text": note_text(id)}
+
+
+@notes.save
+def save_note(note, execution):
+    return {"id": note["id"], "text": note_text(note["id"])}

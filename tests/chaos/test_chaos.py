@@ -1,0 +1,43 @@
+"""Chaos in small: the same code as `make chaos`, half a minute of faults and a fixed seed."""
+
+import pytest
+
+from tests.chaos.campaign import LEASE_SECONDS, Plan, run
+from tests.chaos.report import tell
+from tests.chaos.schedule import PAUSE, schedule
+
+KINDS = 17  # of faults, over all roles
+
+
+@pytest.mark.timeout(420)
+def test_nothing_is_lost_while_everything_breaks(tmp_path):
+    told: list[str] = []
+    outcome = run(Plan(seed=7, duration=27, flows=40), tmp_path, told.append)
+    tell(outcome, told.append)
+    report = "\n".join(told)
+    assert not outcome.violations, report
+    assert outcome.settled_seconds is not None, report
+    # It was put to the test at all.
+    assert outcome.faults.total() >= 12, report
+    accepted = [flow for flow in outcome.evidence.flows if flow.is_accepted]
+    assert len(accepted) >= 50, report
+    assert outcome.misbehaviour, report
+    assert any(int(each["attempts"]) > 1 for each in outcome.evidence.executions), report
+
+
+def test_a_schedule_is_the_same_for_the_same_seed():
+    assert schedule(7, 300, 2.8, LEASE_SECONDS) == schedule(7, 300, 2.8, LEASE_SECONDS)
+    assert schedule(7, 300, 2.8, LEASE_SECONDS) != schedule(8, 300, 2.8, LEASE_SECONDS)
+
+
+@pytest.mark.parametrize(("duration", "interval", "fewest"), [(300, 2.8, 90), (27, 27 / 22, 18)])
+def test_a_schedule_has_every_kind_and_enough_of_them(duration, interval, fewest):
+    for seed in range(20):
+        faults = schedule(seed, duration, interval, LEASE_SECONDS)
+        assert len(faults) >= fewest
+        assert len({each.described for each in faults}) == KINDS
+        assert all(
+            each.seconds > LEASE_SECONDS
+            for each in faults
+            if each.kind == PAUSE and each.target != "redis"
+        )

@@ -4,13 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint bench docs lock clean
+# Of `make chaos`: seconds of faults, and what decides which; a random one where there is none.
+DURATION ?= 60
+SEED ?=
+
+.PHONY: help demo test lint bench chaos takeover docs lock clean
 
 help:
 	@echo "make demo   a whole Atom, a real flow through it, and what happened"
 	@echo "make test   every test"
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  the benchmark table, as ratios to a plain Flask + Celery app"
+	@echo "make chaos  break everything for DURATION seconds (SEED=…); nothing may be lost"
+	@echo "make takeover  how soon what a killed worker was running runs elsewhere"
 	@echo "make docs   the generated parts of the documentation"
 	@echo "make lock   resolve constraints.txt anew"
 
@@ -39,6 +45,12 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
+
+chaos: $(STAMP)
+	@$(BIN)/python -m tests.chaos --duration $(DURATION) $(if $(SEED),--seed $(SEED))
+
+takeover: $(STAMP)
+	@$(BIN)/python -m tests.chaos.takeover
 
 docs: $(STAMP)
 	@$(BIN)/python -m docs.generate

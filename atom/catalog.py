@@ -108,10 +108,14 @@ class Catalog:
             yield from self._processes[service.name].values()
 
 
-def load_catalog(references: Iterable[str]) -> Catalog:
+def load_catalog(references: Iterable[str], *, required: bool = True) -> Catalog:
     """Import the services named in ATOM_SERVICES and those that installed packages offer.
 
     The working directory is importable.
+
+    Args:
+        references: modules, or `module:attribute`.
+        required: refuse to go on without any service.
 
     Raises:
         CatalogError: one cannot be found or fails to load; the sentence says which and why.
@@ -125,7 +129,7 @@ def load_catalog(references: Iterable[str]) -> Catalog:
     for point in entry_points(group=ENTRY_POINT_GROUP):
         services.extend(_load(point.value))
     unique = {id(service): service for service in services}
-    if not unique:
+    if required and not unique:
         raise CatalogError(
             "No service is declared: set ATOM_SERVICES to the modules that declare one, for "
             "example ATOM_SERVICES=examples.orders."

@@ -124,6 +124,14 @@ class Step:
     kind: StepKind = StepKind.RESULT
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedStep:
+    """A recorded step as people see it: what it returned stays in the journal."""
+
+    name: str
+    kind: StepKind
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """A callback in the hands of one worker."""
@@ -186,7 +194,7 @@ class Execution:
     delivered_at: datetime | None
     request: dict[str, Any] | None = field(default=None, repr=False)
     response: dict[str, Any] | None = field(default=None, repr=False)
-    steps: tuple[str, ...] = ()
+    steps: tuple[RecordedStep, ...] = ()
     callback_attempts: tuple[Attempt, ...] = ()
 
 

@@ -66,7 +66,12 @@ class Retry:
         """
         if failed + 1 >= self.attempts or not self._covers(error):
             return None
-        wait = min(self.wait_seconds * self.factor ** min(failed, 64), self.longest_wait_seconds)
+        wait = self.wait_seconds
+        for _ in range(min(failed, 64)):
+            if wait >= self.longest_wait_seconds:  # a power of a large factor would overflow
+                break
+            wait *= self.factor
+        wait = min(wait, self.longest_wait_seconds)
         return wait * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 (not a secret)
 
     def _covers(self, error: Exception) -> bool:

@@ -32,11 +32,11 @@ class _When(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         span = _SPAN.fullmatch(value.strip().removesuffix("ago").strip())
-        if span is not None:
-            return datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})
         try:
+            if span is not None:
+                return datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})
             moment = datetime.fromisoformat(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(
                 f"{value!r} is neither a time such as 2026-01-31T08:00 nor a span such as 2h."
             )

@@ -14,7 +14,7 @@ from atom.cli.output import finish_with, print_json, wide_console
 from atom.cli.running import settings_of_running
 from atom.errors import AtomError
 from atom.execution.ending import cancel as end_by_cancelling
-from atom.records import CallbackState, Ended, Execution, Restart, State
+from atom.records import CallbackState, Ended, Execution, Restart, State, StepKind
 from atom.store import RedisStore
 
 _REFUSALS: Final = {
@@ -35,11 +35,13 @@ def executions() -> None:
 @executions.command(name="list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--state", type=click.Choice([state.value for state in State]))
+@click.option("--service", default="", help="Only those of this service.")
+@click.option("--action", default="", help="Only those of this action.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def list_(limit: int, state: str | None, as_json: bool) -> None:
+def list_(limit: int, state: str | None, service: str, action: str, as_json: bool) -> None:
     """List the newest executions."""
     store = RedisStore(settings_of_running())
-    found = store.newest(limit, State(state) if state else None)
+    found = store.newest(limit, State(state) if state else None, service=service, action=action)
     if as_json:
         print_json([_document(each, full=False) for each in found])
         return
@@ -77,7 +79,8 @@ def show(execution_id: str, as_json: bool) -> None:
             facts.add_row(name.replace("_", " "), shown)
     console.print(facts)
     for position, step in enumerate(execution.steps, 1):
-        console.print(f"step {position}: {step}", highlight=False, markup=False)
+        ended = "" if step.kind is StepKind.RESULT else f" ({step.kind.value})"
+        console.print(f"step {position}: {step.name}{ended}", highlight=False, markup=False)
     for attempt in execution.callback_attempts:
         console.print(
             f"callback ({attempt.kind}) {_clock(attempt.at)}: {attempt.summary} "
@@ -104,7 +107,8 @@ def cancel(execution_ids: tuple[str, ...], as_json: bool) -> None:
     process that runs it is killed (in a prefork worker).
     """
     settings = settings_of_running()
-    catalog, store = load_catalog(settings.services), RedisStore(settings)
+    # Without the services a flow still hears the fault, only without the outputs beside it.
+    catalog, store = load_catalog(settings.services, required=False), RedisStore(settings)
     told = []
     for execution_id in execution_ids:
         ended = end_by_cancelling(catalog, store, execution_id)
@@ -114,31 +118,33 @@ def cancel(execution_ids: tuple[str, ...], as_json: bool) -> None:
 
 @executions.command()
 @click.argument("execution_ids", metavar="ID…", nargs=-1, required=True)
-@click.option("--from-start", "whence", flag_value="start", help="All of it: every step anew.")
+@click.option("--from-start", is_flag=True, help="All of it: every step anew.")
 @click.option(
     "--from-failed-step",
-    "whence",
-    flag_value="failed step",
+    is_flag=True,
     help="What was recorded before the step that failed is not run again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def retry(execution_ids: tuple[str, ...], whence: str | None, as_json: bool) -> None:
+def retry(
+    execution_ids: tuple[str, ...], from_start: bool, from_failed_step: bool, as_json: bool
+) -> None:
     """Run executions that have ended once more, with the code the workers have now.
 
-    The flow resumes with the new result where its callback was parked; where it has moved on
-    already, the result goes to the history alone.
+    The flow resumes with the new result where it still waits, for its callback was parked; where
+    it has moved on, the result goes to the history alone.
     """
-    if whence is None:
+    if from_start == from_failed_step:
         raise click.UsageError(
-            "Say from where: --from-start runs every step anew, --from-failed-step keeps what was "
-            "recorded before the one that failed."
+            "Say from where: either --from-start, which runs every step anew, or "
+            "--from-failed-step, which keeps what was recorded before the one that failed."
         )
     store = RedisStore(settings_of_running())
     told = []
     for execution_id in execution_ids:
-        before = store.get(execution_id)
-        verdict = store.restart(execution_id, from_start=whence == "start")
-        told.append((execution_id, verdict is Restart.RESTARTED, _restarted(verdict, before)))
+        envelope = store.envelope(execution_id)
+        verdict = store.restart(execution_id, from_start=from_start)
+        is_awaited = envelope is not None and bool(envelope.token)
+        told.append((execution_id, verdict is Restart.RESTARTED, _restarted(verdict, is_awaited)))
     finish_with(told, as_json=as_json)
 
 
@@ -156,17 +162,22 @@ def _cancelled(store: RedisStore, execution_id: str, ended: Ended | None) -> str
         return _REFUSALS[Restart.UNKNOWN]
     if ended is None:
         return f"it has ended already ({execution.state.value})"
-    if ended.was is State.ACCEPTED:
-        return "cancelled; it had not begun, and never will"
-    return f"cancelled; its process on {execution.worker} is told, and what it does is not recorded"
+    if ended.was is State.RUNNING:
+        return (
+            f"cancelled while it ran on {execution.worker}; its process is told, and nothing that "
+            "it does from here on is recorded"
+        )
+    if execution.attempts:
+        return "cancelled; it waited for its next attempt, which will not come"
+    return "cancelled; it had not begun, and never will"
 
 
-def _restarted(verdict: Restart, before: Execution | None) -> str:
+def _restarted(verdict: Restart, is_awaited: bool) -> str:
     if verdict is not Restart.RESTARTED:
         return _REFUSALS[verdict]
-    if before is not None and before.callback_state is CallbackState.PARKED:
+    if is_awaited:
         return "starts again; its flow hears of the result"
-    return "starts again; its flow has moved on, so the result goes to the history alone"
+    return "starts again; its flow waits no longer, so the result goes to the history alone"
 
 
 def _advice(execution: Execution) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich import box
@@ -14,7 +14,9 @@ from atom.cli.running import settings_of_running
 from atom.errors import AtomError
 from atom.store import RedisStore
 
-_EVERYTHING = "*"
+_EVERYTHING: Final = "*"
+
+_json = click.option("--json", "as_json", is_flag=True, help="As JSON: what is paused now.")
 
 
 @click.group()
@@ -49,47 +51,65 @@ def list_(as_json: bool) -> None:
 
 @listeners.command()
 @click.argument("target", required=False)
-def pause(target: str | None) -> None:
+@_json
+def pause(target: str | None, as_json: bool) -> None:
     """Refuse new requests of TARGET, a SERVICE or SERVICE.ACTION; without one, of everything.
 
     Flows get 503 with Retry-After; what was accepted goes on, and metadata is still answered.
     """
-    store, known = _open(target)
+    settings = settings_of_running()
+    store, known = RedisStore(settings), _EVERYTHING if target is None else target
+    if target is not None:
+        _check(target, load_catalog(settings.services))
     store.pause(known)
-    click.echo(f"{_named(known)} takes no new requests; what runs goes on.", err=True)
+    if as_json:
+        print_json(store.paused())
+        return
+    click.echo(f"{_named(known)} takes no new requests; what runs goes on.")
 
 
 @listeners.command()
 @click.argument("target", required=False)
-def resume(target: str | None) -> None:
-    """Take requests of TARGET again: what `pause` was told."""
-    store, known = _open(target)
-    if not store.resume(known):
-        click.echo(f"{_named(known)} was not paused.", err=True)
-    still = [each for each in store.paused() if _covers(each, known) or _covers(known, each)]
-    for each in still:
-        click.echo(f"{_named(each)} is still paused by itself.", err=True)
-    if not still:
-        click.echo(f"{_named(known)} takes requests.", err=True)
+@_json
+def resume(target: str | None, as_json: bool) -> None:
+    """Take requests of TARGET again: what `pause` was told.
 
-
-def _open(target: str | None) -> tuple[RedisStore, str]:
-    """The store, and the target as it is written there.
-
-    Raises:
-        AtomError: no service declares it.
+    An action that was paused by itself stays so when its service is resumed.
     """
     settings = settings_of_running()
-    if target is None:
-        return RedisStore(settings), _EVERYTHING
-    catalog = load_catalog(settings.services)
+    store, known = RedisStore(settings), _EVERYTHING if target is None else target
+    was_paused = store.resume(known)
+    # What is paused can be resumed even though no service declares it any more.
+    if not was_paused and target is not None:
+        _check(target, load_catalog(settings.services))
+    paused = store.paused()
+    if as_json:
+        print_json(paused)
+        return
+    if not was_paused:
+        click.echo(f"{_named(known)} was not paused.")
+    within = [each for each in paused if _covers(each, known)]
+    for each in within:
+        click.echo(f"{_named(each)} is still paused, and {_named(known)} with it.")
+    if not within:
+        click.echo(f"{_named(known)} takes requests.")
+    for each in paused:
+        if _covers(known, each):
+            click.echo(f"{_named(each)} is still paused by itself.")
+
+
+def _check(target: str, catalog: Catalog) -> None:
+    """Refuse a target that no service declares.
+
+    Raises:
+        AtomError: it names those that there are.
+    """
     actions = [process.task_name for process in catalog.processes()]
     if target not in catalog.services and target not in actions:
         raise AtomError(
             f"No service or action is called “{target}”; there are: "
             f"{', '.join([*catalog.services, *actions])}."
         )
-    return RedisStore(settings), target
 
 
 def _states(catalog: Catalog, store: RedisStore) -> Iterator[dict[str, Any]]:
@@ -111,7 +131,7 @@ def _paused_since(paused: Mapping[str, datetime], *targets: str) -> datetime | N
 
 
 def _covers(target: str, other: str) -> bool:
-    return target == _EVERYTHING or other == target or other.startswith(f"{target}.")
+    return target == _EVERYTHING or other.startswith(f"{target}.")
 
 
 def _named(target: str) -> str:

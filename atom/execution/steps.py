@@ -91,14 +91,19 @@ def outcome_of(step: Step, cause: Exception | None = None) -> Any:
 
 def _unsuccessful(name: str, error: Exception) -> Step:
     if isinstance(error, Fault | Faults):
-        faults = [(redacted(each.message), each.name, each.entry) for each in error.faults]
+        faults = [(_shown(each.message), each.name, each.entry) for each in error.faults]
         return Step(name, orjson.dumps(faults).decode(), StepKind.FAULT)
     classes = [each for each in type(error).__mro__ if issubclass(each, Exception)]
     content = {
         "kinds": [class_name(each) for each in classes],
-        "reason": redacted(str(error))[:_LONGEST_REASON],
+        "reason": _shown(str(error))[:_LONGEST_REASON],
     }
     return Step(name, orjson.dumps(content).decode(), StepKind.FAILURE)
+
+
+def _shown(text: str) -> str:
+    """The text without secrets, and without what a file name that is no UTF-8 brings along."""
+    return redacted(str(text)).encode(errors="replace").decode()
 
 
 def encode(value: Any) -> str:

@@ -15,6 +15,7 @@ from atom.records import (
     Execution,
     NewExecution,
     ParkedCallback,
+    RecordedStep,
     State,
     Step,
     StepKind,
@@ -159,7 +160,7 @@ def execution(
         delivered_at=moment(b"delivered_at"),
         request=masked(orjson.loads(request)) if request else None,
         response=masked(orjson.loads(response)) if response else None,
-        steps=tuple(decode_step(step).name for _, step in recorded),
+        steps=tuple(_seen(decode_step(step)) for _, step in recorded),
         callback_attempts=tuple(_attempt(each) for each in attempts),
     )
 
@@ -193,6 +194,10 @@ def decode_step(encoded: bytes) -> Step:
     """A recorded step."""
     name, result, *kind = orjson.loads(encoded)
     return Step(name, result, StepKind(kind[0]) if kind else StepKind.RESULT)
+
+
+def _seen(step: Step) -> RecordedStep:
+    return RecordedStep(step.name, step.kind)
 
 
 def parked(

@@ -227,8 +227,10 @@ class ExecutionStore(Protocol):
     def get(self, execution_id: str) -> Execution | None:
         """Read one execution with its documents, steps and callback tries. Not atomic."""
 
-    def newest(self, limit: int, state: State | None = None) -> Sequence[Execution]:
-        """Read the newest executions, without documents. Not atomic."""
+    def newest(
+        self, limit: int, state: State | None = None, *, service: str = "", action: str = ""
+    ) -> Sequence[Execution]:
+        """Read the newest executions (of those named), without documents. Not atomic."""
 
     def announce(self, role: str, instance: str) -> None:
         """Note that a process of this role is alive."""

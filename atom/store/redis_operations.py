@@ -24,8 +24,12 @@ class RedisOperations(RedisPart):
             row, steps, attempts = pipeline.execute()
         return codec.execution(execution_id, row, steps, attempts) if row else None
 
-    def newest(self, limit: int, state: State | None = None) -> Sequence[Execution]:
+    def newest(
+        self, limit: int, state: State | None = None, *, service: str = "", action: str = ""
+    ) -> Sequence[Execution]:
         """See ExecutionStore."""
+        asked = {b"state": state or "", b"service": service, b"action": action}
+        wanted = {name: value.encode() for name, value in asked.items() if value}
         found: list[Execution] = []
         start = 0
         while len(found) < limit:
@@ -37,7 +41,7 @@ class RedisOperations(RedisPart):
                     rows = pipeline.execute()
             for each, values in zip(ids, rows, strict=True):
                 row = dict(zip(codec.SUMMARY_FIELDS, values, strict=True))
-                if row[b"state"] and (state is None or row[b"state"].decode() == state):
+                if row[b"state"] and all(row[name] == value for name, value in wanted.items()):
                     found.append(codec.execution(each.decode(), row))
             if len(ids) < 200:
                 break

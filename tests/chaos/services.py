@@ -170,6 +170,16 @@ def prompt(request, execution):
     return witness.result("Prompt", request["value"])
 
 
+@chaos.message_action("Holding", request=Asked, response=Answered)
+def holding(request, execution):
+    """Hold the worker in the first attempt, until that no longer counts; later ones end at once."""
+    witness = _Witness(execution)
+    end = time.monotonic() + sum(waits_of(request["waits"]))
+    while execution.attempt == 1 and not execution.cancelled and time.monotonic() < end:
+        time.sleep(0.1)
+    return witness.result("Holding", request["value"])
+
+
 notes = chaos.data_action("Note", profile=Note, key="id")
 
 

@@ -140,6 +140,34 @@ def flaky(request, execution):
     return {"text": f"attempt {execution.attempt}"}
 
 
+@trial.message_action(
+    "Never", request=Seconds, response=Text, retry=Retry(attempts=3, wait_seconds=0.1)
+)
+def never(request, execution):
+    """Write a line for each try, and fail."""
+    with open(request["file"], "a") as file:
+        file.write("tried\n")
+    raise ConnectionError("canary-in-an-exception")
+
+
+@trial.message_action(
+    "Says no", request=Seconds, response=Text, retry=Retry(attempts=3, wait_seconds=0.1)
+)
+def says_no(request, execution):
+    """Write a line for each try, and say no: an answer, which no policy repeats."""
+    with open(request["file"], "a") as file:
+        file.write("tried\n")
+    raise Fault("We are closed on Sundays.", name="Closed")
+
+
+@trial.message_action(
+    "Waits long", request=Seconds, response=Text, retry=Retry(attempts=2, wait_seconds=600)
+)
+def waits_long(request, execution):
+    """Fail, and be tried again much later."""
+    raise ConnectionError("not now")
+
+
 @trial.message_action("Repairable", request=Seconds, response=Text)
 def repairable(request, execution):
     """Fail until somebody writes `repaired` into the file; each step writes its name."""

@@ -35,11 +35,22 @@ def test_the_environment_is_read(monkeypatch):
         ("ATOM_BIND", "127.0.0.1:70000"),
         ("ATOM_REDIS_URL", "localhost:6379"),
         ("ATOM_LOG_LEVEL", "LOUD"),
+        ("ATOM_CALLBACK_HOURS", "4321"),
+        ("ATOM_CALLBACK_HOSTS", "https://flow.boomi.com"),
+        ("ATOM_CALLBACK_HOSTS", "flow.boomi.com,*.flow-prod.boomi.com"),
+        ("ATOM_CALLBACK_NETWORKS", "10.20.0.1/16"),
+        ("ATOM_CALLBACK_NETWORKS", "10.20.0.0/16, private"),
     ],
 )
 def test_a_wrong_value_is_told_by_its_variable(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=variable):
+        Settings.from_env()
+
+
+def test_the_network_that_is_wrong_is_named(monkeypatch):
+    monkeypatch.setenv("ATOM_CALLBACK_NETWORKS", "10.20.0.0/16, fd00::/8, 10.0.0.0/33")
+    with pytest.raises(SettingsError, match=r"' 10.0.0.0/33' is not a network such as"):
         Settings.from_env()
 
 

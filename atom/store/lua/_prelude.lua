@@ -41,7 +41,10 @@ end
 
 -- Forgets the faults and failures that the journal ends with, so that those steps run again.
 local function drop_failed_steps()
-  local position = redis.call('HLEN', STEPS)
+  local position = 0 -- the last; one before it may be missing, where it was too large
+  for _, each in ipairs(redis.call('HKEYS', STEPS)) do
+    position = math.max(position, tonumber(each))
+  end
   while position > 0 do
     local step = redis.call('HGET', STEPS, position)
     if not step or not cjson.decode(step)[3] then

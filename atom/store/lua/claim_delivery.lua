@@ -13,17 +13,14 @@ end
 if tonumber(due_at) > now then
   return false
 end
+local circuit, looks = ARGV[4] .. (host or ''), false
 if host then
-  local circuit = ARGV[4] .. host
   local failures, open_until = unpack(redis.call('HMGET', circuit, 'failures', 'open_until'))
   if open_until and tonumber(open_until) > now then
     make_callback_due(id, open_until + ARGV[6])
     return false
   end
-  if failures and tonumber(failures) >= tonumber(ARGV[5]) then
-    -- This one looks whether the host is well again; the others wait for what it finds.
-    redis.call('HSET', circuit, 'open_until', now + ARGV[2])
-  end
+  looks = failures and tonumber(failures) >= tonumber(ARGV[5])
 end
 if flow_state ~= '' then
   local lock = ARGV[3] .. tenant .. ':' .. flow_state
@@ -32,6 +29,10 @@ if flow_state ~= '' then
     redis.call('PEXPIRE', lock .. ':waiting', ARGV[2])
     return false
   end
+end
+if looks then
+  -- This one looks whether the host is well again; the others wait for what it finds.
+  redis.call('HSET', circuit, 'open_until', now + ARGV[2])
 end
 if not FINAL[state] then
   redis.call('HSET', EXECUTION, 'progress_sent_at', now)

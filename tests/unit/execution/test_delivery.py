@@ -1,5 +1,6 @@
 """Delivering callbacks: what is recorded of each try, and what is not lost where a try breaks."""
 
+import io
 import logging
 import socket
 from dataclasses import replace
@@ -88,15 +89,17 @@ def due_now(settings):
 
 
 @pytest.fixture
-def printed(capsys):
+def printed():
     """What the log of a role says."""
-    root = logging.getLogger()
+    root, ours = logging.getLogger(), logging.getLogger("atom")
     others, level = root.handlers[:], root.level
     configure_logging("INFO")
     (handler,) = root.handlers
-    root.handlers[:] = [*others, handler]
-    yield lambda: capsys.readouterr().err
-    root.removeHandler(handler)
+    root.handlers[:] = others
+    handler.setStream(io.StringIO())
+    ours.addHandler(handler)
+    yield lambda: handler.stream.getvalue()
+    ours.removeHandler(handler)
     root.setLevel(level)
 
 

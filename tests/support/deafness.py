@@ -1,0 +1,21 @@
+"""Makes a worker deaf once a file is there, to see that it notices: loaded as a service."""
+
+import os
+import sys
+from pathlib import Path
+
+from atom import FlowService
+from atom.broker import Channel
+
+deafness = FlowService("Deafness", summary="Nothing to call")
+hearing = sys.modules.get("workers.hearing")
+
+if hearing is not None:
+    hearing.LOOK_SECONDS, hearing.DEAF_LOOKS = 0.5, 10
+    ask = Channel._brpop_start
+
+    def ask_unless_deaf(self, timeout=None):
+        if not Path(os.environ["TESTS_DEAF_FILE"]).exists():
+            ask(self, timeout)
+
+    Channel._brpop_start = ask_unless_deaf

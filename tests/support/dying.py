@@ -1,0 +1,138 @@
+"""The parts of an Atom in one process, and a process that kills itself at one of its writes.
+
+`python -m tests.support.dying PATH ARGUMENT AT WHEN` walks one path, prints each write as it
+comes, and ends itself with SIGKILL right `before` or `after` the write number AT (-1: never).
+"""
+
+import os
+import signal
+import sys
+
+from werkzeug.serving import make_server
+
+from atom.catalog import load_catalog
+from atom.execution.delivery import Deliverer
+from atom.execution.ending import cancel
+from atom.execution.keeper import LeaseKeeper
+from atom.execution.recovery import Recovery
+from atom.execution.runner import Limits, Runner
+from atom.flow.addresses import CallbackPolicy
+from atom.flow.transport import Transport
+from atom.listener import Authenticator, create_app
+from atom.publisher import Publisher
+from atom.settings import Settings
+from atom.store import RedisStore
+from atom.store.files import file_store
+
+WRITES = {
+    *("accept", "answer", "confirm_answer", "wait_finished", "wait_result", "give_up"),
+    *("claim", "record_step", "progress", "finish", "hand_back", "release"),
+    *("claim_delivery", "record_delivery", "time_out", "cancel", "restart", "replay"),
+    *("take_scheduled", "take_unstarted", "take_lost", "take_due_callbacks", "take_overdue"),
+    *("trim", "count", "publish", "publish_callback", "post_json"),
+}
+
+
+class Point:
+    """Where the process dies, and what it wrote until then."""
+
+    def __init__(self, at, when):
+        self.at, self.when = at, when
+        self.count = 0
+
+    def pass_by(self, name, write):
+        number, self.count = self.count, self.count + 1
+        sys.stdout.write(f"{name}\n")
+        sys.stdout.flush()
+        if (number, "before") == (self.at, self.when):
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = write()
+        if (number, "after") == (self.at, self.when):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+
+class Faulty:
+    """A part whose writes lead past the point."""
+
+    def __init__(self, part, point):
+        self._part, self._point = part, point
+
+    def __getattr__(self, name):
+        found = getattr(self._part, name)
+        if name not in WRITES:
+            return found
+        return lambda *given, **named: self._point.pass_by(name, lambda: found(*given, **named))
+
+
+class Parts:
+    """Everything that acts in an Atom, over the settings."""
+
+    def __init__(self, settings, wrap=lambda part: part):
+        self.settings = settings
+        self.catalog = load_catalog(["tests.support.witness"])
+        self.store = wrap(RedisStore(settings))
+        self.publisher = wrap(Publisher(settings.broker))
+        self.transport = wrap(
+            Transport(read_timeout=5, policy=CallbackPolicy.from_settings(settings))
+        )
+        files = file_store(settings)
+        self.keeper = LeaseKeeper(
+            lambda: wrap(RedisStore(settings)),
+            settings.lease_seconds,
+            settings.cancel_grace_seconds,
+        )
+        self.runner = Runner(
+            self.catalog,
+            self.store,
+            self.publisher,
+            files,
+            keeper=self.keeper,
+            limits=Limits(
+                lease_seconds=settings.lease_seconds, max_attempts=3, max_step_bytes=10_000
+            ),
+            worker=f"test:{os.getpid()}",
+            make_flow_client=lambda tenant: None,
+        )
+        self.deliverer = Deliverer(self.store, self.publisher, self.transport, 3600)
+        self.recovery = Recovery(self.catalog, self.store, self.publisher, files)
+        self.app = create_app(
+            settings,
+            self.catalog,
+            self.store,
+            self.publisher,
+            files,
+            Authenticator(list, is_open=True, has_certificates=False),
+        )
+
+    def listen(self, port):
+        return make_server("127.0.0.1", port, self.app)
+
+
+def main(path, argument, at, when):
+    point = Point(int(at), when)
+    parts = Parts(Settings.from_env(), lambda part: Faulty(part, point))
+    match path:
+        case "listen":
+            parts.listen(int(argument)).serve_forever()
+        case "run":
+            parts.keeper.start()
+            parts.runner.run(argument, "1")
+        case "give back":
+            parts.keeper.start()
+            with parts.keeper.keep(parts.store.claim(argument, "test", "1")):
+                parts.keeper.hand_back()
+        case "deliver":
+            parts.deliverer.deliver(argument)
+        case "tick":
+            parts.recovery.tick()
+        case "cancel":
+            cancel(parts.catalog, parts.store, argument)
+        case "restart":
+            parts.store.restart(argument, from_start=False)
+        case "replay":
+            parts.store.replay(argument)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

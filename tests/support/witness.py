@@ -1,0 +1,70 @@
+"""The service of the fault-point tests: each body of a step leaves a line in a file."""
+
+from atom import Fault, FlowService, Profile, Retry, fields
+
+witness = FlowService("Witness", summary="Says what ran", version="1")
+
+
+class Asked(Profile):
+    file = fields.String(data_key="File", required=True)
+
+
+class Told(Profile):
+    text = fields.String(data_key="Text")
+
+
+def _line(file, line):
+    with open(file, "a") as lines:
+        lines.write(f"{line}\n")
+
+
+@witness.message_action("Work", request=Asked, response=Told)
+def work(request, execution):
+    execution.step("one", _line, request["file"], "one")
+    execution.progress("half way")
+    execution.step("two", _line, request["file"], "two")
+    return {"text": "done"}
+
+
+@witness.message_action("Says no", request=Asked, response=Told)
+def says_no(request, execution):
+    execution.step("one", _line, request["file"], "one")
+
+    def no():
+        _line(request["file"], "no")
+        raise Fault("Not today.", name="No")
+
+    execution.step("no", no)
+
+
+@witness.message_action("Again", request=Asked, response=Told, retry=Retry(wait_seconds=0.01))
+def again(request, execution):
+    execution.step("one", _line, request["file"], "one")
+
+    def check():
+        with open(request["file"]) as lines:
+            has_failed = "failed" in lines.read()
+        if not has_failed:
+            _line(request["file"], "failed")
+            raise ConnectionError("the first time")
+
+    execution.step("check", check)
+    return {"text": "done"}
+
+
+@witness.message_action("In time", request=Asked, response=Told, sync_timeout=30)
+def in_time(request, execution):
+    execution.step("one", _line, request["file"], "one")
+    return {"text": "done"}
+
+
+class Thing(Profile):
+    id = fields.String(data_key="ID")
+
+
+thing = witness.data_action("Thing", profile=Thing, key="id")
+
+
+@thing.get
+def get_thing(id, execution):
+    return {"id": id}

@@ -1,0 +1,166 @@
+"""A healthy Atom in one process, its flow platform, and processes beside it that die."""
+
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import orjson
+import pytest
+import redis
+from werkzeug.serving import make_server
+
+from atom.records import CallbackState
+from atom.sandbox import SandboxServer
+from atom.settings import Settings
+from tests.support.dying import Parts
+from tests.support.roles import ROOT
+from tests.support.waiting import until
+
+# What each action of the witness says, and which of its bodies ran.
+OUTPUT = {"Work": "done", "Again": "done", "In time": "done", "Says no": None}
+LINES = {"Work": ["one", "two"], "Says no": ["one", "no"], "In time": ["one"]}
+LINES["Again"] = ["one", "failed"]
+
+
+class World:
+    """A healthy Atom in this process, the flow platform, and what dies beside them."""
+
+    def __init__(self, redis_url, directory):
+        self.directory = directory
+        self.file = directory / "lines"
+        self.sandbox = SandboxServer()
+        self.platform = self.sandbox.platform
+        self.settings = replace(
+            Settings(),
+            redis_url=redis_url,
+            callback_hosts=(self.sandbox.url.removeprefix("http://"),),
+            progress_seconds=0.01,
+        )
+        self.raw = redis.Redis.from_url(redis_url)
+        self.raw.flushall()
+        self.parts = Parts(self.settings)
+        self.parts.keeper.start()
+        self.store = self.parts.store
+        self.children = []
+        self._server = make_server("127.0.0.1", 0, self.parts.app, threaded=True)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def close(self):
+        for child in self.children:
+            child.kill()
+            child.wait()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self.parts.keeper.hand_back()
+        self.store.close()
+        self.raw.close()
+        self.sandbox.close()
+
+    # --- what dies
+
+    def start(self, path, argument, at=-1, when="never"):
+        environment = {
+            **{name: value for name, value in os.environ.items() if name[:5] != "ATOM_"},
+            "ATOM_REDIS_URL": self.settings.redis_url,
+            "ATOM_CALLBACK_HOSTS": ",".join(self.settings.callback_hosts),
+            "ATOM_PROGRESS_SECONDS": "0.01",
+        }
+        with (self.directory / "writes").open("wb") as output:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.dying", path, argument, str(at), when],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+            )
+        self.children.append(child)
+        return child
+
+    def walk(self, path, argument, at=-1, when="never"):
+        """Walk a path in a process of its own, which dies at the point where there is one."""
+        code = self.start(path, argument, at, when).wait(60)
+        assert code == (0 if at < 0 else -9)
+        return self.writes()
+
+    def writes(self):
+        return (self.directory / "writes").read_text().split()
+
+    # --- what lives
+
+    def flow(self, action):
+        flow = self.platform.prepare(f"{self.url}/fs/Witness", [(action, {"File": str(self.file)})])
+        (call,) = flow.calls.values()
+        return flow, call
+
+    def accepted(self, action):
+        """A flow that waits, and its execution, whose message is lost."""
+        flow, call = self.flow(action)
+        assert self.platform.ask(flow, call)
+        until(lambda: self.raw.delete("processes"), "the message")
+        (found,) = self.store.newest(10)
+        return flow, found.id
+
+    def finished(self, action):
+        """… which has finished, and whose callback is due."""
+        flow, execution_id = self.accepted(action)
+        self.parts.runner.run(execution_id, "1")
+        self.raw.delete("callbacks")
+        return flow, execution_id
+
+    def pass_time(self):
+        """Let leases, holds, delays and put-offs be over."""
+        for each in self.store.newest(10):
+            key = f"atom:execution:{each.id}"
+            for name in ("lease_until", "callback_due_at", "not_before"):
+                if self.raw.hexists(key, name):
+                    self.raw.hset(key, name, 1)
+        for index in ("accepted", "scheduled", "leases", "callbacks"):
+            for each in self.raw.zrange(f"atom:{index}", 0, -1):
+                self.raw.zadd(f"atom:{index}", {each: 1})
+
+    def drain(self):
+        """Do what the messages in the broker say."""
+        for queue in ("processes", "callbacks"):
+            while message := self.raw.rpop(queue):
+                task_id = orjson.loads(message)["headers"]["id"]
+                if queue == "callbacks":
+                    self.parts.deliverer.deliver(task_id.removesuffix(".callback"))
+                else:
+                    self.parts.runner.run(task_id, "1")
+
+    def settle(self, is_over):
+        """Let recovery and workers go on until there is nothing left to do."""
+        for _ in range(20):
+            self.drain()
+            if is_over():
+                return
+            self.pass_time()
+            self.parts.recovery.tick()
+        pytest.fail(f"never over: {self.store.newest(10)}")
+
+    def check(self, flow, action, repeated=""):
+        """The flow moves once, with the right outputs; recorded steps ran once."""
+        (found,) = self.store.newest(10)
+        delivered = CallbackState.DELIVERED
+        self.settle(lambda: self.store.get(found.id).callback_state is delivered)
+        (event,) = flow.events_of("resumed")
+        assert [call.moves for call in flow.calls.values()] == [1]
+        (output,) = event.details["outputs"]
+        assert output["contentValue"] == OUTPUT[action]
+        assert event.details["rootFaults"] == ({} if OUTPUT[action] else {"No": "Not today."})
+        self.check_lines(action, repeated)
+        self.check_keys()
+
+    def check_lines(self, action, repeated):
+        expected = sorted([*LINES[action], *([repeated] if repeated else [])])
+        assert sorted(self.file.read_text().split()) == expected
+
+    def check_keys(self):
+        """Nothing stays without an expiry but the indexes and the broker's own."""
+        staying = {key.decode() for key in self.raw.scan_iter() if self.raw.ttl(key) == -1}
+        assert staying <= {"atom:history", "atom:expiring", "atom:counters"}

@@ -15,6 +15,16 @@ RECOVERY_TICK_SECONDS: Final = 1.0
 # harmless (the claim refuses it) and nobody waits for it: recovery is quicker.
 _VISIBILITY_SECONDS: Final = 86_400
 
+_REDIS: Final = {
+    "visibility_timeout": _VISIBILITY_SECONDS,
+    # Without these a worker stays deaf for good after a silent network cut: a reply that is overdue
+    # by the health check's interval ends the connection, and a new one is made.
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+
 _DIRECT: Final = Exchange("")  # the default exchange: straight to the queue, no binding to look up
 
 
@@ -61,13 +71,5 @@ def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[st
     }
     if is_redis(settings.broker):
         options["broker_transport"] = TRANSPORT
-        options["broker_transport_options"] = {
-            "visibility_timeout": _VISIBILITY_SECONDS,
-            # Without these a worker stays deaf for good after a silent network cut: a reply that
-            # is overdue by the health check's interval ends the connection, and a new one is made.
-            "socket_timeout": 10,
-            "socket_connect_timeout": 5,
-            "socket_keepalive": True,
-            "health_check_interval": 10,
-        }
+        options["broker_transport_options"] = _REDIS
     return options

@@ -8,7 +8,7 @@ Layout: the message protocol version 2 of Celery's documentation.
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final
 
 from kombu import Connection
@@ -37,6 +37,7 @@ class Publisher:
     def __init__(self, broker_url: str) -> None:
         self._url = broker_url
         self._pid = 0
+        self._connection: Any = None
         self._pool: Any = None
 
     def publish(self, task_name: str, execution_id: str, queue: str) -> None:
@@ -57,12 +58,13 @@ class Publisher:
         Raises:
             PublishFailed: the broker does not say within seconds.
         """
-        with self._guard(), self._acquired() as producer:
-            connection = producer.connection
-            # A channel of its own: RabbitMQ closes the one that asks for a queue nobody made yet.
+        self._producers()
+        # A connection of its own: one of the pool may be in any state, and RabbitMQ closes the
+        # channel that asks for a queue nobody made yet.
+        with self._guard(), self._connection.clone() as connection:
             try:
-                with closing(connection.channel()) as channel:
-                    return int(channel.queue_declare(queue, passive=True).message_count)
+                channel = connection.default_channel
+                return int(channel.queue_declare(queue, passive=True).message_count)
             except connection.channel_errors:
                 return 0
             except connection.connection_errors as error:
@@ -86,7 +88,10 @@ class Publisher:
             "origin": f"{os.getpid()}@{socket.gethostname()}",
             "ignore_result": True,
         }
-        with self._guard(), self._acquired() as producer:
+        with (
+            self._guard(),
+            self._producers().acquire(block=True, timeout=_ACQUIRE_SECONDS) as producer,
+        ):
             # The default exchange goes straight to the queue of that name.
             producer.publish(
                 _BODY,
@@ -98,9 +103,6 @@ class Publisher:
                 retry=True,
                 retry_policy=_RETRY,
             )
-
-    def _acquired(self) -> Any:
-        return self._producers().acquire(block=True, timeout=_ACQUIRE_SECONDS)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -119,7 +121,7 @@ class Publisher:
                 options |= {"transport": TRANSPORT, "transport_options": dict(_BOUNDED)}
             elif self._url.startswith("amqp"):
                 options |= {"transport_options": {"confirm_publish": True}}
-            connection = Connection(self._url, **options)
-            self._pool = producers[connection]
+            self._connection = Connection(self._url, **options)
+            self._pool = producers[self._connection]
             self._pid = os.getpid()
         return self._pool

@@ -27,7 +27,7 @@ def time_out(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ende
     message = f"{envelope.action} took too long; look for execution {execution_id}."
     response = _refusal(catalog, envelope, Fault(message, TIMED_OUT), _TIMED_OUT_STATUS)
     ended = store.time_out(execution_id, sealed(response), message)
-    _tell(ended, envelope, execution_id, "timed out")
+    _tell(ended, envelope, execution_id, logging.WARNING, "timed out")
     return ended
 
 
@@ -39,7 +39,7 @@ def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ended 
     message = f"{envelope.action} was cancelled by the operator."
     response = _refusal(catalog, envelope, Fault(message, CANCELLED), _CANCELLED_STATUS)
     ended = store.cancel(execution_id, sealed(response), message)
-    _tell(ended, envelope, execution_id, "cancelled")
+    _tell(ended, envelope, execution_id, logging.INFO, "cancelled")
     return ended
 
 
@@ -51,9 +51,10 @@ def _refusal(catalog: Catalog, envelope: Envelope, no: Fault, status: int) -> di
     return process.refusal(envelope.token, envelope.tenant_id, (no,), request=None, status=status)
 
 
-def _tell(ended: Ended | None, envelope: Envelope, execution_id: str, how: str) -> None:
+def _tell(ended: Ended | None, envelope: Envelope, execution_id: str, level: int, how: str) -> None:
     if ended is not None:
-        _log.warning(
+        _log.log(
+            level,
             "%s.%s %s (it was %s)",
             envelope.service,
             envelope.action,

@@ -67,9 +67,10 @@ class Recovery:
         return counts
 
     def publish_callbacks(self) -> int:
-        """Callbacks whose due time has come."""
-        room = self._room(CALLBACKS, {})
-        due = self._store.take_due_callbacks(room) if room else ()
+        """Callbacks whose due time has come; where many wait already, later."""
+        due = self._store.take_due_callbacks(_AT_ONCE)
+        if due:
+            due = due[: self._room(CALLBACKS, {})]
         wake_callbacks(self._publisher, due)
         return len(due)
 

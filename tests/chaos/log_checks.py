@@ -20,6 +20,8 @@ _DELIBERATE = re.compile(
 _CONNECTION_LOSS = re.compile(
     r"(redis\.exceptions\.)?(ConnectionError|TimeoutError|BusyLoadingError)"
     r"|(kombu\.exceptions\.)?OperationalError"
+    # … in kombu's words, where the channel has noticed already …
+    r"|amqp\.exceptions\.RecoverableConnectionError"
     r"|ConnectionResetError|ConnectionRefusedError|BrokenPipeError|TimeoutError"
     # … and what beat makes of one when it cannot send a tick.
     r"|celery\.beat\.SchedulingError"

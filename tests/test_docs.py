@@ -13,6 +13,7 @@ from docs.generate import SETTINGS, settings_page
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+RELIABILITY = (ROOT / "docs/reliability.md").read_text()
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 CODE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
@@ -39,7 +40,7 @@ def test_the_services_of_the_readme_work_and_the_first_is_twenty_lines(tmp_path)
         )
 
 
-@pytest.mark.parametrize("promise", re.findall(r"`(tests/[^`]+::[^`]+)`", README))
+@pytest.mark.parametrize("promise", re.findall(r"`(tests/[^`]+::[^`]+)`", README + RELIABILITY))
 def test_each_promise_names_a_test_that_is_there(promise):
     path, _, name = promise.partition("::")
     assert f"def {name}(" in (ROOT / path).read_text()
@@ -60,7 +61,11 @@ def test_every_make_target_of_the_readme_is_there(target):
     assert f"\n{target}:" in (ROOT / "Makefile").read_text()
 
 
-@pytest.mark.parametrize("text", [README, ARCHITECTURE], ids=["README", "architecture"])
+@pytest.mark.parametrize(
+    "text",
+    [README, ARCHITECTURE, RELIABILITY],
+    ids=["README", "architecture", "reliability"],
+)
 def test_every_file_that_is_named_is_there(text):
     named = set(re.findall(r"`((?:atom|workers|tests|docs|examples)/[\w/.]+)[`:]", text))
     named |= set(re.findall(r"\]\(([^)#:]+)\)", text))

@@ -40,7 +40,7 @@ class Ending:
         self.has_begun = False
         """Whether the end has been asked for."""
         self._exit_code = EX_OK
-        self._under_way, self._left = 0, 0
+        self._under_way = 0
         self._conclusion = threading.Lock()
         self._has_concluded = False
 
@@ -71,10 +71,12 @@ class Ending:
             if self._has_concluded:
                 return
             self._has_concluded = True
+            # A delivery is not handed back: its hold runs out, and it is sent again.
+            cut = max(0, len(state.reserved_requests) - len(self._keeper.held))
             handed = self._keeper.hand_back()
             _log.info(
                 "The worker ends: %d of %d under way finished, %d executions handed back",
-                max(0, self._under_way - self._left),
+                max(0, self._under_way - cut - handed),
                 self._under_way,
                 handed,
             )
@@ -99,7 +101,6 @@ class Ending:
                 self._seconds,
             )
         self._wait_for_what_runs()
-        self._left = self._count_under_way()
         conclusion = threading.Thread(target=self.conclude, name="conclusion", daemon=True)
         conclusion.start()
         conclusion.join(_HAND_BACK_SECONDS)

@@ -10,7 +10,7 @@ from atom.records import CallbackState, State
 from atom.sandbox import Connector, SandboxError
 from tests.support.executions import an_attempt
 from tests.support.waiting import until
-from tests.support.world import LINES, World
+from tests.support.world import LINES, Nursery, World
 
 LOOKS = ["take_lost", "take_scheduled", "take_unstarted", "trim", "count"]
 
@@ -42,6 +42,7 @@ ACCEPTS = {
     "In time": ["accept", "publish", "wait_finished", "answer", "confirm_answer"],
 }
 DATA = ["accept", "publish", "wait_result"]
+DATA_WITHOUT_WORKERS = [*DATA, "give_up"]
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -55,9 +56,16 @@ def points(paths):
     ]
 
 
+@pytest.fixture(scope="module")
+def nursery():
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
 @pytest.fixture
-def world(embedded_redis, tmp_path):
-    world = World(embedded_redis.url, tmp_path)
+def world(embedded_redis, tmp_path, nursery):
+    world = World(embedded_redis.url, tmp_path, nursery)
     yield world
     world.close()
 
@@ -91,6 +99,39 @@ def test_a_worker_dies_handing_back(world, path, at, when):
     flow, execution_id = world.accepted("Work")
     world.walk(path, execution_id, at, when)
     world.check(flow, "Work")
+
+
+TAKE_OVER = ["claim", "progress", "publish_callback", "record_step", "finish", "publish_callback"]
+
+
+def lost_after_one_step(world):
+    """An execution whose worker died when its first step was recorded."""
+    flow, execution_id = world.accepted("Work")
+    world.walk("run", execution_id, 1, "after")
+    world.pass_time()
+    return flow, execution_id
+
+
+def test_these_are_the_writes_of_a_take_over(world):
+    _, execution_id = lost_after_one_step(world)
+    assert world.walk("run", execution_id) == TAKE_OVER
+
+
+@pytest.mark.parametrize(("path", "at", "when"), points({"run": TAKE_OVER}))
+def test_the_worker_that_took_over_dies(world, path, at, when):
+    flow, execution_id = lost_after_one_step(world)
+    world.walk(path, execution_id, at, when)
+    world.check(flow, "Work", "two" if (at, when) == (3, "before") else "")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_worker_dies_letting_go_of_what_its_dead_child_ran(world, when):
+    flow, execution_id = world.accepted("Work")
+    assert world.walk("let go", execution_id) == ["release"]
+    world.pass_time()
+    assert world.walk("let go", execution_id, 0, when) == ["release"]
+    world.check(flow, "Work")
+    assert world.store.get(execution_id).losses == 2
 
 
 # --- delivering
@@ -192,6 +233,27 @@ def test_a_listener_dies_over_a_data_request(world, path, at, when):
     states = [each.state for each in world.store.newest(10)]
     assert states in ([], [State.COMPLETED])
     assert (states == []) == (DATA[at] == "accept" and when == "before")
+
+
+@pytest.mark.parametrize(("path", "at", "when"), points({"data": DATA_WITHOUT_WORKERS}))
+def test_a_listener_dies_giving_up(world, path, at, when):
+    """No worker is there in time: what its caller does not wait for any more is not begun."""
+    port = free_port()
+    listener = world.start("listen", str(port), at, when, ATOM_SYNC_SECONDS="0.2")
+    until(lambda: answers(port), "the listener", 30)
+    dying = Connector(world.platform, f"http://127.0.0.1:{port}/fs/Witness")
+    with pytest.raises(SandboxError):
+        dying.get("Thing", "t1")
+    dying.close()
+    assert listener.wait(30) == -9
+    assert world.writes() == DATA_WITHOUT_WORKERS[: at + 1]
+    # As if the time that the caller would have waited were over.
+    for each in world.store.newest(10):
+        world.raw.hset(f"atom:execution:{each.id}", "answer_until", 1)
+    world.settle(lambda: all(each.state.is_final for each in world.store.newest(10)))
+    states = [each.state for each in world.store.newest(10)]
+    assert states == ([] if (at, when) == (0, "before") else [State.CANCELLED])
+    world.check_keys()
 
 
 # --- recovering

@@ -1,16 +1,18 @@
 """What an operator does: cancel, retry, replay, pause; over a whole Atom, by the commands."""
 
 import json
-import os
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
 
 import orjson
 import pytest
 
 from atom.records import CallbackState, State
 from atom.sandbox import Answer, Connector, FlowStatus, SandboxError
-from tests.support.roles import ROOT, TestAtom
+from tests.support import operating
+from tests.support.operating import resumed
+from tests.support.roles import TestAtom
 from tests.support.waiting import until
 
 
@@ -27,23 +29,8 @@ def atom(tmp_path_factory):
 
 @pytest.fixture
 def command(atom):
-    """`atom …` as a person calls it; fails the test where the exit code is another."""
-
-    def run(*arguments, code=0):
-        result = subprocess.run(
-            [sys.executable, "-m", "atom", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **atom.environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        said = result.stdout + result.stderr
-        assert result.returncode == code, said
-        assert "Traceback" not in said
-        return said
-
-    return run
+    """`atom …`; fails the test where the exit code is another than the one given."""
+    return partial(operating.command, atom)
 
 
 @pytest.fixture
@@ -61,15 +48,6 @@ def start_worker(atom):
         until(lambda: atom.store.present("processes"), "a worker", 60)
 
 
-def resumed(flow):
-    status = flow.wait_over(60)
-    assert status.is_over, flow.events
-    (event,) = flow.events_of("resumed")
-    assert [call.moves for call in flow.calls.values()] == [1]
-    outputs = {each["developerName"]: each["contentValue"] for each in event.details["outputs"]}
-    return outputs, event.details["rootFaults"]
-
-
 def parked(atom, action, inputs):
     """A flow whose callback is refused, so that it waits for a person."""
     flow = atom.platform.prepare(f"{atom.url}/fs/Trial", [(action, inputs)])
@@ -83,12 +61,16 @@ def parked(atom, action, inputs):
 
 
 def test_what_has_not_begun_is_cancelled_and_never_does(atom, command, no_worker):
-    flow = atom.run("Echo", {"Text": "x"})
-    found = atom.execution_of(flow)
+    flow, other = (atom.run("Echo", {"Text": "x"}) for _ in range(2))
+    found, unknown = atom.execution_of(flow), atom.execution_of(other)
+    assert "has not ended" in command("executions", "retry", found.id, "--from-start", code=1)
     assert "had not begun" in command("executions", "cancel", found.id)
     outputs, faults = resumed(flow)
     assert faults == {"Cancelled": "Echo was cancelled by the operator."}
     assert outputs["Text"] is None
+    # Where the operator's machine has no services, the flow hears the same without outputs.
+    command("executions", "cancel", unknown.id, ATOM_SERVICES="")
+    assert resumed(other) == ({}, faults)
     start_worker(atom)
     resumed(atom.run("Echo", {"Text": "after it"}))
     found = atom.execution_of(flow)
@@ -99,8 +81,9 @@ def test_a_process_that_runs_is_told_and_its_late_result_is_dropped(atom, comman
     file = tmp_path / "told"
     flow = atom.run("Until cancelled", {"File": str(file)})
     until(lambda: atom.execution_of(flow).state is State.RUNNING, "the process to run")
-    said = command("executions", "cancel", atom.execution_of(flow).id)
-    assert "is told" in said
+    found = atom.execution_of(flow)
+    said = command("executions", "cancel", found.id)
+    assert said.startswith(f"{found.id}: cancelled while it ran on {found.worker}; its process is ")
     assert list(resumed(flow)[1]) == ["Cancelled"]
     until(file.exists, "the process to be told")
     lost = f"Execution {atom.execution_of(flow).id} is no longer held by this worker"
@@ -108,6 +91,24 @@ def test_a_process_that_runs_is_told_and_its_late_result_is_dropped(atom, comman
     assert atom.execution_of(flow).state is State.CANCELLED
     again = command("executions", "cancel", atom.execution_of(flow).id, code=1)
     assert "has ended already (cancelled)" in again
+
+
+def test_a_cancelled_data_action_is_answered_with_409(atom, command):
+    shop = Connector(atom.platform, f"{atom.url}/fs/Shop")
+    with ThreadPoolExecutor(1) as caller:
+        answer = caller.submit(shop.get, "Item", "until cancelled")
+        (found,) = until(
+            lambda: atom.store.newest(5, State.RUNNING, action="Item.get"), "the process to run"
+        )
+        command("executions", "cancel", found.id)
+        with pytest.raises(SandboxError, match=r"Item.get was cancelled by the operator") as no:
+            answer.result(30)
+    shop.close()
+    assert no.value.status == 409
+    assert atom.store.get(found.id).state is State.CANCELLED
+    said = command("executions", "retry", found.id, "--from-start")
+    assert "to the history alone" in said
+    command("executions", "cancel", found.id)
 
 
 def test_an_unknown_execution_cannot_be_cancelled(command):
@@ -123,13 +124,30 @@ def test_from_the_failed_step_what_was_recorded_does_not_run_again(atom, command
     assert failed.state is State.FAILED
     assert "StepFailed" not in failed.error
     assert failed.error == "Step “check” failed: RuntimeError."
-    assert f"atom executions retry {failed.id}" in command("executions", "show", failed.id)
+    shown = command("executions", "show", failed.id)
+    assert "step 1: reserve\n" in shown
+    assert "step 2: check (failure)\n" in shown
+    assert "200 NOT_ALLOWED in" in shown
+    assert f"atom callbacks replay {failed.id}\n" in shown
+    assert f"atom executions retry {failed.id} --from-failed-step\n" in shown
     file.write_text(file.read_text() + "repaired\n")
     said = command("executions", "retry", failed.id, "--from-failed-step")
     assert "its flow hears of the result" in said
     outputs, faults = resumed(flow)
     assert (outputs["Text"], faults) == ("repaired", {})
     assert file.read_text() == "reserve\nrepaired\n"
+
+
+def test_executions_are_listed_by_service_and_action(atom, command):
+    flows = [atom.run(action, {"Text": "x"}) for action in ("Echo", "No", "Echo")]
+    ids = [atom.execution_of(flow).id for flow in flows]
+    found = json.loads(command("executions", "list", "--action", "Echo", "--limit", "2", "--json"))
+    assert [each["id"] for each in found] == [ids[2], ids[0]]
+    assert ids[1] in command("executions", "list", "--service", "Trial", "--action", "No")
+    said = command("executions", "list", "--service", "Shop", "--action", "No")
+    assert "No executions" in said
+    for flow in flows:
+        resumed(flow)
 
 
 def test_from_the_start_every_step_runs_again(atom, command, tmp_path):
@@ -171,33 +189,34 @@ def test_a_request_whose_secrets_are_forgotten_cannot_be_run_again(atom, command
     assert "its request had secrets" in said
 
 
+def test_a_flow_that_took_the_callback_and_still_waits_hears_of_the_next_result(atom, command):
+    flow = atom.platform.prepare(f"{atom.url}/fs/Trial", [("Echo", {"Text": "x"})])
+    atom.platform.script(Answer("WAIT"))
+    atom.platform.send(flow)
+    until(lambda: atom.execution_of(flow).callback_state is CallbackState.DELIVERED, "the callback")
+    assert not flow.events_of("resumed")
+    said = command("executions", "retry", atom.execution_of(flow).id, "--from-start")
+    assert "its flow hears of the result" in said
+    assert resumed(flow)[0]["Text"] == "x"
+
+
+def test_while_the_callback_is_still_being_sent_nothing_runs_again(atom, command):
+    atom.end("callbacks")
+    try:
+        flow = atom.run("Echo", {"Text": "x"})
+        until(lambda: atom.execution_of(flow).state is State.COMPLETED, "its end")
+        execution_id = atom.execution_of(flow).id
+        said = command("executions", "retry", execution_id, "--from-start", code=1)
+        assert "its callback is still being sent" in said
+    finally:
+        atom.start("callbacks", "worker", "--queues=callbacks")
+    assert resumed(flow)[0]["Text"] == "x"
+
+
 def test_retry_asks_from_where(command):
-    assert "--from-start" in command("executions", "retry", "x", code=2)
     said = command("executions", "retry", "nobody", "--from-start", "--json", code=1)
     (told,) = json.loads(said)
     assert (told["id"], told["done"]) == ("nobody", False)
-
-
-# --- policies
-
-
-def test_a_failing_process_is_tried_again_by_its_policy(atom, tmp_path):
-    file = tmp_path / "tries"
-    flow = atom.run("Flaky", {"File": str(file)})
-    assert resumed(flow) == ({"Text": "attempt 3"}, {})
-    assert file.read_text().split() == ["first", "second", "second", "second"]
-    found = atom.execution_of(flow)
-    assert (found.state, found.attempts, found.losses, found.tries) == (State.COMPLETED, 3, 0, 2)
-    assert found.version
-
-
-def test_a_failing_step_is_tried_in_place_and_a_failure_can_be_dealt_with(atom, tmp_path):
-    file = tmp_path / "tries"
-    flow = atom.run("Steps in place", {"File": str(file)})
-    assert resumed(flow)[0]["Text"] == "VALUEERROR, SO THE FALLBACK"
-    assert file.read_text() == "ran\n" * 3
-    found = atom.store.get(atom.execution_of(flow).id)
-    assert (found.attempts, found.steps) == (1, ("write", "primary", "fallback"))
 
 
 # --- callbacks
@@ -205,21 +224,36 @@ def test_a_failing_step_is_tried_in_place_and_a_failure_can_be_dealt_with(atom, 
 
 def test_parked_callbacks_are_listed_and_replayed(atom, command):
     one, first = parked(atom, "Echo", {"Text": "one"})
+    between = datetime.now(UTC).isoformat()
     two, second = parked(atom, "Echo", {"Text": "two"})
     host = atom.platform.url.removeprefix("http://")
     found = json.loads(command("callbacks", "list", "--host", host, "--since", "1h", "--json"))
     assert [each["execution_id"] for each in found[-2:]] == [first.id, second.id]
     assert found[-1]["answer"] == "200 NOT_ALLOWED"
+    later = json.loads(command("callbacks", "list", "--since", between, "--json"))
+    assert [each["execution_id"] for each in later] == [second.id]
+    assert "No callback is parked" in command("callbacks", "list", "--since", "2999-01-01T00+14")
     assert first.id in command("callbacks", "list")
     assert "No callback is parked" in command("callbacks", "list", "--host", "elsewhere.example")
     assert "sent again soon" in command("callbacks", "replay", first.id)
     assert resumed(one)[0]["Text"] == "one"
-    assert "2026" in command("callbacks", "replay", "--since", "yesterday", code=2)
     assert "0 callback(s)" in command("callbacks", "replay", "--since", "2999-01-01")
-    assert "1 callback(s)" in command("callbacks", "replay", "--host", "127.0.0.1")
+    chosen = ["--host", "127.0.0.1", "--since", between]
+    assert "1 callback(s)" in command("callbacks", "replay", *chosen)
     assert resumed(two)[0]["Text"] == "two"
+    until(
+        lambda: atom.store.get(second.id).callback_state is CallbackState.DELIVERED,
+        "the delivery to be recorded",
+    )
     assert "has no callback" in command("callbacks", "replay", second.id, code=1)
-    assert "not both" in command("callbacks", "replay", code=2)
+
+
+def test_all_parked_callbacks_are_replayed_at_once(atom, command):
+    flows = [parked(atom, "Echo", {"Text": str(number)})[0] for number in range(3)]
+    told = json.loads(command("callbacks", "replay", "--all", "--json"))
+    ids = {each["id"] for each in told if each["done"]}
+    assert ids >= {atom.execution_of(flow).id for flow in flows}
+    assert [resumed(flow)[0]["Text"] for flow in flows] == ["0", "1", "2"]
 
 
 # --- pause and resume
@@ -255,8 +289,27 @@ def test_an_action_paused_by_itself_stays_so(atom, command):
     command("listeners", "pause", "Trial.Echo")
     command("listeners", "pause", "Trial")
     assert "“Trial.Echo” is still paused by itself" in command("listeners", "resume", "Trial")
-    assert "“Trial.Echo” takes requests" in command("listeners", "resume", "Trial.Echo")
-    assert "there are: Trial" in command("listeners", "pause", "Nothing", code=1)
+    # Also where its service is declared no more.
+    said = command("listeners", "resume", "Trial.Echo", ATOM_SERVICES="tests.support.shop")
+    assert "“Trial.Echo” takes requests" in said
+    assert "was not paused" in command("listeners", "resume", "Trial.Echo")
+
+
+def test_while_everything_is_paused_resuming_one_service_says_so(command):
+    assert list(json.loads(command("listeners", "pause", "--json"))) == ["*"]
+    try:
+        said = command("listeners", "resume", "Trial")
+        assert "Every service is still paused, and “Trial” with it" in said
+    finally:
+        assert json.loads(command("listeners", "resume", "--json")) == {}
+
+
+@pytest.mark.parametrize("target", ["Nothing", "Trial.Gone", "", "*"])
+def test_what_no_service_declares_can_be_neither_paused_nor_resumed(atom, command, target):
+    for verb in ("pause", "resume"):
+        said = command("listeners", verb, target, code=1)
+        assert f"is called “{target}”; there are: Trial, " in said
+    assert atom.store.paused() == {}
 
 
 def test_a_paused_data_action_is_refused(atom, command):

@@ -1,12 +1,15 @@
-"""The parts of an Atom in one process, and a process that kills itself at one of its writes.
+"""The parts of an Atom in one process, and processes that kill themselves at one of their writes.
 
-`python -m tests.support.dying PATH ARGUMENT AT WHEN` walks one path, prints each write as it
-comes, and ends itself with SIGKILL right `before` or `after` the write number AT (-1: never).
+`python -m tests.support.dying` forks one for each line it reads: starting Python anew each time
+would take most of the time of a test. Each walks one path, prints each write as it comes, and ends
+itself with SIGKILL right `before` or `after` the write number `at` (-1: never).
 """
 
+import json
 import os
 import signal
 import sys
+import traceback
 
 from werkzeug.serving import make_server
 
@@ -19,10 +22,12 @@ from atom.execution.runner import Limits, Runner
 from atom.flow.addresses import CallbackPolicy
 from atom.flow.transport import Transport
 from atom.listener import Authenticator, create_app
+from atom.names import execution_key
 from atom.publisher import Publisher
 from atom.settings import Settings
 from atom.store import RedisStore
 from atom.store.files import file_store
+from tests.support.waiting import until
 
 WRITES = {
     *("accept", "answer", "confirm_answer", "wait_finished", "wait_result", "give_up"),
@@ -71,7 +76,8 @@ class Parts:
     def __init__(self, settings, wrap=lambda part: part):
         self.settings = settings
         self.catalog = load_catalog(["tests.support.witness"])
-        self.store = wrap(RedisStore(settings))
+        self.bare_store = RedisStore(settings)
+        self.store = wrap(self.bare_store)
         self.publisher = wrap(Publisher(settings.broker))
         self.transport = wrap(
             Transport(read_timeout=5, policy=CallbackPolicy.from_settings(settings))
@@ -118,6 +124,11 @@ def main(path, argument, at, when):
         case "run":
             parts.keeper.start()
             parts.runner.run(argument, "1")
+        case "let go":
+            parts.keeper.start()
+            child_that_dies(parts, argument)
+            before = lease_until(parts, argument)
+            until(lambda: lease_until(parts, argument) < before, "the lease to be let go")
         case "give back":
             parts.keeper.start()
             with parts.keeper.keep(parts.store.claim(argument, "test", "1")):
@@ -134,5 +145,46 @@ def main(path, argument, at, when):
             parts.store.replay(argument)
 
 
+def child_that_dies(parts, execution_id):
+    """A child of this worker, dead in the midst of an execution."""
+    child = os.fork()
+    if child == 0:
+        with parts.keeper.keep(RedisStore(parts.settings).claim(execution_id, "child", "1")):
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
+def lease_until(parts, execution_id):
+    return int(parts.bare_store._redis.hget(execution_key(execution_id), "lease_until"))
+
+
+def fork_and_walk(asked):
+    child = os.fork()
+    if child:
+        return child
+    try:
+        output = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(output, sys.stdout.fileno())
+        os.environ.update(asked["environment"])
+        main(*asked["path"])
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def serve():
+    """Fork for each line that asks for a path; tell of each line that asks for a pid."""
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if "path" in asked:
+            told = fork_and_walk(asked)
+        else:
+            pid, status = os.waitpid(asked["pid"], os.WNOHANG)
+            told = os.waitstatus_to_exitcode(status) if pid else None
+        sys.stdout.write(f"{json.dumps(told)}\n")
+        sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve()

@@ -45,6 +45,9 @@ def get_item(id, execution):
         raise Fault("This one is not for sale.", name="NotForSale")
     if id == "broken":
         raise RuntimeError("canary-in-an-exception")
+    if id == "until cancelled":
+        while not execution.cancelled:
+            time.sleep(0.05)
     if id.startswith("slow"):
         time.sleep(3)
         return {**ITEMS[0], "id": id}

@@ -1,6 +1,8 @@
 """A healthy Atom in one process, its flow platform, and processes beside it that die."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -24,11 +26,59 @@ LINES = {"Work": ["one", "two"], "Says no": ["one", "no"], "In time": ["one"]}
 LINES["Again"] = ["one", "failed"]
 
 
+class Nursery:
+    """Where processes that are to die come from; see `tests.support.dying`."""
+
+    def __init__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.dying"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def start(self, path, environment, output):
+        asked = {"path": path, "environment": environment, "output": str(output)}
+        return Child(self, self.ask(asked))
+
+    def ask(self, what):
+        self._process.stdin.write(f"{json.dumps(what)}\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+
+class Child:
+    """One of them, as far as `subprocess.Popen` would be asked."""
+
+    def __init__(self, nursery, pid):
+        self._nursery, self._pid, self._code = nursery, pid, None
+
+    def poll(self):
+        if self._code is None:
+            self._code = self._nursery.ask({"pid": self._pid})
+        return self._code
+
+    def wait(self, seconds):
+        until(lambda: self.poll() is not None, "a process to end", seconds)
+        return self._code
+
+    def end(self):
+        if self.poll() is None:
+            os.kill(self._pid, signal.SIGKILL)
+            self.wait(30)
+
+
 class World:
     """A healthy Atom in this process, the flow platform, and what dies beside them."""
 
-    def __init__(self, redis_url, directory):
-        self.directory = directory
+    def __init__(self, redis_url, directory, nursery):
+        self.directory, self._nursery = directory, nursery
         self.file = directory / "lines"
         self.sandbox = SandboxServer()
         self.platform = self.sandbox.platform
@@ -51,8 +101,7 @@ class World:
 
     def close(self):
         for child in self.children:
-            child.kill()
-            child.wait()
+            child.end()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -63,21 +112,16 @@ class World:
 
     # --- what dies
 
-    def start(self, path, argument, at=-1, when="never"):
+    def start(self, path, argument, at=-1, when="never", **env):
         environment = {
-            **{name: value for name, value in os.environ.items() if name[:5] != "ATOM_"},
             "ATOM_REDIS_URL": self.settings.redis_url,
             "ATOM_CALLBACK_HOSTS": ",".join(self.settings.callback_hosts),
             "ATOM_PROGRESS_SECONDS": "0.01",
+            **env,
         }
-        with (self.directory / "writes").open("wb") as output:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.dying", path, argument, str(at), when],
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-            )
+        output = self.directory / "writes"
+        output.write_bytes(b"")
+        child = self._nursery.start([path, argument, at, when], environment, output)
         self.children.append(child)
         return child
 

@@ -63,12 +63,27 @@ def test_check_says_what_is_wrong(run, monkeypatch, variable, value, says):
         (["invoke", "Orders", "Fulfil", "-i", "Lines=[{"], "not valid JSON"),
         (["invoke", "Orders", "Fulfil", "--inputs", "/no/such/file"], "does not exist"),
         (["executions", "list", "--state", "asleep"], "asleep"),
+        (["executions", "cancel"], "ID"),
+        (["executions", "retry", "x"], "either --from-start"),
+        (["executions", "retry", "x", "--from-start", "--from-failed-step"], "either --from-start"),
+        (["callbacks", "list", "--since", "yesterday"], "a span such as 2h"),
+        (["callbacks", "list", "--since", "999999d"], "a span such as 2h"),
+        (["callbacks", "list", "--limit", "0"], "limit"),
+        (["callbacks", "replay"], "--all"),
+        (["callbacks", "replay", "x", "--all"], "not both"),
     ],
 )
 def test_a_wrong_option_is_told_with_its_name(run, arguments, says):
     result = run(*arguments)
     assert result.exit_code == 2
     assert says in result.stderr
+
+
+@pytest.mark.parametrize("group", ["executions", "callbacks", "listeners"])
+def test_every_command_of_operators_speaks_json(run, group):
+    for name in main.commands[group].commands:
+        said = run(group, name, "--help").stdout
+        assert "--json" in said, name
 
 
 def test_without_a_sandbox_invoke_says_where_it_looked(run):

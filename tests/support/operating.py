@@ -1,0 +1,33 @@
+"""What an operator of a test's Atom does and sees."""
+
+import os
+import subprocess
+import sys
+
+from tests.support.roles import ROOT
+
+
+def command(atom, *arguments, code=0, **env):
+    """What `atom …` says, called as a person calls it; its exit code must be the one given."""
+    result = subprocess.run(
+        [sys.executable, "-m", "atom", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **atom.environment, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    said = result.stdout + result.stderr
+    assert result.returncode == code, said
+    assert "Traceback" not in said
+    return said
+
+
+def resumed(flow):
+    """The outputs and root faults with which a flow resumed: once, and by one move."""
+    status = flow.wait_over(60)
+    assert status.is_over, flow.events
+    (event,) = flow.events_of("resumed")
+    assert [call.moves for call in flow.calls.values()] == [1]
+    outputs = {each["developerName"]: each["contentValue"] for each in event.details["outputs"]}
+    return outputs, event.details["rootFaults"]

@@ -139,7 +139,8 @@ def test_from_the_failed_step_what_was_recorded_does_not_run_again(atom, command
 
 
 def test_executions_are_listed_by_service_and_action(atom, command):
-    flows = [atom.run(action, {"Text": "x"}) for action in ("Echo", "No", "Echo")]
+    one, other = ("Echo", {"Text": "x"}), ("No", {})
+    flows = [atom.run(*each) for each in (one, other, one)]
     ids = [atom.execution_of(flow).id for flow in flows]
     found = json.loads(command("executions", "list", "--action", "Echo", "--limit", "2", "--json"))
     assert [each["id"] for each in found] == [ids[2], ids[0]]

@@ -7,7 +7,7 @@ import pytest
 
 from atom.cli.embedded_redis import free_port
 from atom.records import CallbackState, State
-from atom.sandbox import Connector, SandboxError
+from atom.sandbox import Connector, SandboxError, SandboxServer
 from tests.support.executions import an_attempt
 from tests.support.waiting import until
 from tests.support.world import LINES, Nursery, World
@@ -63,9 +63,15 @@ def nursery():
     nursery.close()
 
 
+@pytest.fixture(scope="module")
+def sandbox():
+    with SandboxServer() as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
-def world(embedded_redis, tmp_path, nursery):
-    world = World(embedded_redis.url, tmp_path, nursery)
+def world(embedded_redis, tmp_path, nursery, sandbox):
+    world = World(embedded_redis.url, tmp_path, nursery, sandbox)
     yield world
     world.close()
 
@@ -175,11 +181,7 @@ def ask_beside(world, action, at, when):
     listener = world.start("listen", str(port), at, when)
     try:
         until(lambda: answers(port), "the listener", 30)
-        asking = threading.Thread(target=world.platform.ask, args=(flow, call), kwargs=INSISTS)
-        asking.start()
-        while asking.is_alive():
-            world.drain()
-            asking.join(0.01)
+        ask(world, flow, call)
         if at >= 0:
             assert listener.wait(30) == -9
     finally:
@@ -187,7 +189,14 @@ def ask_beside(world, action, at, when):
     return flow, listener
 
 
-INSISTS = {"insists": True}
+def ask(world, flow, call):
+    """Ask, while workers are there."""
+    options = {"insists": True}
+    asking = threading.Thread(target=world.platform.ask, args=(flow, call), kwargs=options)
+    asking.start()
+    while asking.is_alive():
+        world.drain()
+        asking.join(0.01)
 
 
 def answers(port):
@@ -202,7 +211,8 @@ def test_a_listener_dies(world, action, at, when):
     (call,) = flow.calls.values()
     if not flow.events_of("answered"):
         # Nothing came of it, as far as the platform knows: it asks once more.
-        assert world.platform.ask(flow, call, insists=True)
+        ask(world, flow, call)
+    assert flow.events_of("answered")
     until(lambda: world.store.newest(10), "the execution")
     world.check(flow, action)
 

@@ -126,8 +126,9 @@ def main(path, argument, at, when):
             parts.runner.run(argument, "1")
         case "let go":
             parts.keeper.start()
-            child_that_dies(parts, argument)
+            claim = parts.bare_store.claim(argument, "child", "1")
             before = lease_until(parts, argument)
+            child_that_dies(parts, claim)
             until(lambda: lease_until(parts, argument) < before, "the lease to be let go")
         case "give back":
             parts.keeper.start()
@@ -145,11 +146,11 @@ def main(path, argument, at, when):
             parts.store.replay(argument)
 
 
-def child_that_dies(parts, execution_id):
+def child_that_dies(parts, claim):
     """A child of this worker, dead in the midst of an execution."""
     child = os.fork()
     if child == 0:
-        with parts.keeper.keep(RedisStore(parts.settings).claim(execution_id, "child", "1")):
+        with parts.keeper.keep(claim):
             os._exit(0)
     os.waitpid(child, 0)
 

@@ -14,7 +14,6 @@ import redis
 from werkzeug.serving import make_server
 
 from atom.records import CallbackState
-from atom.sandbox import SandboxServer
 from atom.settings import Settings
 from tests.support.dying import Parts
 from tests.support.roles import ROOT
@@ -77,10 +76,9 @@ class Child:
 class World:
     """A healthy Atom in this process, the flow platform, and what dies beside them."""
 
-    def __init__(self, redis_url, directory, nursery):
-        self.directory, self._nursery = directory, nursery
+    def __init__(self, redis_url, directory, nursery, sandbox):
+        self.directory, self._nursery, self.sandbox = directory, nursery, sandbox
         self.file = directory / "lines"
-        self.sandbox = SandboxServer()
         self.platform = self.sandbox.platform
         self.settings = replace(
             Settings(),
@@ -96,7 +94,9 @@ class World:
         self.children = []
         self._server = make_server("127.0.0.1", 0, self.parts.app, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         self._thread.start()
 
     def close(self):
@@ -108,7 +108,6 @@ class World:
         self.parts.keeper.hand_back()
         self.store.close()
         self.raw.close()
-        self.sandbox.close()
 
     # --- what dies
 

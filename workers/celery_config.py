@@ -67,7 +67,7 @@ def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[st
             }
         },
         # Beat keeps nothing between runs: every tick is the same.
-        "beat_scheduler": "celery.beat:Scheduler",
+        "beat_scheduler": "workers.ticks:Ticks",
     }
     if is_redis(settings.broker):
         options["broker_transport"] = TRANSPORT

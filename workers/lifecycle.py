@@ -22,11 +22,13 @@ def connect_lifecycle(settings: Settings, keeper: LeaseKeeper) -> None:
 
     def set_logging_up(**_: Any) -> None:
         configure_logging(settings.log_level)
-        # At each lost connection Celery warns of a default to come; the setting is made already.
-        warnings.simplefilter("ignore", CPendingDeprecationWarning)
         # What a process prints goes the way of what it logs: it may be a secret as well.
         # The level by name, which the type does not admit: children cannot read back a number.
         current_app.log.redirect_stdouts("INFO", "atom.printed")  # type: ignore[arg-type]
+
+    def hush(**_: Any) -> None:
+        # At each lost connection Celery warns of a default to come; the setting is made already.
+        warnings.simplefilter("ignore", CPendingDeprecationWarning)
 
     def keep_leases(**_: Any) -> None:
         keeper.start()
@@ -34,6 +36,7 @@ def connect_lifecycle(settings: Settings, keeper: LeaseKeeper) -> None:
     # Before the pool forks: its children inherit the pipe over which they say what they run.
     signals.worker_init.connect(keep_leases, weak=False, dispatch_uid="atom.leases")
     signals.setup_logging.connect(set_logging_up, weak=False, dispatch_uid="atom.logging")
+    signals.celeryd_after_setup.connect(hush, weak=False, dispatch_uid="atom.hush")
     signals.worker_ready.connect(presence.announce, weak=False, dispatch_uid="atom.ready")
     signals.heartbeat_sent.connect(presence.announce, weak=False, dispatch_uid="atom.heartbeat")
     signals.worker_shutdown.connect(presence.withdraw, weak=False, dispatch_uid="atom.shutdown")

@@ -61,19 +61,24 @@ def begin_waiting(atom, directory):
     return waiting, called
 
 
-@pytest.mark.parametrize("how", ["restarted", "killed", "away for a while"])
+@pytest.mark.parametrize("how", ["restarted", "killed", "away", "silent"])
 def test_workers_that_run_something_live_through_an_outage(make, tmp_path, how):
     atom = make()
     atom.start_all()
     waiting, called = begin_waiting(atom, tmp_path)
-    if how == "killed":
+    if how == "silent":
+        atom.redis.process.send_signal(signal.SIGSTOP)
+        until(lambda: b"Leases cannot be renewed" in atom.log("worker"), "the worker to notice")
+        atom.redis.process.send_signal(signal.SIGCONT)
+    elif how == "killed":
         atom.redis.process.kill()
         atom.redis.process.wait()
     else:
         atom.redis.stop()
-    if how == "away for a while":
+    if how == "away":
         until(lambda: b"Trying again in 3" in atom.log("worker"), "the worker to try again")
-    atom.redis.start()
+    if how != "silent":
+        atom.redis.start()
     assert_resumed_once(called)
     (tmp_path / "go").touch()
     assert_resumed_once(waiting)
@@ -104,7 +109,7 @@ def test_workers_wait_for_a_redis_that_comes_later(make):
 
 
 @pytest.mark.timeout(400)
-def test_nobody_is_deaf_after_redis_was_silent_for_two_minutes(make):
+def test_nobody_is_deaf_after_redis_was_silent_for_two_minutes(make, tmp_path):
     atom = make()
     atom.start_all()
     run_through(atom)
@@ -115,6 +120,8 @@ def test_nobody_is_deaf_after_redis_was_silent_for_two_minutes(make):
     finally:
         redis.send_signal(signal.SIGCONT)
     run_through(atom, 90)
+    file = str(tmp_path / "steps")
+    assert_resumed_once(atom.run("Dies once", {"File": file}), 90)  # recovery hears, too
     assert_all_live(atom)
 
 

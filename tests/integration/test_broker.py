@@ -1,5 +1,6 @@
 """The Redis transport where a connection ends at a bad moment."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -61,6 +62,24 @@ def test_a_lost_connection_can_be_closed_and_its_message_acknowledged_too_late(r
     message.ack()
     channel.basic_reject(message.delivery_tag)
     assert channel.closed
+
+
+@pytest.mark.parametrize("settle", ["ack", "reject", "requeue"])
+def test_a_message_that_cannot_be_acknowledged_in_time_does_not_keep_its_room(redis, settle):
+    """Else a worker with room for one would never take anything again."""
+    with Connection(
+        redis.url, transport=TRANSPORT, transport_options={"socket_timeout": 1}
+    ) as connection:
+        channel = connection.default_channel
+        channel.basic_qos(0, 1, False)
+        message = take(connection, Consumer(channel, [QUEUE]), "first")
+        assert not channel.qos.can_consume()
+        redis.process.send_signal(signal.SIGSTOP)
+        try:
+            getattr(message, settle)()
+        finally:
+            redis.process.send_signal(signal.SIGCONT)
+        assert channel.qos.can_consume()
 
 
 def test_what_was_not_acknowledged_is_there_again_after_a_clean_end(connection):

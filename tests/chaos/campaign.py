@@ -66,7 +66,7 @@ class Outcome:
     violations: Sequence[Violation]
     faults: Counter[str]
     misbehaviour: Counter[str]
-    remarks: Sequence[str]
+    remarks: Counter[str]
     deliberate_duplicates: int
     settled_seconds: float | None
     orphans: int  # processes of killed roles that were still there in the end
@@ -115,7 +115,7 @@ class _Campaign:
         telling.start()
         try:
             faults = schedule(plan.seed, plan.duration, plan.interval, LEASE_SECONDS)
-            supervisor.begin(faults, plan.duration)
+            supervisor.begin(faults)
             time.sleep(plan.duration)
             supervisor.end()
             traffic.stop()

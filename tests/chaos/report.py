@@ -37,8 +37,8 @@ def tell(outcome: Outcome, say: Callable[[str], None]) -> None:
     _messages(outcome, say)
     settled = outcome.settled_seconds
     say("not settled in time" if settled is None else f"settled after {settled:.1f} s")
-    for remark in outcome.remarks:
-        say(f"remark: {remark}")
+    for remark, count in outcome.remarks.items():
+        say(f"remark: {remark} ({count})")
     _verdict(outcome, accepted, say)
 
 

@@ -61,11 +61,11 @@ class _Measured:
     """An Atom with default settings and nothing but process workers to start."""
 
     def __init__(self, lease_seconds: float) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="takeover-"))
-        self._lines = self._directory / "lines"
+        self._folder = tempfile.TemporaryDirectory(prefix="takeover-")
+        self._lines = Path(self._folder.name) / "lines"
         self._lines.mkdir()
         self._atom = TestAtom(
-            self._directory,
+            Path(self._folder.name),
             "tests.chaos.services",
             ATOM_LEASE_SECONDS=str(lease_seconds),
             **{lines.DIRECTORY: str(self._lines)},
@@ -83,6 +83,7 @@ class _Measured:
 
     def __exit__(self, *_: object) -> None:
         self._atom.close()
+        self._folder.cleanup()
 
     def takeover(self, executions: int) -> list[float]:
         """Seconds from the kill of a worker's main process to the second attempt of each."""

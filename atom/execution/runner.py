@@ -1,6 +1,7 @@
 """Running an execution: claim, call the process, write its outcome."""
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -98,13 +99,14 @@ class Runner:
             execution_id: as the message names it.
             version: of the service whose code this worker runs.
         """
+        asked_at = time.monotonic()
         claim = self._store.claim(execution_id, self._worker, version)
         if claim is None:
             return "nothing to do"
         process, document = self._process(claim), _document(claim)
         names = process.secret_names if process else frozenset()
         secrets = [*secrets_in(document, names), claim.authorization or ""]
-        lease = Lease(claim, self._store, self._limits.lease_seconds)
+        lease = Lease(claim, self._store, self._limits.lease_seconds, asked_at)
         try:
             with hiding(secrets), self._keeper.keep(claim):
                 ended = self._attempt(claim, lease, process, document)

@@ -101,6 +101,10 @@ class Recovery:
         return ended
 
     def _publish(self, execution_ids: Sequence[str], *, only_into_short: bool = False) -> int:
+        """Wake workers; a broker that fails once is left alone until the next look finds the rest.
+
+        Each failure may take as long as the publisher waits, and other work waits meanwhile.
+        """
         published = 0
         rooms: dict[str, int] = {}
         for execution_id in execution_ids:
@@ -119,6 +123,8 @@ class Recovery:
                     error,
                     extra={"execution_id": execution_id},
                 )
+                if isinstance(error, PublishFailed):
+                    break
                 continue
             if only_into_short:
                 rooms[queue] -= 1

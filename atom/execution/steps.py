@@ -77,16 +77,16 @@ def outcome_of(step: Step, cause: Exception | None = None) -> Any:
         Fault, Faults: the step said no.
         StepFailed: it broke.
     """
-    content = orjson.loads(step.result)
     match step.kind:
         case StepKind.FAULT:
-            faults = [Fault(*each) for each in content]
+            faults = [Fault(*each) for each in orjson.loads(step.result)]
             raise (faults[0] if len(faults) == 1 else Faults(*faults)) from cause
         case StepKind.FAILURE:
+            content = orjson.loads(step.result)
             kinds = tuple(content["kinds"])
             raise StepFailed(step.name, kinds, content["reason"]) from cause
         case StepKind.RESULT:
-            return _unmarked(content)
+            return decode(step.result)
 
 
 def _unsuccessful(name: str, error: Exception) -> Step:

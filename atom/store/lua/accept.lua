@@ -9,9 +9,10 @@ local known = redis.call('GET', token)
 if known then
   return {'stored', known}
 end
-for _, target in ipairs({'*', ARGV[9], ARGV[9] .. '.' .. ARGV[10]}) do
-  if redis.call('HEXISTS', paused, target) == 1 then
-    return {'paused', target}
+local targets = {'*', ARGV[9], ARGV[9] .. '.' .. ARGV[10]}
+for index, since in ipairs(redis.call('HMGET', paused, unpack(targets))) do
+  if since then
+    return {'paused', targets[index]}
   end
 end
 local pending = redis.call('ZCARD', ACCEPTED)

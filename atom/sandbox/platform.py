@@ -20,6 +20,7 @@ CALLBACK_PATH: Final = "/api/run/1/response"
 # The platform itself gives a synchronous call this long.
 _CALL_SECONDS: Final = 60
 _KEPT_FLOWS: Final = 10_000
+_NOTING_SECONDS: Final = 0.5
 
 
 class SandboxError(AtomError):
@@ -285,6 +286,9 @@ class Platform:
         scripted = scripted or self._choose(token)
         with flow.changed:
             call = flow.calls[token]
+            # The answer to the request may be read and not noted yet: the platform, too, takes
+            # one thing at a time. What overtakes it by more than that is told so.
+            flow.changed.wait_for(lambda: call.is_answered, _NOTING_SECONDS)
             answer = self._decide(flow, call, tenant, invoke_type, response)
             given = scripted or answer
             flow.note(

@@ -48,9 +48,9 @@ def start_worker(atom):
         until(lambda: atom.store.present("processes"), "a worker", 60)
 
 
-def parked(atom, action, inputs):
+def parked(atom, action, inputs, service="Trial"):
     """A flow whose callback is refused, so that it waits for a person."""
-    flow = atom.platform.prepare(f"{atom.url}/fs/Trial", [(action, inputs)])
+    flow = atom.platform.prepare(f"{atom.url}/fs/{service}", [(action, inputs)])
     atom.platform.script(Answer("NOT_ALLOWED"))
     atom.platform.send(flow)
     until(lambda: atom.execution_of(flow).callback_state is CallbackState.PARKED, "parking")
@@ -79,7 +79,7 @@ def test_what_has_not_begun_is_cancelled_and_never_does(atom, command, no_worker
 
 def test_a_process_that_runs_is_told_and_its_late_result_is_dropped(atom, command, tmp_path):
     file = tmp_path / "told"
-    flow = atom.run("Until cancelled", {"File": str(file)})
+    flow = atom.run("Until cancelled", {"File": str(file)}, service="Stubborn")
     until(lambda: atom.execution_of(flow).state is State.RUNNING, "the process to run")
     found = atom.execution_of(flow)
     said = command("executions", "cancel", found.id)
@@ -120,7 +120,7 @@ def test_an_unknown_execution_cannot_be_cancelled(command):
 
 def test_from_the_failed_step_what_was_recorded_does_not_run_again(atom, command, tmp_path):
     file = tmp_path / "steps"
-    flow, failed = parked(atom, "Repairable", {"File": str(file)})
+    flow, failed = parked(atom, "Repairable", {"File": str(file)}, "Stubborn")
     assert failed.state is State.FAILED
     assert "StepFailed" not in failed.error
     assert failed.error == "Step “check” failed: RuntimeError."
@@ -153,7 +153,7 @@ def test_executions_are_listed_by_service_and_action(atom, command):
 
 def test_from_the_start_every_step_runs_again(atom, command, tmp_path):
     file = tmp_path / "steps"
-    flow, failed = parked(atom, "Repairable", {"File": str(file)})
+    flow, failed = parked(atom, "Repairable", {"File": str(file)}, "Stubborn")
     file.write_text(file.read_text() + "repaired\n")
     command("executions", "retry", failed.id, "--from-start")
     assert resumed(flow)[0]["Text"] == "repaired"
@@ -162,7 +162,7 @@ def test_from_the_start_every_step_runs_again(atom, command, tmp_path):
 
 def test_after_the_flow_has_moved_the_result_goes_to_the_history(atom, command, tmp_path):
     file = tmp_path / "steps"
-    flow = atom.run("Repairable", {"File": str(file)})
+    flow = atom.run("Repairable", {"File": str(file)}, service="Stubborn")
     assert list(resumed(flow)[1]) == ["Failed"]
     execution_id = atom.execution_of(flow).id
     until(

@@ -25,7 +25,7 @@ def counts(found):
 
 def test_a_failing_process_is_tried_again_by_its_policy(atom, tmp_path):
     file = tmp_path / "tries"
-    flow = atom.run("Flaky", {"File": str(file)})
+    flow = atom.run("Flaky", {"File": str(file)}, service="Stubborn")
     assert resumed(flow) == ({"Text": "attempt 3"}, {})
     assert file.read_text().split() == ["first", "second", "second", "second"]
     found = atom.execution_of(flow)
@@ -35,7 +35,7 @@ def test_a_failing_process_is_tried_again_by_its_policy(atom, tmp_path):
 
 def test_when_the_tries_are_used_up_the_execution_fails_and_the_flow_hears(atom, tmp_path):
     file = tmp_path / "tries"
-    flow = atom.run("Never", {"File": str(file)})
+    flow = atom.run("Never", {"File": str(file)}, service="Stubborn")
     outputs, faults = resumed(flow)
     assert outputs == {"Text": None}
     assert list(faults) == ["Failed"]
@@ -46,14 +46,14 @@ def test_when_the_tries_are_used_up_the_execution_fails_and_the_flow_hears(atom,
 
 def test_a_fault_is_an_answer_that_no_policy_repeats(atom, tmp_path):
     file = tmp_path / "tries"
-    flow = atom.run("Says no", {"File": str(file)})
+    flow = atom.run("Says no", {"File": str(file)}, service="Stubborn")
     assert resumed(flow)[1] == {"Closed": "We are closed on Sundays."}
     assert file.read_text() == "tried\n"
     assert counts(atom.execution_of(flow)) == (State.FAULTED, 1, 0, 0)
 
 
 def test_between_two_tries_the_worker_is_free(atom):
-    waiting = atom.run("Waits long")
+    waiting = atom.run("Waits long", service="Stubborn")
     until(lambda: atom.execution_of(waiting).tries == 1, "the first try to fail")
     assert resumed(atom.run("Echo", {"Text": "meanwhile"}))[0]["Text"] == "meanwhile"
     found = atom.execution_of(waiting)
@@ -66,7 +66,7 @@ def test_between_two_tries_the_worker_is_free(atom):
 
 def test_a_failing_step_is_tried_in_place_and_a_failure_can_be_dealt_with(atom, tmp_path):
     file = tmp_path / "tries"
-    flow = atom.run("Steps in place", {"File": str(file)})
+    flow = atom.run("Steps in place", {"File": str(file)}, service="Stubborn")
     assert resumed(flow)[0]["Text"] == "VALUEERROR, SO THE FALLBACK"
     assert file.read_text() == "ran\n" * 3
     found = atom.store.get(atom.execution_of(flow).id)

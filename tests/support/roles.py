@@ -20,7 +20,7 @@ from atom.settings import Settings
 from atom.store import RedisStore
 from tests.support.waiting import until
 
-SERVICES = "tests.support.services,tests.support.shop"
+SERVICES = "tests.support.services,tests.support.shop,tests.support.stubborn"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 

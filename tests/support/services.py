@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from atom import Fault, FlowService, Profile, Retry, StepFailed, fields
+from atom import Fault, FlowService, Profile, fields
 
 trial = FlowService("Trial", summary="What the tests call")
 
@@ -108,97 +108,3 @@ def dies_once(request, execution):
 @trial.message_action("Always dies", response=Text)
 def always_dies(request, execution):
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-@trial.message_action("Until cancelled", request=Seconds, response=Text)
-def until_cancelled(request, execution):
-    """Write a line when it is told that it no longer counts."""
-    while not execution.cancelled:
-        time.sleep(0.05)
-    with open(request["file"], "a") as file:
-        file.write("told\n")
-    return {"text": "too late"}
-
-
-@trial.message_action("Flaky", request=Seconds, response=Text, retry=Retry(wait_seconds=0.2))
-def flaky(request, execution):
-    """Fail in its second step until the file has three lines of it."""
-
-    def tried(name):
-        with open(request["file"], "a") as file:
-            file.write(f"{name}\n")
-
-    execution.step("first", tried, "first")
-
-    def second():
-        tried("second")
-        with open(request["file"]) as file:
-            if file.read().count("second") < 3:
-                raise ConnectionError("not yet")
-
-    execution.step("second", second)
-    return {"text": f"attempt {execution.attempt}"}
-
-
-@trial.message_action(
-    "Never", request=Seconds, response=Text, retry=Retry(attempts=3, wait_seconds=0.1)
-)
-def never(request, execution):
-    """Write a line for each try, and fail."""
-    with open(request["file"], "a") as file:
-        file.write("tried\n")
-    raise ConnectionError("canary-in-an-exception")
-
-
-@trial.message_action(
-    "Says no", request=Seconds, response=Text, retry=Retry(attempts=3, wait_seconds=0.1)
-)
-def says_no(request, execution):
-    """Write a line for each try, and say no: an answer, which no policy repeats."""
-    with open(request["file"], "a") as file:
-        file.write("tried\n")
-    raise Fault("We are closed on Sundays.", name="Closed")
-
-
-@trial.message_action(
-    "Waits long", request=Seconds, response=Text, retry=Retry(attempts=2, wait_seconds=600)
-)
-def waits_long(request, execution):
-    """Fail, and be tried again much later."""
-    raise ConnectionError("not now")
-
-
-@trial.message_action("Repairable", request=Seconds, response=Text)
-def repairable(request, execution):
-    """Fail until somebody writes `repaired` into the file; each step writes its name."""
-
-    def write(name):
-        with open(request["file"], "a") as file:
-            file.write(f"{name}\n")
-
-    def check():
-        with open(request["file"]) as file:
-            if "repaired" not in file.read():
-                raise RuntimeError("broken")
-
-    execution.step("reserve", write, "reserve")
-    execution.step("check", check)
-    return {"text": "repaired"}
-
-
-@trial.message_action("Steps in place", request=Seconds, response=Text)
-def steps_in_place(request, execution):
-    """A step with a policy of its own, and one whose failure the process deals with."""
-
-    def write():
-        with open(request["file"], "a") as file:
-            file.write("ran\n")
-        with open(request["file"]) as file:
-            if file.read().count("ran") < 3:
-                raise TimeoutError("slow")
-
-    execution.step("write", write, retry=Retry(attempts=5, wait_seconds=0.01))
-    try:
-        execution.step("primary", int, "no number")
-    except StepFailed as failed:
-        return {"text": execution.step("fallback", f"{failed.kind}, so the fallback".upper)}

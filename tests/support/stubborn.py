@@ -1,4 +1,4 @@
-"""What fails, says no, is tried again, or does not end: apart from what fuzzed requests may call."""
+"""What fails, says no, is tried again, or does not end: apart from what is fuzzed."""
 
 import time
 

@@ -31,7 +31,7 @@ _LONGEST_FLOW_HOURS: Final = 180 * 24
 def _setting(variable: str, read: Callable[..., Any], default: Any, meaning: str) -> Any:
     """One setting; `read` is the environs parser method that understands its text."""
     metadata = {"variable": variable, "read": read, "meaning": meaning}
-    is_secret = variable.endswith(("_PASSWORD", "_URL"))
+    is_secret = variable.endswith(("_PASSWORD", "_URL", "_SECRET_KEY"))
     return field(default=default, metadata=metadata, repr=not is_secret)
 
 
@@ -61,6 +61,30 @@ class Settings:
     )
     sandbox_bind: str = _setting(
         "ATOM_SANDBOX_BIND", Env.str, "127.0.0.1:8079", "Where the sandbox listens, `host:port`."
+    )
+    console_bind: str = _setting(
+        "ATOM_CONSOLE_BIND", Env.str, "127.0.0.1:8078", "Where the console listens, `host:port`."
+    )
+    metrics_bind: str = _setting(
+        "ATOM_METRICS_BIND",
+        Env.str,
+        "",
+        "Where a worker or recovery answers `/metrics` (Prometheus), `host:port`; nowhere where it "
+        "is empty. The listener answers on its own port.",
+    )
+    allow_anonymous: bool = _setting(
+        "ATOM_ALLOW_ANONYMOUS",
+        Env.bool,
+        False,
+        "Lets the listener listen elsewhere than on loopback without credentials: for a container "
+        "whose port is published on 127.0.0.1 only. With the first credential it ends.",
+    )
+    secret_key: tuple[str, ...] = _setting(
+        "ATOM_SECRET_KEY",
+        Env.list,
+        (),
+        "Fernet keys, comma-separated: what an execution holds is encrypted in Redis with the "
+        "first, and read with any of them (`atom secret-key` makes one). The same for every role.",
     )
     callback_hosts: tuple[str, ...] = _setting(
         "ATOM_CALLBACK_HOSTS",
@@ -202,7 +226,49 @@ class Settings:
     retention_days: float = _setting(
         "ATOM_RETENTION_DAYS", Env.float, 30.0, "How long finished executions are kept."
     )
+    max_log_lines: int = _setting(
+        "ATOM_MAX_LOG_LINES",
+        Env.int,
+        1000,
+        "How many lines of its own log an execution keeps; the oldest go first.",
+    )
     log_level: str = _setting("ATOM_LOG_LEVEL", Env.str, "INFO", "DEBUG, INFO, WARNING or ERROR.")
+    log_format: str = _setting(
+        "ATOM_LOG_FORMAT",
+        Env.str,
+        "auto",
+        "`text` for people, `json` for programs; `auto` is text on a terminal and JSON elsewhere.",
+    )
+    flower_bind: str = _setting(
+        "ATOM_FLOWER_BIND", Env.str, "127.0.0.1:5555", "Where Flower listens, `host:port`."
+    )
+    flower_username: str = _setting(
+        "ATOM_FLOWER_USERNAME", Env.str, "", "Who may look at Flower; needed unless on loopback."
+    )
+    flower_password: str = _setting("ATOM_FLOWER_PASSWORD", Env.str, "", "The password for that.")
+    flower_read_only: bool = _setting(
+        "ATOM_FLOWER_READ_ONLY",
+        Env.bool,
+        True,
+        "Whether Flower only shows; else whoever may look may also revoke tasks and stop workers.",
+    )
+    flower_prefix: str = _setting(
+        "ATOM_FLOWER_PREFIX", Env.str, "", "The path under which a proxy serves Flower: `/flower`."
+    )
+    flower_database: str = _setting(
+        "ATOM_FLOWER_DATABASE",
+        Env.str,
+        "",
+        "A file in which Flower keeps what it has seen, saved every minute; in memory where it is "
+        "empty.",
+    )
+    flower_link: str = _setting(
+        "ATOM_FLOWER_LINK",
+        Env.str,
+        "",
+        "Where people reach Flower, such as http://127.0.0.1:5555, for links to its tasks; without "
+        "one there are no links.",
+    )
 
     @classmethod
     def from_env(cls) -> Self:
@@ -234,7 +300,8 @@ class Settings:
         """
         for each in fields(self):
             value = getattr(self, each.name)
-            if isinstance(value, int | float) and not value > 0 and each.name != "progress_seconds":
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if is_number and not value > 0 and each.name != "progress_seconds":
                 raise SettingsError(f"{each.metadata['variable']} must be above 0, not {value}.")
         if urlsplit(self.redis_url).scheme not in ("redis", "rediss", "unix"):
             raise SettingsError(
@@ -263,8 +330,17 @@ class Settings:
                 "ATOM_TLS_CLIENT_CA asks for client certificates, which needs ATOM_TLS_CERT and "
                 "ATOM_TLS_KEY."
             )
+        if self.log_format not in ("auto", "text", "json"):
+            raise SettingsError("ATOM_LOG_FORMAT must be auto, text or json.")
+        if bool(self.flower_username) != bool(self.flower_password):
+            missing = "PASSWORD" if self.flower_username else "USERNAME"
+            raise SettingsError(f"ATOM_FLOWER_{missing} is missing: the two come together.")
         split_bind("ATOM_BIND", self.bind)
         split_bind("ATOM_SANDBOX_BIND", self.sandbox_bind)
+        split_bind("ATOM_CONSOLE_BIND", self.console_bind)
+        split_bind("ATOM_FLOWER_BIND", self.flower_bind)
+        if self.metrics_bind:
+            split_bind("ATOM_METRICS_BIND", self.metrics_bind)
 
     def _check_callback_lists(self) -> None:
         for host in self.callback_hosts:

@@ -1,79 +1,101 @@
-"""What README and docs say is run, or compared with what is."""
+"""What README and docs say is compared with what is; their code and commands run in tests/docs."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
+import click
 import pytest
-from click.testing import CliRunner
 
 from atom.cli import main
+from atom.settings import settings_table
 from docs.generate import SETTINGS, settings_page
+from tests.docs.pages import BLOCKS, PAGES, ROOT
+from tests.docs.rules import check_inline
 
-ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text()
-RELIABILITY = (ROOT / "docs/reliability.md").read_text()
-ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
-CODE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+README = PAGES["README.md"]
+# Named in prose as they are named on a page of ours.
+FOLDERS = "atom|workers|tests|docs|examples|benchmarks|deploy"
+
+each_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 
 
 def test_the_settings_reference_is_what_the_code_says():
     assert SETTINGS.read_text() == settings_page(), "run: make docs"
 
 
-def test_the_services_of_the_readme_work_and_the_first_is_twenty_lines(tmp_path):
-    service, test, stock = CODE
-    assert (
-        sum(bool(line.strip()) and not line.startswith("#") for line in service.split("\n")) <= 20
-    )
-    (tmp_path / "services.py").write_text(service)
-    (tmp_path / "test.py").write_text(test)
-    (tmp_path / "stock.py").write_text(stock)
-    for command in (["test.py"], ["-m", "atom", "check"], ["-m", "atom", "services"]):
-        subprocess.run(
-            [sys.executable, *command],
-            cwd=tmp_path,
-            env={"ATOM_SERVICES": "services,stock", "PYTHONPATH": f"{ROOT}:{tmp_path}"},
-            check=True,
-            timeout=60,
-        )
+def test_the_first_service_of_the_readme_has_twenty_lines():
+    (service, *_) = [block.text for block in README.blocks if block.file_name == "services.py"]
+    lines = [line for line in service.split("\n") if line.strip() and not line.startswith("#")]
+    assert len(lines) <= 20
 
 
-@pytest.mark.parametrize("promise", re.findall(r"`(tests/[^`]+::[^`]+)`", README + RELIABILITY))
-def test_each_promise_names_a_test_that_is_there(promise):
-    path, _, name = promise.partition("::")
-    assert f"def {name}(" in (ROOT / path).read_text()
+@each_page
+def test_each_test_that_is_named_is_there(page):
+    for promise in re.findall(r"`(tests/[^`]+::[^`]+)`", page.text):
+        path, _, name = promise.partition("::")
+        assert f"def {name}(" in (ROOT / path).read_text(), promise
 
 
-def test_every_command_of_the_readme_is_there():
-    table = README.partition("## Commands")[2].partition("##")[0]
-    commands = [each.split() for each in re.findall(r"`atom ([^`]+)`", table)]
-    assert len(commands) >= 9
-    for words in commands:
-        names = [word for word in words if re.fullmatch(r"[a-z]+", word)]
-        result = CliRunner().invoke(main, [*names, "--help"])
-        assert result.exit_code == 0, result.output
+@each_page
+def test_every_command_of_the_prose_is_there(page):
+    wrong = []
+    for code in page.inline_code:
+        if code == "atom secret-key":
+            continue
+        try:
+            check_inline(code)
+        except (AssertionError, click.ClickException) as error:
+            wrong.append(f"{code}: {getattr(error, 'message', error)}")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("target", re.findall(r"`?make ([a-z]+)", README))
-def test_every_make_target_of_the_readme_is_there(target):
-    assert f"\n{target}:" in (ROOT / "Makefile").read_text()
-
-
-@pytest.mark.parametrize(
-    "text",
-    [README, ARCHITECTURE, RELIABILITY],
-    ids=["README", "architecture", "reliability"],
-)
-def test_every_file_that_is_named_is_there(text):
-    named = set(re.findall(r"`((?:atom|workers|tests|docs|examples)/[\w/.]+)[`:]", text))
-    named |= set(re.findall(r"\]\(([^)#:]+)\)", text))
+@each_page
+def test_every_file_that_is_named_is_there(page):
+    named = re.findall(rf"`((?:{FOLDERS})/[\w/.-]+)[`:]", page.text)
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+@each_page
+def test_every_link_leads_somewhere(page):
+    folder = (ROOT / page.name).parent
+    wrong = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.prose):
+        path, _, anchor = link.partition("#")
+        if re.match(r"https?:", path):
+            continue
+        target = (folder / path).resolve() if path else ROOT / page.name
+        known = PAGES.get(str(target.relative_to(ROOT)))
+        if not target.exists() or (anchor and (known is None or anchor not in known.anchors)):
+            wrong.append(link)
+    assert wrong == []
+
+
+def variables():
+    """Every ATOM_* variable that something reads."""
+    found = {variable for variable, _, _ in settings_table()}
+    stack: list[click.Command] = [main]
+    while stack:
+        command = stack.pop()
+        found |= {str(each.envvar) for each in command.params if each.envvar}
+        stack += getattr(command, "commands", {}).values()
+    return found
+
+
+@each_page
+def test_every_variable_that_is_named_is_one(page):
+    known = variables()
+    # `ATOM_TLS_…` and `ATOM_TLS_*` mean those that begin so.
+    named = set(re.findall(r"\bATOM_[A-Z_]+", page.text))
+    wrong = [
+        name
+        for name in named
+        if name not in known
+        and not (name.endswith("_") and any(each.startswith(name) for each in known))
+    ]
+    assert wrong == []
+
+
 def test_the_import_arrows_in_the_docs_name_every_module():
-    arrows = ARCHITECTURE.partition("## The imports")[2]
+    (arrows,) = [each.text for each in BLOCKS if "errors, names, redaction" in each.text]
     modules = {path.stem for path in (ROOT / "atom").iterdir() if path.name[0] not in "._"}
     modules -= {"py"}
     assert [name for name in sorted(modules) if name not in arrows] == []

@@ -25,7 +25,17 @@ EXPIRING: Final = KEY_PREFIX + "expiring"  # when what is kept of it expires
 # A hash of target (`*`, `<service>` or `<service>.<action>`) → when it was paused.
 PAUSED: Final = KEY_PREFIX + "paused"
 
-# A hash of what recovery did → how often.
+# The set of the queues that were ever used; beside it, as `…:<queue>`, what waits in each: a sorted
+# set of execution ids by when they began to wait, which may be yet to come.
+WAITING: Final = KEY_PREFIX + "waiting"
+
+# A sorted set of `<role>\0<instance>` by when that presence is over.
+PRESENCES: Final = KEY_PREFIX + "presences"
+
+# A sorted set of hosts by when their circuit closes.
+CIRCUITS: Final = KEY_PREFIX + "circuits"
+
+# A hash of what was done → how often.
 COUNTERS: Final = KEY_PREFIX + "counters"
 
 # A hash of name → what is known of a caller.
@@ -65,12 +75,18 @@ def attempts_key(execution_id: str) -> str:
     return f"{execution_key(execution_id)}:attempts"
 
 
+def log_key(execution_id: str) -> str:
+    """The latest lines of one execution's own log, oldest first."""
+    return f"{execution_key(execution_id)}:log"
+
+
 def execution_keys(execution_id: str) -> tuple[str, ...]:
     """The keys of every script over one execution, in the order that `_prelude.lua` names them."""
     return (
         execution_key(execution_id),
         steps_key(execution_id),
         attempts_key(execution_id),
+        log_key(execution_id),
         finished_key(execution_id),
         ACCEPTED,
         SCHEDULED,
@@ -80,6 +96,8 @@ def execution_keys(execution_id: str) -> tuple[str, ...]:
         PARKED,
         HISTORY,
         EXPIRING,
+        WAITING,
+        COUNTERS,
     )
 
 
@@ -102,3 +120,8 @@ def token_key(tenant_id: str, token: str, service: str, action: str) -> str:
 def presence_key(role: str, instance: str) -> str:
     """What a live process writes now and then; gone when it is."""
     return f"{KEY_PREFIX}presence:{role}:{instance}"
+
+
+def presence_member(role: str, instance: str) -> str:
+    """A presence as PRESENCES holds it."""
+    return f"{role}\0{instance}"

@@ -1,5 +1,6 @@
 """What the store keeps of an execution, and the states it can be in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -65,8 +66,10 @@ class NewExecution:
     authorization: str | None = field(repr=False)
     request: bytes = field(repr=False)  # the request without its secrets
     private_request: bytes | None = field(default=None, repr=False)  # with them, where it has any
+    queue: str  # whose workers run it
     timeout_seconds: float
     sync_timeout_seconds: float = 0
+    trace: str = ""  # the W3C traceparent of who asked, where there is one
     # The flow waits in the request itself: no token, no callback, and no use after that time.
     is_synchronous: bool = False
 
@@ -92,6 +95,8 @@ class Claim(Hold):
     state_id: str
     token: str = field(repr=False)
     authorization: str | None = field(repr=False)
+    queue: str  # '' where an earlier version accepted it
+    trace: str
     request: bytes = field(repr=False)  # with its secrets, but for the token
     accepted_at: datetime
     deadline: datetime
@@ -141,7 +146,11 @@ class Delivery:
     seq: int  # which content it carries; newer content makes it due again
     is_final: bool
     callback_uri: str
+    service: str
+    action: str
     tenant_id: str
+    state_id: str
+    trace: str
     token: str = field(repr=False)
     authorization: str | None = field(repr=False)
     progress: str | None
@@ -182,6 +191,8 @@ class Execution:
     tries: int
     worker: str | None
     version: str | None
+    queue: str | None
+    trace: str | None
     accepted_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -227,3 +238,53 @@ class ParkedCallback:
     host: str
     parked_at: datetime
     answer: str  # to its last try
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of an execution's own log."""
+
+    at: datetime
+    level: str
+    message: str = field(repr=False)
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """What waits for a worker: accepted, handed back or to be tried again, and due by now."""
+
+    waiting: int
+    oldest_at: datetime | None  # since when the first of them waits
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A process that announced itself lately."""
+
+    role: str  # of a worker: a queue that it serves
+    instance: str
+    seen_at: datetime  # by the store's clock
+    details: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """How it stands with everything at one moment.
+
+    What is late is counted among the few hundred that are looked at next, so that the cost does
+    not grow with the trouble: a count that high means “at least”.
+    """
+
+    at: datetime  # of the store's clock, as every time here
+    queues: Mapping[str, QueueState]  # every queue that was ever used
+    scheduled: int  # wait for their time: handed back, or to be tried again
+    running: int  # are held, the lost ones among them
+    lost: int  # are held with a lease that ran out
+    overdue_deadlines: int
+    callbacks_due: int  # are to be sent, now or at a later time, or on their way
+    callbacks_late_since: datetime | None  # the oldest due time that has passed
+    parked: int
+    open_circuits: Mapping[str, datetime]  # host → until when nothing is sent to it
+    paused: Mapping[str, datetime]  # target → since when
+    counters: Mapping[str, int]  # see `ExecutionStore.counters`

@@ -58,6 +58,7 @@ class Acceptor:
                 authorization=running_user,
                 request=public,
                 private_request=private,
+                queue=process.options.queue,
                 timeout_seconds=process.options.timeout,
                 sync_timeout_seconds=process.options.sync_timeout,
             )
@@ -91,6 +92,7 @@ class Acceptor:
                 authorization=running_user,
                 request=public,
                 private_request=private,
+                queue=process.options.queue,
                 timeout_seconds=process.options.timeout,
                 sync_timeout_seconds=wait_seconds,
                 is_synchronous=True,

@@ -13,8 +13,12 @@ from atom.records import (
     Claim,
     Delivery,
     Execution,
+    LogLine,
     NewExecution,
+    Overview,
     ParkedCallback,
+    Presence,
+    QueueState,
     RecordedStep,
     State,
     Step,
@@ -23,8 +27,9 @@ from atom.records import (
 from atom.redaction import masked
 
 # Written into every record, so that a later version knows what it reads.
+# 4 added the queue and the trace to the third one.
 # 3 added the callback's host, the timeout and whether there are secrets to the second one.
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 
 # What a list of executions shows; the documents are left in the store.
 SUMMARY_FIELDS: Final = [
@@ -38,6 +43,8 @@ SUMMARY_FIELDS: Final = [
     b"tries",
     b"worker",
     b"version",
+    b"queue",
+    b"trace",
     b"accepted_at",
     b"started_at",
     b"finished_at",
@@ -71,6 +78,8 @@ def accepted_fields(new: NewExecution) -> list[Any]:
         fields += ["authorization", new.authorization]
     if new.private_request is not None:
         fields += ["private_request", new.private_request, "is_private", 1]
+    if new.trace:
+        fields += ["trace", new.trace]
     if new.callback_uri:
         fields += ["callback_host", urlsplit(new.callback_uri).netloc.lower()]
     return fields
@@ -91,6 +100,8 @@ def claim(execution_id: str, flat: Sequence[bytes]) -> Claim:
         state_id=row[b"state_id"].decode(),
         token=row.get(b"token", b"").decode(),
         authorization=_text(row.get(b"authorization")),
+        queue=row.get(b"queue", b"").decode(),
+        trace=row.get(b"trace", b"").decode(),
         request=row.get(b"private_request") or row[b"request"],
         accepted_at=_moment(row[b"accepted_at"]),
         deadline=_moment(row[b"deadline"]),
@@ -108,7 +119,11 @@ def delivery(execution_id: str, flat: Sequence[bytes]) -> Delivery:
         seq=int(row[b"callback_seq"]),
         is_final=State(row[b"state"].decode()).is_final,
         callback_uri=row[b"callback_uri"].decode(),
+        service=row[b"service"].decode(),
+        action=row[b"action"].decode(),
         tenant_id=row[b"tenant_id"].decode(),
+        state_id=row[b"state_id"].decode(),
+        trace=row.get(b"trace", b"").decode(),
         token=row.get(b"token", b"").decode(),
         authorization=_text(row.get(b"authorization")),
         progress=_text(row.get(b"progress")),
@@ -148,6 +163,8 @@ def execution(
         tries=int(row.get(b"tries") or 0),
         worker=text(b"worker"),
         version=text(b"version") or None,
+        queue=text(b"queue"),
+        trace=text(b"trace"),
         accepted_at=_moment(row[b"accepted_at"] or b"0"),
         started_at=moment(b"started_at"),
         finished_at=moment(b"finished_at"),
@@ -215,6 +232,60 @@ def parked(
     )
 
 
+def encode_line(line: LogLine) -> bytes:
+    """One line of an execution's log as a list element."""
+    return orjson.dumps([line.at, line.level, line.attempt, line.message])
+
+
+def decode_line(encoded: bytes) -> LogLine:
+    """One line of an execution's log."""
+    at, level, attempt, message = orjson.loads(encoded)
+    return LogLine(datetime.fromisoformat(at), level, message, attempt)
+
+
+def presence(member: bytes, value: bytes) -> Presence:
+    """From its member in the index and what `announce.lua` wrote."""
+    role, _, instance = member.decode().partition("\0")
+    seen_at, _, details = value.partition(b" ")
+    return Presence(role, instance, _moment(seen_at), orjson.loads(details))
+
+
+def overview(found: Sequence[Any]) -> Overview:
+    """From what `overview.lua` returns."""
+    now, queues, scheduled, running, lost, overdue, callbacks, late_since, parked, *rest = found
+    circuits, paused, counters = (_row(flat) for flat in rest)
+    return Overview(
+        at=_moment(now),
+        queues={
+            queue.decode(): QueueState(waiting, _moment(oldest) if oldest else None)
+            for queue, waiting, oldest in sorted(queues)
+        },
+        scheduled=scheduled,
+        running=running,
+        lost=lost,
+        overdue_deadlines=overdue,
+        callbacks_due=callbacks,
+        callbacks_late_since=_moment(late_since) if late_since else None,
+        parked=parked,
+        open_circuits={host.decode(): _moment(until) for host, until in circuits.items()},
+        paused=since_by_target(paused),
+        counters=counts_by_name(counters),
+    )
+
+
+def since_by_target(found: Mapping[bytes, bytes]) -> dict[str, datetime]:
+    """What is paused, by name."""
+    return {
+        target.decode(): datetime.fromisoformat(since.decode())
+        for target, since in sorted(found.items())
+    }
+
+
+def counts_by_name(found: Mapping[bytes, bytes]) -> dict[str, int]:
+    """The counters."""
+    return {name.decode(): int(count) for name, count in sorted(found.items())}
+
+
 def _row(flat: Sequence[bytes]) -> dict[bytes, bytes]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
@@ -223,5 +294,5 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode()
 
 
-def _moment(milliseconds: bytes) -> datetime:
+def _moment(milliseconds: bytes | int) -> datetime:
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

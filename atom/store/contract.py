@@ -8,6 +8,7 @@ be written, and nothing half.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 
 from atom.records import (
@@ -18,8 +19,11 @@ from atom.records import (
     Envelope,
     Execution,
     Hold,
+    LogLine,
     NewExecution,
+    Overview,
     ParkedCallback,
+    Presence,
     Restart,
     State,
     Step,
@@ -137,6 +141,16 @@ class ExecutionStore(Protocol):
             ClaimLost: the claim is no longer the current one; nothing is written.
         """
 
+    def add_log(self, execution_id: str, lines: Sequence[LogLine]) -> None:
+        """Append to an execution's own log; of more than ATOM_MAX_LOG_LINES the oldest go.
+
+        The log lasts as long as its execution; for one that is unknown nothing is kept. Lines may
+        be there twice after a lost reply.
+        """
+
+    def log(self, execution_id: str) -> Sequence[LogLine]:
+        """Read an execution's own log, of all its attempts, oldest line first."""
+
     def finish(
         self,
         claim: Claim,
@@ -232,11 +246,16 @@ class ExecutionStore(Protocol):
     ) -> Sequence[Execution]:
         """Read the newest executions (of those named), without documents. Not atomic."""
 
-    def announce(self, role: str, instance: str) -> None:
-        """Note that a process of this role is alive."""
+    def announce(
+        self, role: str, instance: str, details: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Note that a process of this role is alive, and what else is to be known of it."""
+
+    def presences(self, role: str | None = None) -> Sequence[Presence]:
+        """Who announced themselves within the last 30 s, by role and instance. Not atomic."""
 
     def present(self, role: str) -> Sequence[str]:
-        """The instances of a role that announced themselves within the last 30 s. Not atomic."""
+        """The instances of a role among these. Not atomic."""
 
     def withdraw(self, role: str, instance: str) -> None:
         """Take an announcement back."""
@@ -251,10 +270,20 @@ class ExecutionStore(Protocol):
         """What is paused, and since when."""
 
     def count(self, counts: Mapping[str, int]) -> None:
-        """Add to the counters of what recovery did."""
+        """Add to the counters: what recovery did."""
 
     def counters(self) -> Mapping[str, int]:
-        """What recovery did since the store was made."""
+        """What was done since the store was made, by name.
+
+        `finished:<final state>` for each execution that ended so, `lease_lost` for each claim that
+        took over from a holder (both are counted in the write itself), and what recovery did.
+        """
+
+    def overview(self) -> Overview:
+        """How it stands with queues, leases, callbacks and counters; see `Overview`.
+
+        What it costs does not depend on how many executions there are.
+        """
 
     def ping(self) -> None:
         """Return if the store answers."""

@@ -20,6 +20,10 @@ _CIRCUIT_SPREAD_SECONDS: Final = 2.0
 _AT_ONCE: Final = 500
 
 
+def _keys(execution_id: str) -> tuple[str, ...]:
+    return (*names.execution_keys(execution_id), names.CIRCUITS)
+
+
 class RedisCallbacks(RedisPart):
     """See `ExecutionStore`."""
 
@@ -34,7 +38,7 @@ class RedisCallbacks(RedisPart):
             in_ms(random.uniform(0, _CIRCUIT_SPREAD_SECONDS)),  # noqa: S311 (not a secret)
         )
         with self._guard():
-            flat = self._scripts.claim_delivery(names.execution_keys(execution_id), arguments)
+            flat = self._scripts.claim_delivery(_keys(execution_id), arguments)
         return codec.delivery(execution_id, flat) if flat else None
 
     def record_delivery(  # noqa: PLR0913 (what is written of a try, by keyword)
@@ -67,9 +71,8 @@ class RedisCallbacks(RedisPart):
             in_ms(_CIRCUIT_LONGEST_SECONDS),
             "troubled" if blames_host else "well",
         )
-        keys = names.execution_keys(delivery.execution_id)
         with self._guard():
-            awake = self._scripts.record_delivery(keys, arguments)
+            awake = self._scripts.record_delivery(_keys(delivery.execution_id), arguments)
         return [each.decode() for each in awake or ()]
 
     def replay(self, execution_id: str) -> bool:

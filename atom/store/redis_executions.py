@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from atom import names
 from atom.errors import ClaimLost, Overloaded, Paused
-from atom.records import Claim, Ended, Hold, NewExecution, Restart, State, Step
+from atom.records import Claim, Ended, Hold, LogLine, NewExecution, Restart, State, Step
 from atom.store import codec
 from atom.store.contract import Answer, Result
 from atom.store.redis_part import RedisPart, in_ms
@@ -50,6 +50,7 @@ class RedisExecutions(RedisPart):
             self._settings.max_pending,
             new.service,
             new.action,
+            new.queue,
             *codec.accepted_fields(new),
         )
         with self._guard():
@@ -165,6 +166,15 @@ class RedisExecutions(RedisPart):
         with self._guard():
             due = self._scripts.progress(names.execution_keys(claim.id), arguments)
         return self._due(claim, due)
+
+    def add_log(self, execution_id: str, lines: Sequence[LogLine]) -> None:
+        """See ExecutionStore."""
+        kept = lines[-self._settings.max_log_lines :]
+        if not kept:
+            return
+        arguments = (self._settings.max_log_lines, *(codec.encode_line(each) for each in kept))
+        with self._guard():
+            self._scripts.add_log(names.execution_keys(execution_id), arguments)
 
     def finish(
         self,

@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
-from atom import names
-from atom.records import Execution, State
-from atom.store import codec
-from atom.store.redis_part import RedisPart
+import orjson
 
-_PRESENCE_SECONDS: Final = 30
+from atom import names
+from atom.records import Execution, LogLine, Overview, Presence, State
+from atom.store import codec
+from atom.store.redis_part import RedisPart, in_ms
+from atom.store.redis_recovery import LONGEST_PUT_OFF_SECONDS
+
+_PRESENCE_SECONDS: Final = 30.0
+# Of each index an overview looks at this many, however many are late.
+_LOOKED_AT: Final = 500
 
 
 class RedisOperations(RedisPart):
@@ -48,6 +54,12 @@ class RedisOperations(RedisPart):
             start += 200
         return found[:limit]
 
+    def log(self, execution_id: str) -> Sequence[LogLine]:
+        """See ExecutionStore."""
+        with self._guard():
+            lines = self._redis.lrange(names.log_key(execution_id), 0, -1)
+        return [codec.decode_line(each) for each in lines]
+
     # --- what is paused
 
     def pause(self, target: str) -> None:
@@ -64,26 +76,64 @@ class RedisOperations(RedisPart):
         """See ExecutionStore."""
         with self._guard():
             found = self._redis.hgetall(names.PAUSED)
-        return {
-            target.decode(): datetime.fromisoformat(since.decode())
-            for target, since in sorted(found.items())
-        }
+        return codec.since_by_target(found)
 
     # --- who is alive
 
-    def announce(self, role: str, instance: str) -> None:
+    def announce(
+        self, role: str, instance: str, details: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """See ExecutionStore."""
+        keys = (names.presence_key(role, instance), names.PRESENCES)
+        member = names.presence_member(role, instance)
+        arguments = (member, orjson.dumps(dict(details)), in_ms(_PRESENCE_SECONDS))
         with self._guard():
-            self._redis.set(names.presence_key(role, instance), "1", ex=_PRESENCE_SECONDS)
+            self._scripts.announce(keys, arguments)
 
     def withdraw(self, role: str, instance: str) -> None:
         """See ExecutionStore."""
+        with self._guard(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.delete(names.presence_key(role, instance))
+            pipeline.zrem(names.PRESENCES, names.presence_member(role, instance))
+            pipeline.execute()
+
+    def presences(self, role: str | None = None) -> Sequence[Presence]:
+        """See ExecutionStore."""
         with self._guard():
-            self._redis.delete(names.presence_key(role, instance))
+            members = [
+                each
+                for each in self._redis.zrange(names.PRESENCES, 0, -1)
+                if role is None or each.startswith(names.presence_member(role, "").encode())
+            ]
+            keys = [names.presence_key(*each.decode().split("\0")) for each in members]
+            values = self._redis.mget(keys) if keys else []
+        found = (
+            codec.presence(member, value)
+            for member, value in zip(members, values, strict=True)
+            if value is not None
+        )
+        return sorted(found, key=lambda each: (each.role, each.instance))
 
     def present(self, role: str) -> Sequence[str]:
         """See ExecutionStore."""
-        prefix = names.presence_key(role, "")
+        return [each.instance for each in self.presences(role)]
+
+    # --- how it stands
+
+    def overview(self) -> Overview:
+        """See ExecutionStore."""
+        keys = (
+            names.SCHEDULED,
+            names.LEASES,
+            names.DEADLINES,
+            names.CALLBACKS_DUE,
+            names.PARKED,
+            names.WAITING,
+            names.CIRCUITS,
+            names.PAUSED,
+            names.COUNTERS,
+        )
+        arguments = (names.execution_key(""), _LOOKED_AT, in_ms(LONGEST_PUT_OFF_SECONDS))
         with self._guard():
-            found = self._redis.scan_iter(match=f"{prefix}*", count=1000)
-            return sorted(key.decode().removeprefix(prefix) for key in found)
+            found = self._scripts.overview(keys, arguments)
+        return codec.overview(found)

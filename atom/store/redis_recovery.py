@@ -5,10 +5,12 @@ from typing import Final
 
 from atom import names
 from atom.records import Envelope
+from atom.store import codec
 from atom.store.redis_part import RedisPart, in_ms
 
 # When the next look finds them again, should this one have come to nothing.
 _PUT_OFF_SECONDS: Final = {"unstarted": 60.0, "lost": 10.0, "callbacks": 5.0, "overdue": 5.0}
+LONGEST_PUT_OFF_SECONDS: Final = max(_PUT_OFF_SECONDS.values())
 
 
 class RedisRecovery(RedisPart):
@@ -69,4 +71,4 @@ class RedisRecovery(RedisPart):
         """See ExecutionStore."""
         with self._guard():
             found = self._redis.hgetall(names.COUNTERS)
-        return {name.decode(): int(count) for name, count in found.items()}
+        return codec.counts_by_name(found)

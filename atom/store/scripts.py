@@ -42,3 +42,6 @@ class Scripts:
         self.take_due = _Script(client, "take_due")
         self.take_scheduled = _Script(client, "take_scheduled")
         self.trim = _Script(client, "trim")
+        self.add_log = _Script(client, "add_log")
+        self.announce = _Script(client, "announce")
+        self.overview = _Script(client, "overview")

@@ -14,6 +14,7 @@ KEPT = {
     r"atom:(history|expiring)": "indexes that recovery trims when what they name expires",
     r"atom:(paused|credentials)": "hashes of what an operator decided",
     r"atom:counters": "a hash of fixed names",
+    r"atom:waiting": "the set of the queues that were ever used",
     r"(processes|callbacks|recovery)": (
         "kombu's queues, lists of messages; Redis deletes an empty list"
     ),
@@ -33,7 +34,7 @@ _KEPT = {re.compile(pattern): why for pattern, why in KEPT.items()}
 
 # With nothing under way they are empty, and so not there.
 _EMPTY = re.compile(
-    r"atom:(accepted|scheduled|leases|deadlines|callbacks|parked)|processes|callbacks"
+    r"atom:(accepted|scheduled|leases|deadlines|callbacks|parked|waiting:.+)|processes|callbacks"
 )
 _FINAL = {"completed", "faulted", "failed", "cancelled", "timed_out"}
 _RECOVER_TASK = "atom.recover"  # a tick; the next one does the same

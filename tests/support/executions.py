@@ -19,6 +19,7 @@ def new_execution(**changes: Any) -> NewExecution:
         "callback_uri": "https://flow.boomi.com/api/run/1/response",
         "authorization": None,
         "request": b'{"token":"secret-token","inputs":[]}',
+        "queue": "processes",
         "timeout_seconds": 600,
     }
     return NewExecution(**{**values, **changes})

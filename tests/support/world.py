@@ -204,6 +204,6 @@ class World:
         assert sorted(self.file.read_text().split()) == expected
 
     def check_keys(self):
-        """Nothing stays without an expiry but the indexes and the broker's own."""
+        """Nothing stays without an expiry but the history, the counters and the queues' names."""
         staying = {key.decode() for key in self.raw.scan_iter() if self.raw.ttl(key) == -1}
-        assert staying <= {"atom:history", "atom:expiring", "atom:counters"}
+        assert staying <= {"atom:history", "atom:expiring", "atom:counters", "atom:waiting"}

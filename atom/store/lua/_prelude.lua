@@ -1,8 +1,8 @@
 -- Stands before every script. All times are milliseconds of the server's clock: one clock for all.
 -- A script over one execution gets the keys of names.execution_keys, then its own.
-local EXECUTION, STEPS, ATTEMPTS, FINISHED, ACCEPTED, SCHEDULED, LEASES, DEADLINES, CALLBACKS,
-  PARKED, HISTORY, EXPIRING = unpack(KEYS)
-local OWN_KEYS = 12 -- KEYS[OWN_KEYS + 1] is the first key of the script's own
+local EXECUTION, STEPS, ATTEMPTS, LOG, FINISHED, ACCEPTED, SCHEDULED, LEASES, DEADLINES, CALLBACKS,
+  PARKED, HISTORY, EXPIRING, WAITING, COUNTERS = unpack(KEYS)
+local OWN_KEYS = 15 -- KEYS[OWN_KEYS + 1] is the first key of the script's own
 
 local function now_ms()
   local t = redis.call('TIME')
@@ -13,7 +13,7 @@ local FINAL = {completed = true, faulted = true, failed = true, cancelled = true
 
 -- Kept from here on for the history only, and not for ever.
 local function expire(id, now, retention_ms)
-  for _, key in ipairs({EXECUTION, STEPS, ATTEMPTS}) do
+  for _, key in ipairs({EXECUTION, STEPS, ATTEMPTS, LOG}) do
     redis.call('PEXPIRE', key, retention_ms)
   end
   redis.call('ZADD', EXPIRING, now + retention_ms, id)
@@ -27,10 +27,26 @@ end
 
 -- Undoes expire(): the execution or its callback is under way again.
 local function revive(id)
-  for _, key in ipairs({EXECUTION, STEPS, ATTEMPTS}) do
+  for _, key in ipairs({EXECUTION, STEPS, ATTEMPTS, LOG}) do
     redis.call('PERSIST', key)
   end
   redis.call('ZREM', EXPIRING, id)
+end
+
+-- The execution waits for a worker of its queue, from `since` on. What the third format or an
+-- earlier one accepted knows no queue, and is in none of these indexes.
+local function begin_waiting(id, since)
+  local queue = redis.call('HGET', EXECUTION, 'queue')
+  if queue then
+    redis.call('SADD', WAITING, queue)
+    redis.call('ZADD', WAITING .. ':' .. queue, since, id)
+  end
+end
+
+local function end_waiting(id, queue)
+  if queue then
+    redis.call('ZREM', WAITING .. ':' .. queue, id)
+  end
 end
 
 local function forget_turns(id)
@@ -55,6 +71,13 @@ local function drop_failed_steps()
   end
 end
 
+-- Nothing is sent to the host until then, but for one look whether it is well.
+local function open_circuit(circuits, circuit, host, open_until)
+  redis.call('HSET', circuit, 'open_until', open_until)
+  redis.call('ZADD', circuits, open_until, host)
+  redis.call('PEXPIRE', circuits, 3600000)
+end
+
 local function make_callback_due(id, due)
   redis.call('HSET', EXECUTION, 'callback_state', 'due', 'callback_due_at', due)
   redis.call('ZADD', CALLBACKS, due, id)
@@ -69,6 +92,7 @@ local function finish(id, now, state, response, failure, private, retention_ms)
   redis.call('HINCRBY', EXECUTION, 'callback_seq', 1)
   redis.call('HSET', EXECUTION, 'state', state, 'finished_at', now, 'response', response,
     'error', failure, 'callback_failures', 0, 'callback_busy', 0, 'callback_due_since', now)
+  redis.call('HINCRBY', COUNTERS, 'finished:' .. state, 1)
   forget_turns(id)
   if answer == 'only' or answer == 'late' then
     -- The request itself is answered or nobody is: the result goes straight to who waits.
@@ -100,6 +124,8 @@ end
 local function withdraw(id, now, retention_ms)
   redis.call('HSET', EXECUTION, 'state', 'cancelled', 'finished_at', now, 'error',
     'Not started while its caller waited.')
+  redis.call('HINCRBY', COUNTERS, 'finished:cancelled', 1)
+  end_waiting(id, redis.call('HGET', EXECUTION, 'queue'))
   forget_turns(id)
   retire(id, now, retention_ms)
 end

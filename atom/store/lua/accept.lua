@@ -1,6 +1,7 @@
 -- KEYS own: token, paused
 -- ARGV id, republish_ms, timeout_ms, token_ttl_ms, sync_ms, inline_grace_ms, answer ('' for WAIT
---      at once, pending, or only), max_pending, service, action, field, value, …
+--      at once, pending, or only), max_pending, service, action,
+--      queue, field, value, …
 -- Returns {'stored', the id under which the request is stored: another one where it is a
 -- duplicate}, {'paused', the target that is} or {'full', how many wait}.
 local id, now = ARGV[1], now_ms()
@@ -23,11 +24,12 @@ redis.call('SET', token, id, 'PX', ARGV[4])
 local deadline = now + ARGV[3]
 redis.call('HSET', EXECUTION, 'state', 'accepted', 'accepted_at', now, 'deadline', deadline,
   'timeout_ms', ARGV[3], 'attempts', 0, 'fence', 0, 'callback_state', 'none', 'callback_seq', 0,
-  'service', ARGV[9], 'action', ARGV[10], unpack(ARGV, 11))
+  'service', ARGV[9], 'action', ARGV[10], 'queue', ARGV[11], unpack(ARGV, 12))
 if ARGV[7] ~= '' then
   redis.call('HSET', EXECUTION, 'answer', ARGV[7], 'answer_until', now + ARGV[5] + ARGV[6])
 end
 redis.call('ZADD', ACCEPTED, now + ARGV[2], id)
+begin_waiting(id, now)
 redis.call('ZADD', DEADLINES, deadline, id)
 redis.call('ZADD', HISTORY, now, id)
 return {'stored', id}

@@ -4,15 +4,18 @@
 -- to claim: it is unknown, not due yet, held by another worker, finished, or written by a newer
 -- version of this software.
 local id, now = ARGV[1], now_ms()
-local state, holder, lease_until, answer, answer_until, not_before, format = unpack(redis.call(
+local state, holder, lease_until, answer, answer_until, not_before, format, queue = unpack(redis.call(
   'HMGET', EXECUTION, 'state', 'holder', 'lease_until', 'answer', 'answer_until', 'not_before',
-  'format'))
+  'format', 'queue'))
 if not state or FINAL[state] then
   redis.call('ZREM', ACCEPTED, id)
   redis.call('ZREM', SCHEDULED, id)
   redis.call('ZREM', LEASES, id)
   if not state then
     redis.call('ZREM', DEADLINES, id)
+    for _, each in ipairs(redis.call('SMEMBERS', WAITING)) do
+      end_waiting(id, each)
+    end
   end
   return false
 end
@@ -29,6 +32,7 @@ if holder ~= ARGV[3] then
       return false
     end
     redis.call('HINCRBY', EXECUTION, 'losses', 1)
+    redis.call('HINCRBY', COUNTERS, 'lease_lost', 1)
   elseif tonumber(not_before or 0) > now then
     return false
   end
@@ -40,6 +44,7 @@ if holder ~= ARGV[3] then
     'lease_until', lease, 'version', ARGV[6])
   redis.call('ZREM', ACCEPTED, id)
   redis.call('ZREM', SCHEDULED, id)
+  end_waiting(id, queue)
   redis.call('ZADD', LEASES, lease, id)
 end
 return redis.call('HGETALL', EXECUTION)

@@ -1,3 +1,4 @@
+-- KEYS own: circuits
 -- ARGV id, hold_ms, flow-state prefix, circuit prefix, circuit threshold, spread_ms
 -- Returns what the delivery needs as a flat list of fields and values, or nothing: no callback is
 -- due, another worker is at it, its host is in trouble (the callback is put off), or another
@@ -32,7 +33,7 @@ if flow_state ~= '' then
 end
 if looks then
   -- This one looks whether the host is well again; the others wait for what it finds.
-  redis.call('HSET', circuit, 'open_until', now + ARGV[2])
+  open_circuit(KEYS[OWN_KEYS + 1], circuit, host, now + ARGV[2])
 end
 if not FINAL[state] then
   redis.call('HSET', EXECUTION, 'progress_sent_at', now)
@@ -41,8 +42,8 @@ redis.call('HSET', EXECUTION, 'callback_state', 'delivering', 'callback_due_at',
 redis.call('ZADD', CALLBACKS, now + ARGV[2], id)
 redis.call('HINCRBY', EXECUTION, 'callback_fence', 1)
 
-local wanted = {'state', 'callback_fence', 'callback_seq', 'callback_uri', 'tenant_id', 'token',
-  'authorization', 'progress', 'response', 'private_response', 'callback_failures',
+local wanted = {'state', 'callback_fence', 'callback_seq', 'callback_uri', 'service', 'action',
+  'tenant_id', 'state_id', 'trace', 'token', 'authorization', 'progress', 'response', 'private_response', 'callback_failures',
   'callback_busy', 'callback_due_since', 'finished_at'}
 local found = {}
 for index, value in ipairs(redis.call('HMGET', EXECUTION, unpack(wanted))) do

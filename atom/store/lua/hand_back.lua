@@ -13,6 +13,7 @@ redis.call('HINCRBY', EXECUTION, 'fence', 1)
 redis.call('HSET', EXECUTION, 'state', 'accepted', 'not_before', now + ARGV[3])
 redis.call('ZREM', LEASES, id)
 redis.call('ZADD', SCHEDULED, now + ARGV[3], id) -- recovery publishes it
+begin_waiting(id, now + ARGV[3])
 if ARGV[4] ~= '' then
   redis.call('HINCRBY', EXECUTION, 'tries', 1)
   redis.call('HSET', EXECUTION, 'error', ARGV[4])

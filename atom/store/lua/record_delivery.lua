@@ -1,3 +1,4 @@
+-- KEYS own: circuits
 -- ARGV id, fence, seq, verdict (delivered, kept, retry, parked), due_in_ms, failures, busy,
 --      attempt, retention_ms, progress interval_ms, flow-state prefix, circuit prefix,
 --      circuit threshold, circuit longest_ms, host (well, troubled, or '' where it was not asked)
@@ -15,11 +16,12 @@ redis.call('LTRIM', ATTEMPTS, -50, -1)
 local circuit = ARGV[12] .. (host or '')
 if host and ARGV[15] == 'well' then
   redis.call('DEL', circuit)
+  redis.call('ZREM', KEYS[OWN_KEYS + 1], host)
 elseif host and ARGV[15] == 'troubled' then
   local beyond = redis.call('HINCRBY', circuit, 'failures', 1) - ARGV[13]
   if beyond >= 0 then
     local pause = math.min(1000 * 2 ^ math.min(beyond, 20), tonumber(ARGV[14]))
-    redis.call('HSET', circuit, 'open_until', now + pause)
+    open_circuit(KEYS[OWN_KEYS + 1], circuit, host, now + pause)
   end
   redis.call('PEXPIRE', circuit, 3600000)
 end

@@ -42,4 +42,5 @@ redis.call('HSET', EXECUTION, 'state', 'accepted', 'callback_state', 'none', 'no
   'deadline', deadline)
 redis.call('ZADD', DEADLINES, deadline, id)
 redis.call('ZADD', SCHEDULED, now, id)
+begin_waiting(id, now)
 return 'restarted'

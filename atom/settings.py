@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from environs import Env, EnvError
+from environs import Env
 
 from atom.errors import SettingsError
 
@@ -22,6 +22,9 @@ FLOW_HOSTS: Final = (
     "sg.flow-prod.boomi.com",
     "flow.manywho.com",
 )
+
+# Before a host that callbacks may go to without TLS.
+PLAIN: Final = "http://"
 
 _MAX_HEADROOM: Final = 3600
 _FLOW_GIVES_UP_SECONDS: Final = 60
@@ -90,7 +93,8 @@ class Settings:
         "ATOM_CALLBACK_HOSTS",
         Env.list,
         FLOW_HOSTS,
-        "The hosts (or `host:port`) a callback may go to; plain http only to loopback ones.",
+        "The hosts (or `host:port`) a callback may go to; plain http only to loopback ones and to "
+        "those written as `http://host:port`.",
     )
     callback_networks: tuple[str, ...] = _setting(
         "ATOM_CALLBACK_NETWORKS",
@@ -283,9 +287,7 @@ class Settings:
             variable, read = each.metadata["variable"], each.metadata["read"]
             try:
                 value = read(env, variable, each.default)
-            except EnvError as error:
-                raise SettingsError(f"{variable}: {error}") from None
-            except ValueError as error:
+            except ValueError as error:  # as environs' own is
                 raise SettingsError(f"{variable}: {error}") from None
             values[each.name] = tuple(value) if isinstance(value, list) else value
         settings = cls(**values)
@@ -344,10 +346,10 @@ class Settings:
 
     def _check_callback_lists(self) -> None:
         for host in self.callback_hosts:
-            if not re.fullmatch(r"[\w.:\[\]-]+", host.strip(), re.ASCII):
+            if not re.fullmatch(rf"({PLAIN})?[\w.:\[\]-]+/?", host.strip().lower(), re.ASCII):
                 raise SettingsError(
-                    f"ATOM_CALLBACK_HOSTS: {host!r} is neither a host nor host:port (no scheme, no "
-                    "path, no wildcard)."
+                    f"ATOM_CALLBACK_HOSTS: {host!r} is neither a host nor host:port (no path, no "
+                    "wildcard; a scheme only where it is http)."
                 )
         for network in self.callback_networks:
             try:

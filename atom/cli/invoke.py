@@ -33,9 +33,17 @@ from atom.settings import Settings
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A JSON file with an object of inputs.",
 )
-@click.option("--listener", metavar="URL", help="Default: of `atom up` here, else ATOM_BIND.")
 @click.option(
-    "--sandbox", metavar="URL", help="Default: of `atom up` here, else ATOM_SANDBOX_BIND."
+    "--listener",
+    envvar="ATOM_LISTENER_URL",
+    metavar="URL",
+    help="Default: ATOM_LISTENER_URL, else of `atom up` here, else ATOM_BIND.",
+)
+@click.option(
+    "--sandbox",
+    envvar="ATOM_SANDBOX_URL",
+    metavar="URL",
+    help="Default: ATOM_SANDBOX_URL, else of `atom up` here, else ATOM_SANDBOX_BIND.",
 )
 @click.option(
     "--credential",

@@ -8,7 +8,7 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 from atom.errors import InvalidRequest
-from atom.settings import Settings, is_loopback
+from atom.settings import PLAIN, Settings, is_loopback
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -64,13 +64,17 @@ class CallbackPolicy:
 
     hosts: frozenset[tuple[str, int | None]]  # a host without a port allows every port
     networks: tuple[_Network, ...] = ()
+    plain_hosts: frozenset[tuple[str, int | None]] = frozenset()  # those of `hosts` without TLS
 
     @classmethod
     def of(cls, hosts: Iterable[str], networks: Iterable[str] = ()) -> Self:
-        """Read hosts, as `host` or `host:port`, and networks in CIDR notation."""
+        """Read hosts, as `host`, `host:port` or `http://host:port`, and networks in CIDR."""
+        listed = [each.strip().lower() for each in hosts]
+        plain = [each.removeprefix(PLAIN) for each in listed if each.startswith(PLAIN)]
         return cls(
-            frozenset(_host_entry(each) for each in hosts),
+            frozenset(_host_entry(each.removeprefix(PLAIN)) for each in listed),
             tuple(ipaddress.ip_network(each.strip()) for each in networks),
+            frozenset(map(_host_entry, plain)),
         )
 
     @classmethod
@@ -81,16 +85,18 @@ class CallbackPolicy:
     def check_uri(self, uri: str) -> None:
         """Refuse a callbackUri that leads anywhere but to a flow platform, as far as it shows.
 
-        https to an allowed host, or plain http to an allowed loopback one. An address in place of
-        a name is judged as `refusal` judges those behind a name.
+        https to an allowed host, or plain http to an allowed loopback one and to one that the
+        operator names as `http://…`. An address in place of a name is judged as `refusal` judges
+        those behind a name.
 
         Raises:
             InvalidRequest: saying what is wrong with it.
         """
         scheme, host, port = _parted(uri)
-        if scheme == "http" and not is_loopback(host):
+        named = {(host, None), (host, port)}
+        if scheme == "http" and not is_loopback(host) and not named & self.plain_hosts:
             raise InvalidRequest("callbackUri must be https (plain http is for loopback only).")
-        if not {(host, None), (host, port)} & self.hosts:
+        if not named & self.hosts:
             shown = f"[{host}]" if ":" in host else host
             raise InvalidRequest(
                 f"callbackUri: callbacks to {shown}:{port} are not allowed here; the operator "
@@ -164,7 +170,7 @@ def _parted(uri: str) -> tuple[str, str, int]:
 
 
 def _host_entry(text: str) -> tuple[str, int | None]:
-    text = text.strip().lower()
+    text = text.rstrip("/")
     host, _, port = text.rpartition(":")
     # An IPv6 address without brackets has colons, and no port.
     if not port.isdecimal() or _as_address(text):

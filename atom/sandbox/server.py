@@ -33,8 +33,7 @@ class SandboxServer:
         self.run_api = RunApi()
         app = create_app(self.platform, self.run_api)
         self._server = _listen(app, host, port)
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._server.port}"
+        self.url = f"http://{_reached_as(host)}:{self._server.port}"
         self.platform.url = self.run_api.url = self.url
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="sandbox", daemon=True
@@ -71,6 +70,13 @@ def serve(host: str, port: int) -> None:
         signal.signal(each, lambda *_: ended.set())
     with SandboxServer(host, port):
         ended.wait()
+
+
+def _reached_as(host: str) -> str:
+    """The host for a URL; one that listens on every address is called by its name."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 (a comparison)
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def _listen(app: Flask, host: str, port: int) -> BaseWSGIServer:

@@ -39,6 +39,7 @@ def test_the_environment_is_read(monkeypatch):
         ("ATOM_CALLBACK_HOURS", "4321"),
         ("ATOM_CALLBACK_HOSTS", "https://flow.boomi.com"),
         ("ATOM_CALLBACK_HOSTS", "flow.boomi.com,*.flow-prod.boomi.com"),
+        ("ATOM_CALLBACK_HOSTS", "http://sandbox:8079/api"),
         ("ATOM_CALLBACK_NETWORKS", "10.20.0.1/16"),
         ("ATOM_CALLBACK_NETWORKS", "10.20.0.0/16, private"),
     ],

@@ -43,6 +43,9 @@ A_HOST = "flow.example.org"
         ("http://[::1]:8079/", ("::1",)),
         ("http://[0:0::1]:8079/", ("[::1]:8079",)),
         ("https://127.0.0.1/", ("127.0.0.1",)),
+        ("http://sandbox:8079/api/run/1/response", ("http://sandbox:8079",)),
+        ("http://sandbox:8079/", (" HTTP://Sandbox ",)),
+        ("https://sandbox:8079/", ("http://sandbox:8079/",)),
     ],
 )
 def test_allowed(uri, hosts):
@@ -59,6 +62,10 @@ def test_allowed(uri, hosts):
         ("https://evil.example?@flow.boomi.com/", FLOW_HOSTS, "evil.example"),
         ("http://flow.boomi.com/", FLOW_HOSTS, "https"),
         ("http://10.0.0.1/", ("10.0.0.1",), "https"),
+        ("http://10.0.0.1/", ("http://10.0.0.1",), r"10.0.0.1 \(private\)"),
+        ("http://sandbox:8079/", ("sandbox:8079",), "https"),
+        ("http://sandbox:6379/", ("http://sandbox:8079",), "https"),
+        ("http://sandbox.evil.example:8079/", ("http://sandbox:8079",), "https"),
         ("http://127.0.0.1:6379/", ("127.0.0.1:8079",), "127.0.0.1:6379"),
         ("http://[::1]:6379/", ("[::1]:8079",), r"\[::1\]:6379"),
         ("http://localhost:8079/", ("127.0.0.1:8079",), "localhost:8079"),

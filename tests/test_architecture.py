@@ -5,6 +5,7 @@ Everything is read from the source; nothing is imported. A module that is new ha
 """
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Left to right: a module imports from its own layer and from those before it.
 LAYERS = [
-    {"errors", "names", "redaction", "logs"},
+    {"errors", "names", "redaction", "logs", "health"},
     {"protocol"},
     {
         *(
@@ -272,6 +273,12 @@ def test_nothing_is_imported_inside_a_function(module):
 def test_no_file_is_too_long(module):
     lines = len(module.text.splitlines())
     assert lines <= LONGEST_FILE, f"{module.name} has {lines} lines; split it"
+
+
+def test_the_health_check_needs_the_standard_library_only():
+    (module,) = [each for each in sources("atom") if each.name == "atom.health"]
+    targets = {each.target.split(".")[0] for each in imports(module)}
+    assert targets <= sys.stdlib_module_names
 
 
 def test_no_unit_is_in_two_layers():

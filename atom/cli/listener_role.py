@@ -15,6 +15,7 @@ from gunicorn.app.base import BaseApplication
 
 from atom.catalog import load_catalog
 from atom.errors import StartupError, Unavailable
+from atom.health import answers_at
 from atom.listener import Authenticator, create_app
 from atom.logs import configure_logging
 from atom.publisher import Publisher
@@ -39,7 +40,7 @@ def serve(settings: Settings) -> None:
     _check_certificates(settings)
     authenticator = Authenticator(
         CredentialStore(settings).all,
-        is_open=is_loopback(host) and not settings.tls_client_ca,
+        is_open=(is_loopback(host) or settings.allow_anonymous) and not settings.tls_client_ca,
         has_certificates=bool(settings.tls_client_ca),
     )
     _check_callers(authenticator, host, settings)
@@ -52,11 +53,13 @@ def serve(settings: Settings) -> None:
         file_store(settings),
         authenticator,
     )
+    tls = ("mutual" if settings.tls_client_ca else "server") if settings.tls_cert else ""
+    answers_at("listener", host, port, tls=tls)
     _Gunicorn(app, settings).run()
 
 
 def _check_callers(authenticator: Authenticator, host: str, settings: Settings) -> None:
-    """Say it where anybody may call, which is on loopback only.
+    """Say it where anybody may call, which is on loopback only, unless the operator wants it so.
 
     The credentials read here are also what gunicorn's workers begin with.
 
@@ -69,15 +72,23 @@ def _check_callers(authenticator: Authenticator, host: str, settings: Settings) 
     except Unavailable as error:  # until they can be read, requests are refused
         _log.warning("Whether there are credentials is not known yet: %s", error.__cause__)
         return
-    if not is_loopback(host):
+    if is_loopback(host):
+        _log.info(
+            "No credentials are configured: every program on this machine may call, and "
+            "nobody else (atom credentials create NAME)."
+        )
+        return
+    if not settings.allow_anonymous:
         raise StartupError(
             f"ATOM_BIND {settings.bind} is open to others, and nobody would be asked who calls: "
             "create credentials first (atom credentials create NAME), or set "
-            "ATOM_TLS_CLIENT_CA, or listen on loopback (127.0.0.1:8077)."
+            "ATOM_TLS_CLIENT_CA, or listen on loopback (127.0.0.1:8077). In a container whose port "
+            "is published on 127.0.0.1 only, ATOM_ALLOW_ANONYMOUS=true will do."
         )
-    _log.info(
-        "No credentials are configured: every program on this machine may call, and "
-        "nobody else (atom credentials create NAME)."
+    _log.warning(
+        "ATOM_ALLOW_ANONYMOUS: whoever reaches %s may call every service, and is not asked who "
+        "calls. It ends with the first credential (atom credentials create NAME).",
+        settings.bind,
     )
 
 

@@ -11,6 +11,7 @@ import click
 
 from atom.catalog import load_catalog
 from atom.cli.listener_role import serve as serve_listener
+from atom.health import answers_at
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
 from atom.sandbox import serve as serve_sandbox
 from atom.settings import Settings, split_bind
@@ -63,6 +64,7 @@ def recovery() -> None:
 def sandbox() -> None:
     """Stand in for the flow platform, to try services, until SIGTERM."""
     host, port = split_bind("ATOM_SANDBOX_BIND", Settings.from_env().sandbox_bind)
+    answers_at("sandbox", host, port)
     serve_sandbox(host, port)
 
 

@@ -70,6 +70,8 @@ def claim():
         state_id="s",
         token="",
         authorization=None,
+        queue="processes",
+        trace="",
         request=b"{}",
         accepted_at=NOW,
         deadline=NOW + timedelta(days=36_500),

@@ -7,13 +7,15 @@ STAMP := $(VENV)/.installed
 # Of `make chaos`: seconds of faults, and what decides which; a random one where there is none.
 DURATION ?= 60
 SEED ?=
+AUDIT ?=
 
-.PHONY: help demo test lint bench chaos takeover docs lock clean
+.PHONY: help demo test lint audit bench chaos takeover docs lock clean
 
 help:
 	@echo "make demo   a whole Atom, a real flow through it, and what happened"
 	@echo "make test   every test"
 	@echo "make lint   ruff and mypy"
+	@echo "make audit  known vulnerabilities of the locked dependencies"
 	@echo "make bench  the benchmark table, as ratios to a plain Flask + Celery app"
 	@echo "make chaos  break everything for DURATION seconds (SEED=…); nothing may be lost"
 	@echo "make takeover  how soon what a killed worker was running runs elsewhere"
@@ -42,6 +44,10 @@ lint: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# AUDIT=--tolerate-unreachable: only what is found is a failure, not that nobody could be asked.
+audit: $(STAMP)
+	@$(BIN)/python deploy/audit.py $(AUDIT)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks

@@ -1,12 +1,20 @@
 """What README and docs say is compared with what is; their code and commands run in tests/docs."""
 
+import inspect
 import re
+from functools import cached_property
+from types import MemberDescriptorType
 
 import click
 import pytest
 
+import atom
+from atom import Execution, FlowService, Query, Retry, UploadedFile, fields, testing
 from atom.cli import main
+from atom.data_action import DataAction
+from atom.file_resource import FileResource
 from atom.settings import settings_table
+from atom.testing import MemoryJournal
 from docs.generate import SETTINGS, settings_page
 from tests.docs.pages import BLOCKS, PAGES, ROOT
 from tests.docs.rules import check_inline
@@ -26,6 +34,34 @@ def test_the_first_service_of_the_readme_has_twenty_lines():
     (service, *_) = [block.text for block in README.blocks if block.file_name == "services.py"]
     lines = [line for line in service.split("\n") if line.strip() and not line.startswith("#")]
     assert len(lines) <= 20
+
+
+def options_of_a_service():
+    """Whatever a service's author can write: options, fields, attributes."""
+    declarations = (FlowService, FlowService.configuration_value, FlowService.message_action)
+    declarations += (FlowService.data_action, FlowService.file_resource, Retry)
+    for declaration in declarations:
+        for name in inspect.signature(declaration).parameters:
+            if name not in ("self", "name", "path"):
+                yield name
+    for declared in (DataAction, FileResource, Query, Execution, MemoryJournal, UploadedFile):
+        for name, member in vars(declared).items():
+            is_data = isinstance(member, property | MemberDescriptorType | cached_property)
+            if name[0] != "_" and (is_data or callable(member)) and member.__doc__:
+                yield name
+    yield from vars(testing.execution())
+    yield from [*fields.__all__, *atom.__all__]
+    yield from inspect.signature(testing.execution).parameters
+
+
+# Known to the machinery, and of no use to who writes a service.
+INTERNAL = {"load", "processes", "rewind"}
+
+
+def test_the_page_on_services_has_every_option():
+    words = set(re.findall(r"\w+", PAGES["docs/services.md"].text))
+    missing = {name for name in options_of_a_service() if name[0] != "_"} - words - INTERNAL
+    assert missing == set()
 
 
 @each_page

@@ -13,6 +13,7 @@ from workers.ending import end_in_time
 from workers.events import batch_events
 from workers.hearing import end_when_deaf
 from workers.lifecycle import connect_lifecycle
+from workers.metrics import answer_scrapes
 from workers.tasks import register_tasks
 
 
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> Celery:
     )
     register_tasks(app, settings, catalog, keeper)
     connect_lifecycle(settings, keeper)
+    answer_scrapes(settings, catalog)
     batch_events(app)
     ending = end_in_time(app, settings.shutdown_seconds, keeper)
     if is_redis(settings.broker):

@@ -18,6 +18,7 @@ from atom.errors import StartupError, Unavailable
 from atom.health import answers_at
 from atom.listener import Authenticator, create_app
 from atom.logs import configure_logging
+from atom.metrics import share
 from atom.publisher import Publisher
 from atom.settings import Settings, is_loopback, split_bind
 from atom.store import RedisStore
@@ -45,6 +46,7 @@ def serve(settings: Settings) -> None:
     )
     _check_callers(authenticator, host, settings)
     check_free("ATOM_BIND", host, port)
+    share()
     app = create_app(
         settings,
         load_catalog(settings.services),

@@ -10,6 +10,7 @@ from uuid import uuid4
 import click
 
 from atom.catalog import load_catalog
+from atom.cli.listener_role import check_free
 from atom.cli.listener_role import serve as serve_listener
 from atom.health import answers_at
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
@@ -82,6 +83,9 @@ def _check_queues(names: Sequence[str]) -> None:
 
 def _become_worker(queues: Sequence[str], options: Sequence[str]) -> NoReturn:
     """Replace this process by Celery's worker, so that signals reach it as they are."""
+    metrics_bind = Settings.from_env().metrics_bind
+    if metrics_bind:
+        check_free("ATOM_METRICS_BIND", *split_bind("ATOM_METRICS_BIND", metrics_bind))
     # The pool's children leave SIGTERM to the main process: whoever ends a worker may well send it
     # to the whole process group.
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"

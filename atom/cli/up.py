@@ -90,6 +90,8 @@ def _run(settings: Settings, catalog: Catalog, store: RedisStore, concurrency: i
             "ATOM_BIND": settings.bind,
             "ATOM_SANDBOX_BIND": settings.sandbox_bind,
             "ATOM_CALLBACK_HOSTS": ",".join(settings.callback_hosts),
+            # One address cannot be that of three roles; the listener's port has metrics too.
+            "ATOM_METRICS_BIND": "",
             "PYTHONUNBUFFERED": "1",
         },
         settings.shutdown_seconds,

@@ -13,6 +13,7 @@ from atom.errors import StoreUnavailable
 from atom.execution.wakeup import wake_callbacks
 from atom.flow import callback
 from atom.flow.transport import DestinationRefused, Transport, TransportError
+from atom.metrics import CALLBACK_SECONDS
 from atom.protocol.message_actions import unsealed, wait
 from atom.publisher import Publisher
 from atom.records import Attempt, Delivery
@@ -56,6 +57,8 @@ class Deliverer:
             answer=tried.answer,
             milliseconds=round((time.monotonic() - started) * 1000),
         )
+        answered = callback.answer_kind(tried)
+        CALLBACK_SECONDS.labels(attempt.kind, answered).observe(attempt.milliseconds / 1000)
         awake = self._record(delivery, attempt, decision)
         wake_callbacks(self._publisher, awake)
         self._tell(delivery, attempt, decision)

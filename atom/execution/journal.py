@@ -9,6 +9,7 @@ from atom.errors import StepMismatch, StepTooLarge, StoreUnavailable
 from atom.execution.lease import Lease
 from atom.execution.steps import outcome_of, run_step
 from atom.execution.wakeup import wake_callback
+from atom.metrics import STEPS
 from atom.publisher import Publisher
 from atom.records import Claim, Step
 from atom.redaction import redacted
@@ -61,9 +62,15 @@ class StoreJournal:
             self._lease.check()
             recorded, cause = run_step(name, function, retry, self._lease.sleep)
             self._record(recorded)
+            self._count(recorded.kind.value)
         elif recorded.name != name:
             raise StepMismatch(self._position, recorded.name, name)
+        else:
+            self._count("replayed")
         return cast(_T, outcome_of(recorded, cause))
+
+    def _count(self, outcome: str) -> None:
+        STEPS.labels(self._claim.service, self._claim.action, outcome).inc()
 
     def _record(self, step: Step) -> None:
         size = len(step.result.encode())

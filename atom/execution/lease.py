@@ -23,7 +23,7 @@ class Lease:
     """Knows whether the claim still counts; whoever renews it does that elsewhere.
 
     What the store said is good for a while; a process that was stalled finds its knowledge too old
-    and asks again. Without the store the claim is taken to hold: no write can be made anyway.
+    and asks again. Without the store nobody knows: what runs goes on, nothing new begins.
     """
 
     def __init__(
@@ -45,16 +45,22 @@ class Lease:
 
     @property
     def lost(self) -> bool:
-        """Whether the claim counts no longer: cancelled, timed out, or taken over."""
-        return self._ask(_NEWS_SECONDS)
+        """Whether the claim is known to count no longer: cancelled, timed out, or taken over."""
+        try:
+            return self._ask(_NEWS_SECONDS)
+        except StoreUnavailable:
+            return False
 
     def check(self) -> None:
         """Keep the process from beginning something that somebody else may be doing.
 
+        Cut off from the store it waits: another worker may not be, and may have taken over.
+
         Raises:
             ClaimLost: the claim counts no longer.
+            StoreUnavailable: not before the deadline of the execution.
         """
-        if self._ask(self._trusted_seconds):
+        if self.patiently(lambda: self._ask(self._trusted_seconds)):
             raise ClaimLost(self._claim.id)
 
     def sleep(self, seconds: float) -> None:
@@ -92,9 +98,6 @@ class Lease:
     def _ask(self, good_for_seconds: float) -> bool:
         asked_at = time.monotonic()
         if not self._is_lost and asked_at - self._asked_at > good_for_seconds:
-            try:
-                self._is_lost = not self._store.holds(self._claim)
-            except StoreUnavailable:
-                return False
+            self._is_lost = not self._store.holds(self._claim)
             self.confirm(asked_at)
         return self._is_lost

@@ -12,6 +12,7 @@ from atom.catalog import Catalog
 from atom.errors import NotFound, PublishFailed, StoreUnavailable
 from atom.execution.ending import time_out
 from atom.execution.wakeup import wake_callback, wake_callbacks
+from atom.metrics import RECOVERY_TICKS
 from atom.names import CALLBACKS
 from atom.publisher import Publisher
 from atom.store import ExecutionStore
@@ -51,17 +52,21 @@ class Recovery:
             "history trimmed": lambda: self._store.trim(_AT_ONCE),
             "expired uploads deleted": self._files.trim,
         }
+        end = "whole"
         for name, function in functions.items():
             try:
                 done = function()
             except StoreUnavailable:
+                RECOVERY_TICKS.labels("store_away").inc()
                 raise
             except Exception:
+                end = "broken"
                 _log.exception("Recovery: %s: broke", name)
                 continue
             if done:
                 counts[name] = done
                 _log.info("Recovery: %s %d", name, done)
+        RECOVERY_TICKS.labels(end).inc()
         if counts:
             self._store.count(counts)
         return counts

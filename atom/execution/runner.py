@@ -24,6 +24,7 @@ from atom.execution.journal import StoreJournal
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.lease import Lease
 from atom.execution.wakeup import wake_callback
+from atom.metrics import QUEUE_WAIT_SECONDS, RUN_SECONDS
 from atom.process import Process
 from atom.protocol.files import upload_of
 from atom.protocol.message_actions import ServiceRequest, fault, sealed
@@ -104,6 +105,7 @@ class Runner:
         if claim is None:
             return "nothing to do"
         process, document = self._process(claim), _document(claim)
+        _measure_wait(claim)
         names = process.secret_names if process else frozenset()
         secrets = [*secrets_in(document, names), claim.authorization or ""]
         lease = Lease(claim, self._store, self._limits.lease_seconds, asked_at)
@@ -111,11 +113,13 @@ class Runner:
             with hiding(secrets), self._keeper.keep(claim):
                 ended = self._attempt(claim, lease, process, document)
                 if isinstance(ended, _Again):
-                    return self._put_off(claim, lease, ended)
+                    return self._put_off(claim, lease, ended, asked_at)
                 due = self._finish(claim, lease, ended, names)
         except ClaimLost as lost:
             _log.warning("%s What this attempt did is dropped.", lost, extra=_marked(claim))
+            _measure_run(claim, "lost", asked_at)
             return "lost"
+        _measure_run(claim, ended.state.value, asked_at)
         self._forget_upload(claim, document)
         if due:
             wake_callback(self._publisher, claim.id)
@@ -144,11 +148,12 @@ class Runner:
             lambda: self._store.finish(claim, ended.state, public, error, private)
         )
 
-    def _put_off(self, claim: Claim, lease: Lease, again: _Again) -> str:
+    def _put_off(self, claim: Claim, lease: Lease, again: _Again, asked_at: float) -> str:
         error = redacted(again.error)
         lease.patiently(
             lambda: self._store.hand_back(claim, delay_seconds=again.wait_seconds, failed=error)
         )
+        _measure_run(claim, "again", asked_at)
         _log.warning(
             "%s.%s failed at try %d (%s); again in %.1f s",
             claim.service,
@@ -267,6 +272,19 @@ def _next_try(claim: Claim, process: Process, error: Exception, said: str) -> _A
     if wait is None or datetime.now(UTC) + timedelta(seconds=wait) >= claim.deadline:
         return None
     return _Again(wait, said)
+
+
+def _measure_wait(claim: Claim) -> None:
+    """How long it waited to be started at all; accepted by the store's clock, read by ours."""
+    if claim.attempt == 1 and claim.queue:
+        waited = (datetime.now(UTC) - claim.accepted_at).total_seconds()
+        QUEUE_WAIT_SECONDS.labels(claim.queue).observe(max(0.0, waited))
+
+
+def _measure_run(claim: Claim, state: str, asked_at: float) -> None:
+    """How long an attempt took and how it ended."""
+    seconds = time.monotonic() - asked_at
+    RUN_SECONDS.labels(claim.service, claim.action, state).observe(seconds)
 
 
 def _document(claim: Claim) -> dict[str, Any]:

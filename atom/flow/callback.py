@@ -23,6 +23,7 @@ JITTER: Final = 0.2
 _PASSING: Final = {408, 409, 425, 429}
 _HOST_IS_TO_BLAME: Final = {None, 502, 503, 504}
 _SHOWN_ANSWER_LENGTH: Final = 100
+_ANSWERS: Final = {"SUCCESS", "TOKEN_COMPLETED", "WAIT", "BUSY", "NOT_ALLOWED"}
 
 
 class Verdict(StrEnum):
@@ -81,6 +82,17 @@ def invoke_type(body: bytes, secrets: Iterable[str] = ()) -> str:
     text = "".join(each if each.isprintable() else " " for each in text)
     text = " ".join(text.split())[:_SHOWN_ANSWER_LENGTH]
     return text.upper() if text.isascii() and text.replace("_", "").isalpha() else text
+
+
+def answer_kind(tried: Tried) -> str:
+    """The answer as one of a few words, to count by."""
+    if not tried.may_go:
+        return "refused"
+    if tried.status is None:
+        return "none"
+    if not 200 <= tried.status < 300:
+        return f"http_{tried.status // 100}xx"
+    return tried.answer.lower() if tried.answer in _ANSWERS else "unknown"
 
 
 def decide(

@@ -9,14 +9,17 @@ from atom.listener import (
     data_actions,
     files,
     health,
+    measuring,
     message_actions,
     metadata,
     openapi,
     problems,
+    scrape,
 )
 from atom.listener.accept import Acceptor
 from atom.listener.authentication import Authenticator
 from atom.listener.multipart import Uploads
+from atom.metrics import Scrape, Standing
 from atom.publisher import Publisher
 from atom.settings import Settings
 from atom.store import ExecutionStore
@@ -37,6 +40,7 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     problems.install(app, settings.max_request_bytes)
+    measuring.install(app, catalog)
     authentication.install(app, authenticator)
     acceptor = Acceptor(store, publisher, CallbackPolicy.from_settings(settings))
     app.register_blueprint(metadata.create_blueprint(catalog))
@@ -47,4 +51,6 @@ def create_app(
     app.register_blueprint(data_actions.create_blueprint(catalog, acceptor, wait_seconds))
     app.register_blueprint(files.create_blueprint(catalog, acceptor, uploads, wait_seconds))
     app.register_blueprint(health.create_blueprint(store))
+    standing = Standing(store, publisher, catalog)
+    app.register_blueprint(scrape.create_blueprint(Scrape(standing)))
     return app

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, g
 
 from atom.catalog import Catalog
 from atom.data_action import Operation
-from atom.listener import synchronous
+from atom.listener import measuring, synchronous
 from atom.listener.accept import Acceptor
 from atom.listener.body import json_document
 from atom.protocol.data_actions import is_get, type_name_of
@@ -34,6 +34,7 @@ def create_blueprint(catalog: Catalog, acceptor: Acceptor, wait_seconds: float) 
             operation = Operation.GET if is_get(document) else Operation.QUERY
         g.action = f"{name}.{operation}"[:200]
         process = catalog.data_process(service, name, operation)
+        measuring.asks_for(process)
         asked = process.read(document)
         return synchronous.answer(acceptor, process, asked, document, wait_seconds)
 

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, g
 from atom.catalog import Catalog
 from atom.errors import MethodNotAllowed, NotFound, TookTooLong
 from atom.file_resource import FileOperation
-from atom.listener import synchronous
+from atom.listener import measuring, synchronous
 from atom.listener.accept import Acceptor
 from atom.listener.body import json_document
 from atom.listener.multipart import Uploads
@@ -25,6 +25,7 @@ def create_blueprint(
         path = resource_path_of(document)
         g.action = f"{path}.{FileOperation.LIST}"[:200]
         process = catalog.file_process(service, path, FileOperation.LIST)
+        measuring.asks_for(process)
         asked = process.read(with_upload(document, None))
         return synchronous.answer(acceptor, process, asked, document, wait_seconds)
 
@@ -36,6 +37,7 @@ def create_blueprint(
             path = resource_path_of(document)
             g.action = f"{path}.{FileOperation.UPLOAD}"[:200]
             process = catalog.file_process(service, path, FileOperation.UPLOAD)
+            measuring.asks_for(process)
             document = with_upload(document, stored)
             asked = process.read(document)
             try:

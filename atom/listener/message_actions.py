@@ -8,6 +8,7 @@ from flask import Blueprint, Response, g
 
 from atom.catalog import Catalog
 from atom.errors import NotFound
+from atom.listener import measuring
 from atom.listener.accept import Acceptor
 from atom.listener.body import json_document, running_user
 from atom.message_process import MessageProcess
@@ -23,9 +24,12 @@ def create_blueprint(catalog: Catalog, acceptor: Acceptor) -> Blueprint:
         g.action = action
         process = _process(catalog, service, action)
         g.action = process.action
+        measuring.asks_for(process)
         document = json_document()
         asked = process.read(document)
         execution_id, is_new = acceptor.accept(process, asked, document, running_user())
+        if not is_new:
+            measuring.is_duplicate()
         if process.options.sync_timeout:
             return _answer_in_time(acceptor, process, asked, execution_id, is_new=is_new)
         response = _wait(process, asked)
@@ -59,6 +63,7 @@ def _answer_in_time(
         acceptor.publish(process, execution_id)
         acceptor.wait(process, execution_id)
     answer = acceptor.answer(execution_id)
+    measuring.waited(process, "wait" if answer.response is None else "inline")
     if answer.response is None:
         return _wait(process, asked, answer.progress)
     content = unsealed(answer.response, asked.token)

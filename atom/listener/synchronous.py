@@ -7,6 +7,7 @@ import orjson
 from flask import Response, request
 
 from atom.errors import TookTooLong
+from atom.listener import measuring
 from atom.listener.accept import Acceptor
 from atom.listener.body import running_user, tenant_id
 from atom.listener.problems import problem
@@ -42,7 +43,9 @@ def answer(
     )
     result = acceptor.result(execution_id, wait_seconds)
     if isinstance(result, Result):
+        measuring.waited(process, "result")
         return _response(result)
+    measuring.waited(process, "withdrawn" if result else "timeout")
     if result:
         raise TookTooLong(
             f"No worker was free for {process.task_name} within {wait_seconds:g} s; execution "

@@ -56,11 +56,14 @@ class TestAtom:
         self.store = RedisStore(Settings(redis_url=self.redis.url))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *command: str, **env: str) -> None:
-        """Start a role; its output goes into a file that `log` reads."""
+    def start(self, name: str, *command: str, on: Sequence[str] = (), **env: str) -> None:
+        """Start a role; its output goes into a file that `log` reads.
+
+        On another host, where `on` is what precedes a command there (`tests/support/hosts.py`).
+        """
         with (self.directory / f"{name}.log").open("ab") as output:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "atom", *command],
+                [*on, sys.executable, "-m", "atom", *command],
                 cwd=ROOT,
                 env={**self.environment, **env},
                 stdin=subprocess.DEVNULL,
@@ -151,7 +154,7 @@ class TestAtom:
 
         They are known by its Redis URL, which no other has in its environment.
         """
-        mark = f"ATOM_REDIS_URL={self.redis.url}".encode()
+        mark = f"ATOM_REDIS_URL={self.environment['ATOM_REDIS_URL']}".encode()
         groups = {process.pid for process in self.processes.values()}
         found = []
         for path in Path("/proc").glob("[0-9]*/environ"):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from atom.errors import ClaimLost
+from atom.errors import ClaimLost, StoreUnavailable
 from atom.execution import lease
 from atom.execution.journal import StoreJournal
 from atom.execution.lease import Lease
@@ -22,6 +22,9 @@ class Clock:
 
     def monotonic(self):
         return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
 
 
 class StallingStore:
@@ -49,6 +52,7 @@ class StallingStore:
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(lease.time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(lease.time, "sleep", clock.sleep)
     return clock
 
 
@@ -66,6 +70,8 @@ def claim():
         state_id="s",
         token="",
         authorization=None,
+        queue="processes",
+        trace="",
         request=b"{}",
         accepted_at=NOW,
         deadline=NOW + timedelta(days=36_500),
@@ -98,3 +104,40 @@ def test_after_a_stall_within_the_claim_no_step_begins(clock, claim):
     held = Lease(claim, store, LEASE_SECONDS, asked_at)
     with pytest.raises(ClaimLost):
         held.check()
+
+
+class StoreBehindACut:
+    """Answers again after so many refusals; somebody took over meanwhile, or nobody did."""
+
+    def __init__(self, refusals, is_held):
+        self._refusals, self._is_held = refusals, is_held
+
+    def holds(self, hold):
+        if self._refusals:
+            self._refusals -= 1
+            raise StoreUnavailable("cut off")
+        return self._is_held
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_cut_off_no_step_begins_before_the_store_answers(clock, claim, is_held):
+    store = StoreBehindACut(3, is_held)
+    held = Lease(claim, store, LEASE_SECONDS, clock.now - LEASE_SECONDS)
+    steps = []
+    journal = StoreJournal(claim, held, store, None, 1000)
+    store.record_step = lambda claim, position, step: None
+    began = clock.now
+    if is_held:
+        journal.step("one", lambda: steps.append(clock.now))
+        (at,) = steps
+        assert at > began
+    else:
+        with pytest.raises(ClaimLost):
+            journal.step("one", lambda: pytest.fail("somebody else may be doing it"))
+
+
+def test_cut_off_a_process_is_not_told_that_it_lost(clock, claim):
+    store = StoreBehindACut(1, is_held=False)
+    held = Lease(claim, store, LEASE_SECONDS, clock.now - LEASE_SECONDS)
+    assert not held.lost
+    assert held.lost

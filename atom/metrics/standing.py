@@ -1,0 +1,171 @@
+"""How it stands with the whole Atom, read from store and broker when Prometheus asks.
+
+Every role that is asked says the same, so these are not to be added up over instances: take `max
+by` their labels.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from atom.catalog import Catalog
+from atom.errors import PublishFailed, StoreUnavailable
+from atom.names import CALLBACKS, PROCESSES, RECOVERY
+from atom.publisher import Publisher
+from atom.records import Overview, Presence
+from atom.store import ExecutionStore
+
+_log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+# Below the time that Prometheus gives a scrape (10 s unless told otherwise).
+_PATIENCE_SECONDS: Final = 3.0
+_FINISHED: Final = "finished:"
+_TAKEN_OVER: Final = "lease_lost"
+
+
+class _Look(Generic[_T]):
+    """Asks something that may hang: no scrape waits for it for ever, and only one thread does."""
+
+    def __init__(self, ask: Callable[[], _T], *away: type[Exception]) -> None:
+        self._ask, self._away = ask, away
+        self._lock = threading.Lock()
+        self._answer: Future[_T | None] | None = None
+
+    def begin(self) -> "Future[_T | None]":
+        """Ask, unless somebody else's question is still without an answer."""
+        with self._lock:
+            if self._answer is None or self._answer.done():
+                answer = self._answer = Future()
+                threading.Thread(target=self._run, args=[answer], name="look", daemon=True).start()
+            return self._answer
+
+    def _run(self, answer: "Future[_T | None]") -> None:
+        found: _T | None = None
+        try:
+            found = self._ask()
+        except self._away as error:
+            _log.warning("Metrics: %s", error)
+        except Exception:
+            _log.exception("Metrics: a look broke")
+        answer.set_result(found)
+
+
+def _found(answer: "Future[_T | None]") -> _T | None:
+    """What came; None where nothing came in time."""
+    try:
+        return answer.result(_PATIENCE_SECONDS)
+    except TimeoutError:
+        return None
+
+
+class Standing(Collector):
+    """The queues, executions, callbacks and workers of an Atom."""
+
+    def __init__(self, store: ExecutionStore, publisher: Publisher, catalog: Catalog) -> None:
+        self._store, self._publisher = store, publisher
+        queues = {each.options.queue for each in catalog.processes()}
+        self._queues = sorted({PROCESSES, *queues, CALLBACKS, RECOVERY})
+        self._store_look = _Look(self._ask_store, StoreUnavailable)
+        self._broker_look = _Look(self._ask_broker, PublishFailed)
+
+    def collect(self) -> Iterator[Metric]:
+        """Ask both at once; what does not answer is left out."""
+        looks = self._store_look.begin(), self._broker_look.begin()
+        stands, waiting = _found(looks[0]), _found(looks[1])
+        yield _gauge("store_up", "Whether the store answers.", stands is not None)
+        yield _gauge("broker_up", "Whether the broker answers.", waiting is not None)
+        if waiting is not None:
+            yield _gauges("broker_messages", "Messages in the broker.", "queue", waiting)
+        if stands is not None:
+            overview, presences = stands
+            yield from _queues(overview)
+            yield from _executions(overview)
+            yield from _callbacks(overview)
+            yield from self._present(presences)
+
+    def _ask_store(self) -> tuple[Overview, Iterable[Presence]]:
+        return self._store.overview(), self._store.presences()
+
+    def _ask_broker(self) -> dict[str, int]:
+        return {queue: self._publisher.waiting(queue) for queue in self._queues}
+
+    def _present(self, presences: Iterable[Presence]) -> Iterator[Metric]:
+        seen = Counter(each.role for each in presences)
+        workers = {queue: seen.pop(queue, 0) for queue in self._queues}
+        yield _gauges("workers", "Live workers of a queue.", "queue", workers)
+        yield _gauges("instances", "Live instances of other roles.", "role", seen)
+
+
+def _queues(overview: Overview) -> Iterator[Metric]:
+    queues = overview.queues.items()
+    waiting = {name: each.waiting for name, each in queues}
+    ages = {name: _age(overview, each.oldest_at) for name, each in queues}
+    yield _gauges("queue_waiting", "Executions that wait for a worker.", "queue", waiting)
+    yield _gauges("queue_oldest_age_seconds", "How long the first waits.", "queue", ages)
+    yield _gauges(
+        "executions",
+        "Executions that have not ended.",
+        "state",
+        {
+            "accepted": sum(waiting.values()),
+            "scheduled": overview.scheduled,
+            "running": overview.running,
+        },
+    )
+
+
+def _executions(overview: Overview) -> Iterator[Metric]:
+    counters = dict(overview.counters)
+    taken_over = counters.pop(_TAKEN_OVER, 0)
+    finished = {
+        name.removeprefix(_FINISHED): counters.pop(name)
+        for name in overview.counters
+        if name.startswith(_FINISHED)
+    }
+    yield _counters("executions_finished", "Executions that ended.", "state", finished)
+    yield _counters("recoveries", "What recovery did.", "kind", counters)
+    yield CounterMetricFamily("atom_leases_lost", "Take-overs from lost workers.", taken_over)
+    yield _gauge("leases_expired", "Executions whose worker is lost.", overview.lost)
+    yield _gauge("deadlines_overdue", "Executions past their deadline.", overview.overdue_deadlines)
+    yield _gauge("paused", "Targets that take no requests.", len(overview.paused))
+
+
+def _callbacks(overview: Overview) -> Iterator[Metric]:
+    late = _age(overview, overview.callbacks_late_since)
+    yield _gauge("callbacks_due", "Callbacks to be sent, now or later.", overview.callbacks_due)
+    yield _gauge("callbacks_oldest_overdue_seconds", "How late the most overdue one is.", late)
+    yield _gauge("callbacks_parked", "Callbacks that wait for a person.", overview.parked)
+    yield _gauge("circuits_open", "Hosts that are left alone.", len(overview.open_circuits))
+
+
+def _age(overview: Overview, since: datetime | None) -> float:
+    """Both by the store's clock."""
+    return (overview.at - since).total_seconds() if since else 0.0
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"atom_{name}", meaning, value)
+
+
+def _gauges(name: str, meaning: str, label: str, values: Mapping[str, float]) -> Metric:
+    return _labelled(GaugeMetricFamily(f"atom_{name}", meaning, labels=[label]), values)
+
+
+def _counters(name: str, meaning: str, label: str, values: Mapping[str, float]) -> Metric:
+    return _labelled(CounterMetricFamily(f"atom_{name}", meaning, labels=[label]), values)
+
+
+def _labelled(family: Any, values: Mapping[str, float]) -> Metric:
+    for word, value in sorted(values.items()):
+        family.add_metric([word], value)
+    metric: Metric = family
+    return metric

@@ -7,6 +7,9 @@ PROCESSES: Final = "processes"
 CALLBACKS: Final = "callbacks"
 RECOVERY: Final = "recovery"
 
+# Roles that consume no queue announce themselves by these.
+FLOWER: Final = "flower"
+
 DELIVER_TASK: Final = "atom.deliver"
 RECOVER_TASK: Final = "atom.recover"
 

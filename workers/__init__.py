@@ -1,5 +1,4 @@
-"""The Celery side: `celery -A workers worker` and its tasks."""
+"""The Celery side: `celery -A workers worker` finds its app in `workers.celery`.
 
-from workers.celery_app import app
-
-__all__ = ["app"]
+Nothing is imported here, so that a part which runs no process (`workers.flower`) loads no service.
+"""

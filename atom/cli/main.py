@@ -44,6 +44,7 @@ for command in (
     roles.listener,
     roles.worker,
     roles.recovery,
+    roles.flower,
     roles.sandbox,
     services.services,
     services.check,

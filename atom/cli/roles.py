@@ -1,5 +1,6 @@
-"""`atom listener`, `worker`, `recovery` and `sandbox`: one role each, in the foreground."""
+"""`atom listener`, `worker`, `recovery`, `flower`, `sandbox`: one role each, in the foreground."""
 
+import importlib.util
 import os
 import socket
 import sys
@@ -12,10 +13,11 @@ import click
 from atom.catalog import load_catalog
 from atom.cli.listener_role import check_free
 from atom.cli.listener_role import serve as serve_listener
+from atom.errors import StartupError
 from atom.health import answers_at
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
 from atom.sandbox import serve as serve_sandbox
-from atom.settings import Settings, split_bind
+from atom.settings import Settings, is_loopback, split_bind
 
 _DELIVERY_THREADS = 8
 
@@ -69,6 +71,30 @@ def sandbox() -> None:
     serve_sandbox(host, port)
 
 
+@click.command()
+def flower() -> None:
+    """Show the Celery tasks as they run (needs the extra `flower`) until SIGTERM."""
+    settings = Settings.from_env()
+    if not has_flower():
+        raise StartupError("Flower is not installed: pip install 'flow-atom[flower]'.")
+    host, port = split_bind("ATOM_FLOWER_BIND", settings.flower_bind)
+    if not is_loopback(host) and not settings.flower_username:
+        raise StartupError(
+            f"ATOM_FLOWER_BIND {settings.flower_bind} is open to others, and nobody would be asked "
+            "who looks: set ATOM_FLOWER_USERNAME and ATOM_FLOWER_PASSWORD, or listen on loopback "
+            "(127.0.0.1:5555)."
+        )
+    check_free("ATOM_FLOWER_BIND", host, port)
+    prefix = f"/{settings.flower_prefix.strip('/')}".rstrip("/")
+    answers_at("flower", host, port, f"{prefix}/healthcheck")
+    _become(["-m", "workers.flower"])
+
+
+def has_flower() -> bool:
+    """Whether the extra is installed."""
+    return importlib.util.find_spec("flower") is not None
+
+
 def _check_queues(names: Sequence[str]) -> None:
     """A queue that nothing is published to is a mistake, and its worker would idle for ever."""
     catalog = load_catalog(Settings.from_env().services)
@@ -90,17 +116,21 @@ def _become_worker(queues: Sequence[str], options: Sequence[str]) -> NoReturn:
     # to the whole process group.
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"
     node = f"{'-'.join(queues)}-{os.getpid()}-{uuid4().hex[:4]}@{socket.gethostname()}"
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "--app=workers",
-        "worker",
-        f"--queues={','.join(queues)}",
-        f"--hostname={node}",
-        "--without-gossip",
-        "--without-mingle",
-        *options,
-    ]
+    _become(
+        [
+            "-m",
+            "celery",
+            "--app=workers",
+            "worker",
+            f"--queues={','.join(queues)}",
+            f"--hostname={node}",
+            "--without-gossip",
+            "--without-mingle",
+            *options,
+        ]
+    )
+
+
+def _become(arguments: Sequence[str]) -> NoReturn:
     sys.stdout.flush()
-    os.execv(sys.executable, command)  # noqa: S606 (our own interpreter, no shell)
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 (no shell, our own)

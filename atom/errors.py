@@ -20,6 +20,7 @@ AtomError
 │   └── TookTooLong         504  a synchronous request outlived its time
 ├── CredentialError         a credential cannot be created or revoked
 ├── StoreUnavailable        Redis does not answer
+├── Unreadable              what is stored was encrypted with a key that this role lacks
 ├── PublishFailed           the broker does not take a message
 ├── ClaimLost               another worker holds the execution now
 ├── StepMismatch            a replay found another step than was recorded
@@ -171,6 +172,20 @@ class StoreUnavailable(AtomError):
     """Redis does not answer, or answers with an error; nothing is known to be written."""
 
     is_retryable = True
+
+
+class Unreadable(AtomError):
+    """What is stored was encrypted with none of the keys that this role has."""
+
+    def __init__(self, whose: str) -> None:
+        super().__init__(whose)
+        self.whose = whose
+
+    def __str__(self) -> str:
+        return (
+            f"What is stored of {self.whose} is encrypted, and no key in ATOM_SECRET_KEY reads it; "
+            "give every role the same keys, those of earlier times among them."
+        )
 
 
 class PublishFailed(AtomError):

@@ -109,7 +109,7 @@ class Envelope:
     service: str
     action: str
     tenant_id: str
-    token: str = field(repr=False)
+    is_awaited: bool  # the flow has not moved on: its token is kept
 
 
 class StepKind(StrEnum):
@@ -207,6 +207,7 @@ class Execution:
     response: dict[str, Any] | None = field(default=None, repr=False)
     steps: tuple[RecordedStep, ...] = ()
     callback_attempts: tuple[Attempt, ...] = ()
+    unreadable: str | None = None  # why parts of it are missing here: we lack their key
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from celery import Celery
 
 from atom.catalog import Catalog
-from atom.errors import SettingsError, StoreUnavailable
+from atom.errors import SettingsError, StoreUnavailable, Unreadable
 from atom.execution.delivery import Deliverer
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.recovery import Recovery
@@ -127,3 +127,6 @@ def _unless_store_is_away(work: Callable[[], Any]) -> Any:
     except StoreUnavailable as error:
         _log.error("%s", error)
         return "store unavailable"
+    except Unreadable as error:
+        _log.error("Left to a worker that has the key: %s", error)
+        return "unreadable"

@@ -143,7 +143,7 @@ def retry(
     for execution_id in execution_ids:
         envelope = store.envelope(execution_id)
         verdict = store.restart(execution_id, from_start=from_start)
-        is_awaited = envelope is not None and bool(envelope.token)
+        is_awaited = envelope is not None and envelope.is_awaited
         told.append((execution_id, verdict is Restart.RESTARTED, _restarted(verdict, is_awaited)))
     finish_with(told, as_json=as_json)
 

@@ -13,6 +13,7 @@ from atom.cli import (
     listeners,
     profile,
     roles,
+    secret_key,
     services,
     up,
 )
@@ -53,6 +54,7 @@ for command in (
     callbacks.callbacks,
     listeners.listeners,
     credentials.credentials,
+    secret_key.secret_key,
     profile.profile,
 ):
     main.add_command(command)

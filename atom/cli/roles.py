@@ -18,6 +18,7 @@ from atom.health import answers_at
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
 from atom.sandbox import serve as serve_sandbox
 from atom.settings import Settings, is_loopback, split_bind
+from atom.store.encryption import Cipher
 
 _DELIVERY_THREADS = 8
 
@@ -109,9 +110,10 @@ def _check_queues(names: Sequence[str]) -> None:
 
 def _become_worker(queues: Sequence[str], options: Sequence[str]) -> NoReturn:
     """Replace this process by Celery's worker, so that signals reach it as they are."""
-    metrics_bind = Settings.from_env().metrics_bind
-    if metrics_bind:
-        check_free("ATOM_METRICS_BIND", *split_bind("ATOM_METRICS_BIND", metrics_bind))
+    settings = Settings.from_env()
+    Cipher(settings.secret_key)  # a wrong key is told here, in one sentence
+    if settings.metrics_bind:
+        check_free("ATOM_METRICS_BIND", *split_bind("ATOM_METRICS_BIND", settings.metrics_bind))
     # The pool's children leave SIGTERM to the main process: whoever ends a worker may well send it
     # to the whole process group.
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"

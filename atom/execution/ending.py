@@ -44,11 +44,12 @@ def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ended 
 
 
 def _refusal(catalog: Catalog, envelope: Envelope, no: Fault, status: int) -> dict[str, Any]:
+    token = ""  # nobody needs to know it here: a response is stored without
     try:
         process = catalog.process(envelope.service, envelope.action)
     except NotFound:
-        return fault(envelope.token, envelope.tenant_id, (), (no,))
-    return process.refusal(envelope.token, envelope.tenant_id, (no,), request=None, status=status)
+        return fault(token, envelope.tenant_id, (), (no,))
+    return process.refusal(token, envelope.tenant_id, (no,), request=None, status=status)
 
 
 def _tell(ended: Ended | None, envelope: Envelope, execution_id: str, level: int, how: str) -> None:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -19,6 +20,7 @@ from atom.errors import (
     InvalidRequest,
     NotFound,
     StoreUnavailable,
+    Unreadable,
 )
 from atom.execution.journal import StoreJournal
 from atom.execution.keeper import LeaseKeeper
@@ -34,6 +36,7 @@ from atom.publisher import Publisher
 from atom.records import Claim, State
 from atom.redaction import hiding, masked, redacted, secrets_in
 from atom.store import ExecutionStore
+from atom.store.encryption import LOOK_AGAIN_SECONDS
 from atom.store.files import FileStore
 
 _log = logging.getLogger(__name__)
@@ -99,6 +102,10 @@ class Runner:
         Args:
             execution_id: as the message names it.
             version: of the service whose code this worker runs.
+
+        Raises:
+            StoreUnavailable: nothing can be done; recovery will find it.
+            Unreadable: it is encrypted, with none of our keys; it was left to others.
         """
         asked_at = time.monotonic()
         claim = self._store.claim(execution_id, self._worker, version)
@@ -119,6 +126,8 @@ class Runner:
             _log.warning("%s What this attempt did is dropped.", lost, extra=_marked(claim))
             _measure_run(claim, "lost", asked_at)
             return "lost"
+        except Unreadable as error:
+            return self._leave_to_others(claim, error)
         _measure_run(claim, ended.state.value, asked_at)
         self._forget_upload(claim, document)
         if due:
@@ -165,6 +174,13 @@ class Runner:
         )
         return "to be tried again"
 
+    def _leave_to_others(self, claim: Claim, error: Unreadable) -> str:
+        """A step or an upload cannot be read here; a worker that has its key may do better."""
+        _log.error("Left to a worker that has the key: %s", error, extra=_marked(claim))
+        with suppress(ClaimLost):
+            self._store.hand_back(claim, delay_seconds=LOOK_AGAIN_SECONDS)
+        return "unreadable"
+
     def _attempt(
         self, claim: Claim, lease: Lease, process: Process | None, document: dict[str, Any]
     ) -> _Outcome | _Again:
@@ -184,7 +200,7 @@ class Runner:
             response = process.call(
                 request, execution, lambda upload: self._files.open(upload.id, upload.size)
             )
-        except ClaimLost:
+        except (ClaimLost, Unreadable):
             raise
         except InvalidRequest as error:
             # Accepted by a listener with another version of the service.

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import orjson
 
-from atom.errors import PublishFailed, StoreUnavailable, Unavailable
+from atom.errors import PublishFailed, StoreUnavailable, Unavailable, Unreadable
 from atom.flow.addresses import CallbackPolicy
 from atom.process import Process
 from atom.protocol.message_actions import ServiceRequest
@@ -138,7 +138,7 @@ class Acceptor:
         try:
             come = self._store.wait_result(execution_id, wait_seconds)
             return self._store.give_up(execution_id) if come is None else come
-        except StoreUnavailable as error:
+        except (StoreUnavailable, Unreadable) as error:
             _log.warning("Waiting broke off: %s", error, extra={"execution_id": execution_id})
             raise Unavailable(
                 f"The result of execution {execution_id} could not be waited for; look for it in "
@@ -153,7 +153,7 @@ class Acceptor:
         """
         try:
             return self._store.answer(execution_id)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, Unreadable) as error:
             _log.warning("Answering WAIT: %s", error, extra={"execution_id": execution_id})
             return Answer(response=None)
 

@@ -1,4 +1,4 @@
-"""Between the records and the fields of a Redis hash."""
+"""Between the records and what Redis holds of them, encrypted where it has to be."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from atom.records import (
     Claim,
     Delivery,
     Execution,
+    Hold,
     LogLine,
     NewExecution,
     Overview,
@@ -24,7 +25,9 @@ from atom.records import (
     Step,
     StepKind,
 )
-from atom.redaction import masked
+from atom.redaction import MASK, masked
+from atom.store.encryption import Cipher
+from atom.store.reading import Reader
 
 # Written into every record, so that a later version knows what it reads.
 # 4 added the queue and the trace to the third one.
@@ -58,7 +61,7 @@ SUMMARY_FIELDS: Final = [
 ]
 
 
-def accepted_fields(new: NewExecution) -> list[Any]:
+def accepted_fields(new: NewExecution, cipher: Cipher) -> list[Any]:
     """Field, value, field, value, … of a new execution, beside those that the script knows."""
     fields = [
         "format",
@@ -68,16 +71,16 @@ def accepted_fields(new: NewExecution) -> list[Any]:
         "state_id",
         new.state_id,
         "token",
-        new.token,
+        cipher.seal(new.token.encode()),
         "callback_uri",
         new.callback_uri,
         "request",
-        new.request,
+        cipher.seal(new.request),
     ]
     if new.authorization is not None:
-        fields += ["authorization", new.authorization]
+        fields += ["authorization", cipher.seal(new.authorization.encode())]
     if new.private_request is not None:
-        fields += ["private_request", new.private_request, "is_private", 1]
+        fields += ["private_request", cipher.seal(new.private_request), "is_private", 1]
     if new.trace:
         fields += ["trace", new.trace]
     if new.callback_uri:
@@ -85,11 +88,16 @@ def accepted_fields(new: NewExecution) -> list[Any]:
     return fields
 
 
-def claim(execution_id: str, flat: Sequence[bytes]) -> Claim:
+def hold(execution_id: str, flat: Sequence[bytes]) -> Hold:
+    """From the same as `claim`."""
+    return Hold(id=execution_id, fence=int(_row(flat)[b"fence"]))
+
+
+def claim(reader: Reader, flat: Sequence[bytes]) -> Claim:
     """From what HGETALL returns inside a script."""
     row = _row(flat)
     return Claim(
-        id=execution_id,
+        id=reader.execution_id,
         fence=int(row[b"fence"]),
         attempt=int(row[b"attempts"]),
         losses=int(row.get(b"losses", 0)),
@@ -98,23 +106,23 @@ def claim(execution_id: str, flat: Sequence[bytes]) -> Claim:
         action=row[b"action"].decode(),
         tenant_id=row[b"tenant_id"].decode(),
         state_id=row[b"state_id"].decode(),
-        token=row.get(b"token", b"").decode(),
-        authorization=_text(row.get(b"authorization")),
+        token=reader.text(row.get(b"token")) or "",
+        authorization=reader.text(row.get(b"authorization")),
         queue=row.get(b"queue", b"").decode(),
         trace=row.get(b"trace", b"").decode(),
-        request=row.get(b"private_request") or row[b"request"],
+        request=reader.content(row.get(b"private_request") or row[b"request"]) or b"",
         accepted_at=_moment(row[b"accepted_at"]),
         deadline=_moment(row[b"deadline"]),
     )
 
 
-def delivery(execution_id: str, flat: Sequence[bytes]) -> Delivery:
+def delivery(reader: Reader, flat: Sequence[bytes]) -> Delivery:
     """From the fields that claim_delivery.lua returns."""
     row = _row(flat)
     # The second format had no time of its own for it.
     due_since = row.get(b"callback_due_since") or row.get(b"finished_at")
     return Delivery(
-        execution_id=execution_id,
+        execution_id=reader.execution_id,
         fence=int(row[b"callback_fence"]),
         seq=int(row[b"callback_seq"]),
         is_final=State(row[b"state"].decode()).is_final,
@@ -124,10 +132,10 @@ def delivery(execution_id: str, flat: Sequence[bytes]) -> Delivery:
         tenant_id=row[b"tenant_id"].decode(),
         state_id=row[b"state_id"].decode(),
         trace=row.get(b"trace", b"").decode(),
-        token=row.get(b"token", b"").decode(),
-        authorization=_text(row.get(b"authorization")),
-        progress=_text(row.get(b"progress")),
-        response=row.get(b"private_response") or row.get(b"response"),
+        token=reader.text(row.get(b"token")) or "",
+        authorization=reader.text(row.get(b"authorization")),
+        progress=reader.text(row.get(b"progress")),
+        response=reader.content(row.get(b"private_response") or row.get(b"response")),
         failures=int(row.get(b"callback_failures", 0)),
         busy=int(row.get(b"callback_busy", 0)),
         due_since=_moment(due_since) if due_since else None,
@@ -135,7 +143,7 @@ def delivery(execution_id: str, flat: Sequence[bytes]) -> Delivery:
 
 
 def execution(
-    execution_id: str,
+    reader: Reader,
     row: Mapping[bytes, bytes | None],
     steps: Mapping[bytes, bytes] | None = None,
     attempts: Iterable[bytes] = (),
@@ -149,10 +157,13 @@ def execution(
         value = row.get(name)
         return _moment(value) if value else None
 
-    request, response = row.get(b"request"), row.get(b"response")
+    def document(name: bytes) -> Any:
+        content = reader.content(row.get(name))
+        return masked(orjson.loads(content)) if content else None
+
     recorded = sorted((int(position), step) for position, step in (steps or {}).items())
     return Execution(
-        id=execution_id,
+        id=reader.execution_id,
         service=text(b"service") or "",
         action=text(b"action") or "",
         tenant_id=text(b"tenant_id") or "",
@@ -169,48 +180,63 @@ def execution(
         started_at=moment(b"started_at"),
         finished_at=moment(b"finished_at"),
         deadline=_moment(row[b"deadline"] or b"0"),
-        progress=text(b"progress"),
-        error=text(b"error") or None,
+        progress=reader.text(row.get(b"progress")),
+        error=reader.text(row.get(b"error")) or None,
         callback_uri=text(b"callback_uri") or "",
         callback_state=CallbackState(text(b"callback_state") or "none"),
         callback_due_at=moment(b"callback_due_at"),
         delivered_at=moment(b"delivered_at"),
-        request=masked(orjson.loads(request)) if request else None,
-        response=masked(orjson.loads(response)) if response else None,
-        steps=tuple(_seen(decode_step(step)) for _, step in recorded),
-        callback_attempts=tuple(_attempt(each) for each in attempts),
+        request=document(b"request"),
+        response=document(b"response"),
+        steps=tuple(_seen(decode_step(reader, step)) for _, step in recorded),
+        callback_attempts=tuple(filter(None, (_attempt(reader, each) for each in attempts))),
+        # The last, for the others were to be read before it is known.
+        unreadable=str(reader.failure) if reader.failure else None,
     )
 
 
-def encode_attempt(attempt: Attempt) -> bytes:
+def encode_attempt(attempt: Attempt, cipher: Cipher) -> bytes:
     """One try of a callback as a list element."""
-    return orjson.dumps(
-        {
-            "at": attempt.at.isoformat(),
-            "kind": attempt.kind,
-            "status": attempt.status,
-            "answer": attempt.answer,
-            "milliseconds": attempt.milliseconds,
-        }
-    )
+    values = {
+        "at": attempt.at.isoformat(),
+        "kind": attempt.kind,
+        "status": attempt.status,
+        "answer": attempt.answer,
+        "milliseconds": attempt.milliseconds,
+    }
+    return cipher.seal(orjson.dumps(values))
 
 
-def _attempt(encoded: bytes) -> Attempt:
+def _attempt(reader: Reader, stored: bytes) -> Attempt | None:
+    encoded = reader.content(stored)
+    if encoded is None:
+        return None
     values = orjson.loads(encoded)
     return Attempt(**{**values, "at": datetime.fromisoformat(values["at"])})
 
 
-def encode_step(step: Step) -> bytes:
-    """A recorded step; scripts know one that failed by its third element."""
+def encode_step(step: Step, cipher: Cipher) -> bytes:
+    """A recorded step; scripts know one that failed by its third element.
+
+    An encrypted one has four: nothing, its name and result, its third one or false, true.
+    """
+    if cipher.is_on:
+        content = cipher.encrypt(orjson.dumps([step.name, step.result])).decode()
+        failed = step.kind is not StepKind.RESULT and step.kind
+        return orjson.dumps(["", content, failed, True])
     if step.kind is StepKind.RESULT:
         return orjson.dumps([step.name, step.result])
     return orjson.dumps([step.name, step.result, step.kind])
 
 
-def decode_step(encoded: bytes) -> Step:
+def decode_step(reader: Reader, encoded: bytes) -> Step:
     """A recorded step."""
-    name, result, *kind = orjson.loads(encoded)
-    return Step(name, result, StepKind(kind[0]) if kind else StepKind.RESULT)
+    name, result, *rest = orjson.loads(encoded)
+    kind, is_encrypted = (*rest, False, False)[:2]
+    if is_encrypted:
+        content = reader.decrypted(result.encode())
+        name, result = orjson.loads(content) if content else (MASK, "")
+    return Step(name, result, StepKind(kind) if kind else StepKind.RESULT)
 
 
 def _seen(step: Step) -> RecordedStep:
@@ -218,27 +244,31 @@ def _seen(step: Step) -> RecordedStep:
 
 
 def parked(
-    execution_id: str, row: Sequence[bytes | None], parked_ms: float, attempts: Sequence[bytes]
+    reader: Reader, row: Sequence[bytes | None], parked_ms: float, attempts: Sequence[bytes]
 ) -> ParkedCallback:
     """From the fields service, action and callback_uri, its place in the index and its last try."""
     service, action, uri = (_text(value) or "" for value in row)
+    attempt = _attempt(reader, attempts[-1]) if attempts else None
     return ParkedCallback(
-        execution_id=execution_id,
+        execution_id=reader.execution_id,
         service=service,
         action=action,
         host=urlsplit(uri).netloc.lower(),
         parked_at=datetime.fromtimestamp(parked_ms / 1000, UTC),
-        answer=_attempt(attempts[-1]).summary if attempts else "",
+        answer=attempt.summary if attempt else "",
     )
 
 
-def encode_line(line: LogLine) -> bytes:
+def encode_line(line: LogLine, cipher: Cipher) -> bytes:
     """One line of an execution's log as a list element."""
-    return orjson.dumps([line.at, line.level, line.attempt, line.message])
+    return cipher.seal(orjson.dumps([line.at, line.level, line.attempt, line.message]))
 
 
-def decode_line(encoded: bytes) -> LogLine:
-    """One line of an execution's log."""
+def decode_line(reader: Reader, stored: bytes) -> LogLine | None:
+    """One line of an execution's log; None where it is left out."""
+    encoded = reader.content(stored)
+    if encoded is None:
+        return None
     at, level, attempt, message = orjson.loads(encoded)
     return LogLine(datetime.fromisoformat(at), level, message, attempt)
 

@@ -3,6 +3,9 @@
 Each method is one atomic operation unless it says otherwise, and may be repeated after a lost
 reply. Every one raises StoreUnavailable where the store does not answer: then nothing is known to
 be written, and nothing half.
+
+What an execution holds may be encrypted (ATOM_SECRET_KEY). Who acts on what it reads raises
+Unreadable where it lacks the key; what people look at leaves out what it cannot read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,6 +69,9 @@ class ExecutionStore(Protocol):
         Exactly one of answer and callback carries the outcome: once this said WAIT, the callback
         does; once it gave the outcome, it gives the same to whoever asks again, and the callback
         stays due until `confirm_answer`.
+
+        Raises:
+            Unreadable: the answer is encrypted, with none of our keys; a callback follows.
         """
 
     def confirm_answer(self, execution_id: str) -> None:
@@ -75,6 +81,9 @@ class ExecutionStore(Protocol):
         """Block until an execution that is only answered in its request has ended.
 
         The result is handed out once; None where the time is over. Not to be repeated.
+
+        Raises:
+            Unreadable: it is encrypted, with none of our keys.
         """
 
     def give_up(self, execution_id: str) -> Result | bool:
@@ -83,6 +92,9 @@ class ExecutionStore(Protocol):
         Returns the result where it came in the last moment, else whether the execution was
         withdrawn before anybody started it. Otherwise it runs on, and its result goes to the
         history.
+
+        Raises:
+            Unreadable: the result is encrypted, with none of our keys.
         """
 
     def wait_finished(self, execution_id: str, seconds: float) -> None:
@@ -96,6 +108,10 @@ class ExecutionStore(Protocol):
         None where there is nothing to do: it is unknown, not due yet, finished, held by a live
         worker, or written by a newer version of this software. A synchronous request whose caller
         has stopped waiting is cancelled instead of claimed.
+
+        Raises:
+            Unreadable: it is encrypted, with none of our keys; it waits for a worker again, which
+                may be one that can read it, after a while.
         """
 
     def renew(self, holds: Sequence[Hold]) -> Sequence[Hold]:
@@ -122,7 +138,11 @@ class ExecutionStore(Protocol):
         """
 
     def steps(self, claim: Claim) -> dict[int, Step]:
-        """Read the journal of earlier attempts, by position."""
+        """Read the journal of earlier attempts, by position.
+
+        Raises:
+            Unreadable: a step is encrypted, with none of our keys.
+        """
 
     def record_step(self, claim: Claim, position: int, step: Step) -> None:
         """Record a step.
@@ -184,7 +204,12 @@ class ExecutionStore(Protocol):
         """
 
     def claim_delivery(self, execution_id: str) -> Delivery | None:
-        """Take a due callback, unless another one of the same flow state is on its way."""
+        """Take a due callback, unless another one of the same flow state is on its way.
+
+        Raises:
+            Unreadable: it is encrypted, with none of our keys. It is due again after a while; one
+                that nobody read for ATOM_CALLBACK_HOURS is parked.
+        """
 
     def record_delivery(  # noqa: PLR0913 (what is written of a try, by keyword)
         self,

@@ -1,9 +1,14 @@
-"""Uploaded files on their way from the listener to a worker, in Redis or behind an fsspec URL."""
+"""Uploaded files on their way from the listener to a worker, in Redis or behind an fsspec URL.
+
+Where there is a key (see `atom.store.encryption`), each chunk is encrypted by itself, and the
+file's id says that they are: content may begin with any byte, so no mark in it would be safe.
+"""
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, BinaryIO, Final, Protocol
 from uuid import uuid4
 
@@ -11,9 +16,14 @@ from atom import names
 from atom.errors import SettingsError, StoreUnavailable
 from atom.settings import Settings
 from atom.store.connection import connect, guarded
+from atom.store.encryption import Cipher
 from atom.store.lazily import import_fsspec
 
 _CHUNK_BYTES: Final = 512 * 1024
+# Of an encrypted one: a byte, time, vector, content with 1 to 16 bytes of padding and digest, in
+# base64 with its own padding.
+_ENCRYPTED_CHUNK_BYTES: Final = -(-(1 + 8 + 16 + _CHUNK_BYTES + 16 + 32) // 3) * 4
+_ENCRYPTED: Final = ".encrypted"
 
 
 class FileStore(Protocol):
@@ -31,6 +41,7 @@ class FileStore(Protocol):
 
         Raises:
             FileNotFoundError: it was deleted or has expired.
+            Unreadable: it is encrypted, with none of our keys; reading may say so, too.
         """
 
     def delete(self, file_id: str) -> None:
@@ -75,9 +86,18 @@ class _RedisFiles:
         self._url = settings.redis_url
         self._redis = connect(settings.redis_url)
         self._seconds = int(settings.file_hours * 3600)
+        self._cipher = Cipher(settings.secret_key)
 
     def create(self) -> FileWriter:
-        return _ChunkWriter(self._put, self.delete)
+        file_id = str(uuid4())
+        if not self._cipher.is_on:
+            return _ChunkWriter(file_id, partial(self._put, file_id), partial(self.delete, file_id))
+        file_id += _ENCRYPTED
+
+        def put(index: int, data: bytes) -> None:
+            self._put(file_id, index, self._cipher.encrypt(data))
+
+        return _ChunkWriter(file_id, put, partial(self.delete, file_id))
 
     def open(self, file_id: str, size: int) -> io.RawIOBase:
         reader = _ChunkReader(lambda index: self._get(file_id, index), size)
@@ -105,16 +125,24 @@ class _RedisFiles:
             raise FileNotFoundError(
                 f"Part {index} of upload {file_id} is gone (deleted or expired)."
             )
+        if file_id.endswith(_ENCRYPTED):
+            return self._cipher.decrypt(chunk, f"upload {file_id}")
         return chunk
 
 
 class _ChunkWriter:
     """Holds one chunk in memory, however long the file is."""
 
-    def __init__(self, put: Any, delete: Any) -> None:
-        self.id = str(uuid4())
+    def __init__(
+        self,
+        file_id: str,
+        put: Callable[[int, bytes], None],
+        discard: Callable[[], None],
+        finish: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.id = file_id
         self.size = 0
-        self._put, self._delete = put, delete
+        self._put, self._discard, self._finish = put, discard, finish
         self._index = 0
         self._buffer = bytearray()
 
@@ -128,13 +156,14 @@ class _ChunkWriter:
     def finish(self) -> None:
         if self._buffer:
             self._flush(len(self._buffer))
+        self._finish()
 
     def discard(self) -> None:
         self._buffer.clear()
-        self._delete(self.id)
+        self._discard()
 
     def _flush(self, length: int) -> None:
-        self._put(self.id, self._index, bytes(memoryview(self._buffer)[:length]))
+        self._put(self._index, bytes(memoryview(self._buffer)[:length]))
         del self._buffer[:length]
         self._index += 1
 
@@ -142,15 +171,22 @@ class _ChunkWriter:
 class _ChunkReader(io.RawIOBase):
     """Reads chunk by chunk; keeps the latest."""
 
-    def __init__(self, get: Any, size: int) -> None:
+    def __init__(
+        self, get: Callable[[int], bytes], size: int, close: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__()
-        self._get, self._size = get, size
+        self._get, self._size, self._close = get, size, close
         self._position = 0
         self._index, self._chunk = -1, b""
 
     def probe(self) -> None:
         """Fetch the first chunk: a file that is gone says so when it is opened."""
         self._fetch(0)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._close()
+        super().close()
 
     def readable(self) -> bool:
         return True
@@ -191,6 +227,7 @@ class _RemoteFiles:
         fsspec = import_fsspec()
         self._shown = settings.file_store
         self._seconds = settings.file_hours * 3600
+        self._cipher = Cipher(settings.secret_key)
         try:
             self._files, self._root = fsspec.core.url_to_fs(settings.file_store)
             with self._guard():
@@ -200,13 +237,28 @@ class _RemoteFiles:
 
     def create(self) -> FileWriter:
         # The time of its making is in the id, so that `trim` need not ask for each file's.
-        file_id = f"{int(time.time())}-{uuid4()}"
+        file_id = f"{int(time.time())}-{uuid4()}{_ENCRYPTED if self._cipher.is_on else ''}"
         with self._guard():
-            return _RemoteWriter(file_id, self._files.open(self._path(file_id), "wb"), self.delete)
+            file = _RemoteWriter(file_id, self._files.open(self._path(file_id), "wb"), self.delete)
+        if not self._cipher.is_on:
+            return file
+
+        def put(_index: int, data: bytes) -> None:
+            file.write(self._cipher.encrypt(data))
+
+        return _ChunkWriter(file_id, put, file.discard, file.finish)
 
     def open(self, file_id: str, size: int) -> io.RawIOBase:
         with self._guard():
-            return _RawFile(self._files.open(self._path(file_id), "rb"))
+            file = self._files.open(self._path(file_id), "rb")
+        if not file_id.endswith(_ENCRYPTED):
+            return _RawFile(file)
+
+        def get(index: int) -> bytes:
+            file.seek(index * _ENCRYPTED_CHUNK_BYTES)
+            return self._cipher.decrypt(file.read(_ENCRYPTED_CHUNK_BYTES), f"upload {file_id}")
+
+        return _ChunkReader(get, size, file.close)
 
     def delete(self, file_id: str) -> None:
         with self._guard():

@@ -1,4 +1,4 @@
-"""fsspec, only where a setting asks for it: it is an extra, and its import costs memory."""
+"""What is imported only where a setting asks for it: its import costs memory and time."""
 
 import importlib
 from typing import Any
@@ -6,8 +6,13 @@ from typing import Any
 from atom.errors import SettingsError
 
 
+def import_fernet() -> Any:
+    """The module `cryptography.fernet`."""
+    return importlib.import_module("cryptography.fernet")
+
+
 def import_fsspec() -> Any:
-    """The module.
+    """The module; it is an extra.
 
     Raises:
         SettingsError: it is not installed.

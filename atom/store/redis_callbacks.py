@@ -2,12 +2,14 @@
 
 import random
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from atom import names
+from atom.errors import Unreadable
 from atom.records import Attempt, Delivery, ParkedCallback
 from atom.store import codec
+from atom.store.encryption import LOOK_AGAIN_SECONDS
 from atom.store.redis_part import RedisPart, in_ms
 
 # Above what a callback may take, so that a delivery is taken over only from a dead worker.
@@ -39,7 +41,30 @@ class RedisCallbacks(RedisPart):
         )
         with self._guard():
             flat = self._scripts.claim_delivery(_keys(execution_id), arguments)
-        return codec.delivery(execution_id, flat) if flat else None
+        if not flat:
+            return None
+        try:
+            return codec.delivery(self._reader(execution_id), flat)
+        except Unreadable as error:
+            self._leave_to_others(execution_id, flat, error)
+            raise
+
+    def _leave_to_others(self, execution_id: str, flat: Sequence[bytes], error: Unreadable) -> None:
+        """Whoever has the key may send it; parked when nobody did for as long as any is tried."""
+        blank = codec.delivery(self._reader(execution_id, is_lenient=True), flat)
+        now = datetime.now(UTC)
+        oldest = now - timedelta(hours=self._settings.callback_hours)
+        is_old = blank.due_since is not None and blank.due_since < oldest
+        kind = "outcome" if blank.is_final else "progress"
+        self._record(
+            blank,
+            "retry" if blank.is_final and not is_old else "parked",
+            Attempt(at=now, kind=kind, status=None, answer=str(error), milliseconds=0),
+            due_in_seconds=LOOK_AGAIN_SECONDS,
+            failures=blank.failures,
+            busy=blank.busy,
+            host="",
+        )
 
     def record_delivery(  # noqa: PLR0913 (what is written of a try, by keyword)
         self,
@@ -54,22 +79,43 @@ class RedisCallbacks(RedisPart):
         keep: bool = False,
     ) -> Sequence[str]:
         """See ExecutionStore."""
+        return self._record(
+            delivery,
+            "kept" if keep and verdict == "delivered" else verdict,
+            attempt,
+            due_in_seconds=due_in_seconds,
+            failures=failures,
+            busy=busy,
+            host="troubled" if blames_host else "well",
+        )
+
+    def _record(
+        self,
+        delivery: Delivery,
+        verdict: str,
+        attempt: Attempt,
+        *,
+        due_in_seconds: float,
+        failures: int,
+        busy: int,
+        host: str,
+    ) -> Sequence[str]:
         arguments = (
             delivery.execution_id,
             delivery.fence,
             delivery.seq,
-            "kept" if keep and verdict == "delivered" else verdict,
+            verdict,
             in_ms(due_in_seconds),
             failures,
             busy,
-            codec.encode_attempt(attempt),
+            codec.encode_attempt(attempt, self._cipher),
             self._retention_ms,
             in_ms(self._settings.progress_seconds),
             names.FLOW_STATE_PREFIX,
             names.CIRCUIT_PREFIX,
             _CIRCUIT_THRESHOLD,
             in_ms(_CIRCUIT_LONGEST_SECONDS),
-            "troubled" if blames_host else "well",
+            host,
         )
         with self._guard():
             awake = self._scripts.record_delivery(_keys(delivery.execution_id), arguments)
@@ -100,7 +146,9 @@ class RedisCallbacks(RedisPart):
                         pipeline.lrange(names.attempts_key(execution_id), -1, -1)
                     read = pipeline.execute()
             for (each, parked_ms), row, tries in zip(rows, read[::2], read[1::2], strict=True):
-                callback = codec.parked(each.decode(), row, parked_ms, tries)
+                callback = codec.parked(
+                    self._reader(each.decode(), is_lenient=True), row, parked_ms, tries
+                )
                 if not host or host.lower() in (callback.host, callback.host.partition(":")[0]):
                     found.append(callback)
             if len(rows) < _AT_ONCE:

@@ -1,14 +1,16 @@
 """Executions in Redis: accepted, answered, claimed, run and ended."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from uuid import uuid4
 
 from atom import names
-from atom.errors import ClaimLost, Overloaded, Paused
+from atom.errors import ClaimLost, Overloaded, Paused, Unreadable
 from atom.records import Claim, Ended, Hold, LogLine, NewExecution, Restart, State, Step
 from atom.store import codec
 from atom.store.contract import Answer, Result
+from atom.store.encryption import LOOK_AGAIN_SECONDS
 from atom.store.redis_part import RedisPart, in_ms
 
 # An answer that cannot be confirmed within this time is followed by its callback.
@@ -19,11 +21,6 @@ def _answer_mode(new: NewExecution) -> str:
     if new.is_synchronous:
         return "only"
     return "pending" if new.sync_timeout_seconds else ""
-
-
-def _result(content: bytes) -> Result:
-    state, _, response = content.partition(b" ")
-    return Result(State(state.decode()), response)
 
 
 class RedisExecutions(RedisPart):
@@ -51,7 +48,7 @@ class RedisExecutions(RedisPart):
             new.service,
             new.action,
             new.queue,
-            *codec.accepted_fields(new),
+            *codec.accepted_fields(new, self._cipher),
         )
         with self._guard():
             verdict, detail = self._scripts.accept(keys, arguments)
@@ -71,9 +68,10 @@ class RedisExecutions(RedisPart):
         arguments = (execution_id, in_ms(_INLINE_GRACE_SECONDS))
         with self._guard():
             kind, content = self._scripts.answer(names.execution_keys(execution_id), arguments)
+        reader = self._reader(execution_id)
         if kind == b"inline":
-            return Answer(response=content)
-        return Answer(response=None, progress=content.decode() or None)
+            return Answer(response=reader.content(content))
+        return Answer(response=None, progress=reader.text(content) or None)
 
     def confirm_answer(self, execution_id: str) -> None:
         """See ExecutionStore."""
@@ -85,14 +83,20 @@ class RedisExecutions(RedisPart):
         """See ExecutionStore."""
         with self._guard():
             come = self._blocking.blpop([names.finished_key(execution_id)], timeout=seconds)
-        return _result(come[1]) if come else None
+        return self._result(execution_id, come[1]) if come else None
 
     def give_up(self, execution_id: str) -> Result | bool:
         """See ExecutionStore."""
         arguments = (execution_id, self._retention_ms)
         with self._guard():
             come: bytes = self._scripts.give_up(names.execution_keys(execution_id), arguments)
-        return come == b"withdrawn" if come in (b"withdrawn", b"late") else _result(come)
+        if come in (b"withdrawn", b"late"):
+            return come == b"withdrawn"
+        return self._result(execution_id, come)
+
+    def _result(self, execution_id: str, come: bytes) -> Result:
+        state, _, response = come.partition(b" ")
+        return Result(State(state.decode()), self._reader(execution_id).content(response) or b"")
 
     def wait_finished(self, execution_id: str, seconds: float) -> None:
         """See ExecutionStore."""
@@ -114,7 +118,14 @@ class RedisExecutions(RedisPart):
         )
         with self._guard():
             flat = self._scripts.claim(names.execution_keys(execution_id), arguments)
-        return codec.claim(execution_id, flat) if flat else None
+        if not flat:
+            return None
+        try:
+            return codec.claim(self._reader(execution_id), flat)
+        except Unreadable:
+            with suppress(ClaimLost):
+                self.hand_back(codec.hold(execution_id, flat), delay_seconds=LOOK_AGAIN_SECONDS)
+            raise
 
     def renew(self, holds: Sequence[Hold]) -> Sequence[Hold]:
         """See ExecutionStore."""
@@ -139,7 +150,8 @@ class RedisExecutions(RedisPart):
 
     def hand_back(self, hold: Hold, *, delay_seconds: float = 0, failed: str = "") -> None:
         """See ExecutionStore."""
-        arguments = (hold.id, hold.fence, in_ms(delay_seconds), failed)
+        error = self._cipher.seal(failed.encode())
+        arguments = (hold.id, hold.fence, in_ms(delay_seconds), error)
         with self._guard():
             handed = self._scripts.hand_back(names.execution_keys(hold.id), arguments)
         if not handed:
@@ -149,11 +161,14 @@ class RedisExecutions(RedisPart):
         """See ExecutionStore."""
         with self._guard():
             recorded: Mapping[bytes, bytes] = self._redis.hgetall(names.steps_key(claim.id))
-        return {int(position): codec.decode_step(step) for position, step in recorded.items()}
+        reader = self._reader(claim.id)
+        return {
+            int(position): codec.decode_step(reader, step) for position, step in recorded.items()
+        }
 
     def record_step(self, claim: Claim, position: int, step: Step) -> None:
         """See ExecutionStore."""
-        arguments = (claim.fence, position, codec.encode_step(step))
+        arguments = (claim.fence, position, codec.encode_step(step, self._cipher))
         with self._guard():
             if not self._scripts.record_step(names.execution_keys(claim.id), arguments):
                 raise ClaimLost(claim.id)
@@ -162,7 +177,8 @@ class RedisExecutions(RedisPart):
         """See ExecutionStore."""
         shown = "" if fraction is None else fraction
         interval_ms = in_ms(self._settings.progress_seconds)
-        arguments = (claim.id, claim.fence, message, shown, interval_ms)
+        sealed = self._cipher.seal(message.encode())
+        arguments = (claim.id, claim.fence, sealed, shown, interval_ms)
         with self._guard():
             due = self._scripts.progress(names.execution_keys(claim.id), arguments)
         return self._due(claim, due)
@@ -172,7 +188,10 @@ class RedisExecutions(RedisPart):
         kept = lines[-self._settings.max_log_lines :]
         if not kept:
             return
-        arguments = (self._settings.max_log_lines, *(codec.encode_line(each) for each in kept))
+        arguments = (
+            self._settings.max_log_lines,
+            *(codec.encode_line(each, self._cipher) for each in kept),
+        )
         with self._guard():
             self._scripts.add_log(names.execution_keys(execution_id), arguments)
 
@@ -185,9 +204,10 @@ class RedisExecutions(RedisPart):
         private_response: bytes | None = None,
     ) -> bool:
         """See ExecutionStore."""
-        private = private_response or b""
+        seal = self._cipher.seal
         arguments = (
-            *(claim.id, claim.fence, state.value, response, error, private),
+            *(claim.id, claim.fence, state.value, seal(response), seal(error.encode())),
+            seal(private_response or b""),
             self._retention_ms,
         )
         with self._guard():
@@ -211,7 +231,11 @@ class RedisExecutions(RedisPart):
         return self._end(execution_id, State.CANCELLED, response, error)
 
     def _end(self, execution_id: str, state: State, response: bytes, error: str) -> Ended | None:
-        arguments = (execution_id, state.value, response, error, self._retention_ms)
+        seal = self._cipher.seal
+        arguments = (
+            *(execution_id, state.value, seal(response), seal(error.encode())),
+            self._retention_ms,
+        )
         with self._guard():
             ended: Any = self._scripts.end(names.execution_keys(execution_id), arguments)
         return Ended(State(ended[0].decode()), bool(ended[1])) if ended else None

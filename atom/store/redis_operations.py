@@ -28,7 +28,9 @@ class RedisOperations(RedisPart):
             pipeline.hgetall(names.steps_key(execution_id))
             pipeline.lrange(names.attempts_key(execution_id), 0, -1)
             row, steps, attempts = pipeline.execute()
-        return codec.execution(execution_id, row, steps, attempts) if row else None
+        if not row:
+            return None
+        return codec.execution(self._reader(execution_id, is_lenient=True), row, steps, attempts)
 
     def newest(
         self, limit: int, state: State | None = None, *, service: str = "", action: str = ""
@@ -48,7 +50,8 @@ class RedisOperations(RedisPart):
             for each, values in zip(ids, rows, strict=True):
                 row = dict(zip(codec.SUMMARY_FIELDS, values, strict=True))
                 if row[b"state"] and all(row[name] == value for name, value in wanted.items()):
-                    found.append(codec.execution(each.decode(), row))
+                    reader = self._reader(each.decode(), is_lenient=True)
+                    found.append(codec.execution(reader, row))
             if len(ids) < 200:
                 break
             start += 200
@@ -58,7 +61,8 @@ class RedisOperations(RedisPart):
         """See ExecutionStore."""
         with self._guard():
             lines = self._redis.lrange(names.log_key(execution_id), 0, -1)
-        return [codec.decode_line(each) for each in lines]
+        reader = self._reader(execution_id, is_lenient=True)
+        return list(filter(None, (codec.decode_line(reader, each) for each in lines)))
 
     # --- what is paused
 

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from atom.settings import Settings
 from atom.store.connection import connect, guarded
+from atom.store.encryption import Cipher
+from atom.store.reading import Reader
 from atom.store.scripts import Scripts
 
 _BLOCKING_SECONDS: Final = 75.0
@@ -23,8 +25,12 @@ class RedisPart:
         self._redis = connect(settings.redis_url)
         # A blocking read may take as long as a synchronous request may wait.
         self._blocking = connect(settings.redis_url, _BLOCKING_SECONDS)
+        self._cipher = Cipher(settings.secret_key)
         self._scripts = Scripts(self._redis)
         self._retention_ms = in_ms(settings.retention_days * 86_400)
+
+    def _reader(self, execution_id: str, *, is_lenient: bool = False) -> Reader:
+        return Reader(self._cipher, execution_id, is_lenient=is_lenient)
 
     def _guard(self) -> Any:
         return guarded(self._url)

@@ -51,8 +51,10 @@ class RedisRecovery(RedisPart):
             values = self._redis.hmget(names.execution_key(execution_id), wanted)
         if values[0] is None:
             return None
-        # The token is gone where nothing is left to answer.
-        return Envelope(*((value or b"").decode() for value in values))
+        service, action, tenant_id, token = values
+        return Envelope(
+            service.decode(), action.decode(), tenant_id.decode(), is_awaited=bool(token)
+        )
 
     def trim(self, limit: int) -> int:
         """See ExecutionStore."""

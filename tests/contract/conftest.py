@@ -9,14 +9,18 @@ import redis
 from atom.cli.embedded_redis import EmbeddedRedis
 from atom.settings import Settings
 from atom.store import RedisStore
+from atom.store.encryption import new_key
+
+KEY = new_key()
 
 
-@pytest.fixture
-def settings(embedded_redis: EmbeddedRedis) -> Settings:
-    """Short times, so that a test can outwait them."""
+@pytest.fixture(params=[(), (KEY,)], ids=["plain", "encrypted"])
+def settings(embedded_redis: EmbeddedRedis, request: pytest.FixtureRequest) -> Settings:
+    """Short times, so that a test can outwait them; with a key and without one."""
     return replace(
         Settings(),
         redis_url=embedded_redis.url,
+        secret_key=request.param,
         lease_seconds=1.0,
         republish_seconds=0.1,
         progress_seconds=0.3,

@@ -25,6 +25,8 @@ from atom.store.lazily import import_fernet
 # Where a value is not known to be encrypted: no text in UTF-8 begins with this byte.
 _MARK: Final = b"\xff"
 
+_KEY_CHARACTERS: Final = 44
+
 # When somebody looks again at what could not be read: until then it is left to those who can.
 LOOK_AGAIN_SECONDS: Final = 30.0
 
@@ -95,9 +97,12 @@ def new_key() -> str:
 
 def _key(fernet: Any, key: str, which: str) -> Any:
     try:
-        return fernet.Fernet(key)
+        # The decoder would overlook what follows the padding, such as a second key.
+        if len(key) == _KEY_CHARACTERS:
+            return fernet.Fernet(key)
     except ValueError:
-        raise SettingsError(
-            f"ATOM_SECRET_KEY: key {which} is none (32 bytes as URL-safe base64, 44 characters); "
-            "`atom secret-key` makes one."
-        ) from None
+        pass
+    raise SettingsError(
+        f"ATOM_SECRET_KEY: key {which} is none ({_KEY_CHARACTERS} characters: 32 bytes as URL-safe "
+        "base64); `atom secret-key` makes one."
+    )

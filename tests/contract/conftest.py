@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis
@@ -14,17 +15,16 @@ from atom.store.encryption import new_key
 KEY = new_key()
 
 
+def short_times(redis_url: str, **changes: Any) -> Settings:
+    """Settings whose times a test can outwait."""
+    times = {"lease_seconds": 1.0, "republish_seconds": 0.1, "progress_seconds": 0.3}
+    return replace(Settings(), redis_url=redis_url, **{**times, **changes})
+
+
 @pytest.fixture(params=[(), (KEY,)], ids=["plain", "encrypted"])
 def settings(embedded_redis: EmbeddedRedis, request: pytest.FixtureRequest) -> Settings:
     """Short times, so that a test can outwait them; with a key and without one."""
-    return replace(
-        Settings(),
-        redis_url=embedded_redis.url,
-        secret_key=request.param,
-        lease_seconds=1.0,
-        republish_seconds=0.1,
-        progress_seconds=0.3,
-    )
+    return short_times(embedded_redis.url, secret_key=request.param)
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ import pytest
 from click.testing import CliRunner
 
 from atom.cli import main
+from atom.cli.embedded_redis import free_port
 from atom.redaction import masked, masked_url
+from atom.store.encryption import Cipher, new_key
 
 
 @pytest.fixture
@@ -98,6 +100,29 @@ def test_without_a_redis_executions_say_where_they_looked(run, monkeypatch, tmp_
     result = run("executions", "list")
     assert result.exit_code == 1
     assert "127.0.0.1:1" in result.stderr
+    assert "canary" not in result.output
+
+
+def test_a_secret_key_is_made(run):
+    first, second = run("secret-key"), run("secret-key")
+    assert first.stdout != second.stdout
+    assert Cipher([first.stdout, second.stdout]).is_on
+    assert "ATOM_SECRET_KEY" in first.stderr
+    assert first.stdout.strip() not in first.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("worker",), ("recovery",), ("listener",), ("up",), ("executions", "list")]
+)
+def test_a_wrong_secret_key_is_told_at_the_start(run, monkeypatch, tmp_path, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ATOM_BIND", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("ATOM_SANDBOX_BIND", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("ATOM_REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("ATOM_SECRET_KEY", f"{new_key()},canary")
+    result = run(*command)
+    assert result.exit_code == 1
+    assert "ATOM_SECRET_KEY: key 2 of 2 is none" in result.stderr
     assert "canary" not in result.output
 
 

@@ -19,6 +19,7 @@ help:
 	@echo "make bench  the benchmark table, as ratios to a plain Flask + Celery app"
 	@echo "make chaos  break everything for DURATION seconds (SEED=…); nothing may be lost"
 	@echo "make takeover  how soon what a killed worker was running runs elsewhere"
+	@echo "make containers  build the image, walk through the compose file on this machine's Docker"
 	@echo "make docs   the generated parts of the documentation"
 	@echo "make lock   resolve constraints.txt anew"
 
@@ -57,6 +58,10 @@ chaos: $(STAMP)
 
 takeover: $(STAMP)
 	@$(BIN)/python -m tests.chaos.takeover
+
+# Needs Docker with Compose 2.24 or newer.
+containers: $(STAMP)
+	@$(BIN)/python -m tests.containers
 
 docs: $(STAMP)
 	@$(BIN)/python -m docs.generate

@@ -1,6 +1,6 @@
-"""Records of other formats: the second is carried on wherever it stood, a newer one left alone.
+"""Records of other formats: the second and third are carried on, a newer one is left alone.
 
-What the second format wrote is frozen here: the code that wrote it is gone.
+What those two wrote is frozen here: the code that wrote it is gone.
 """
 
 import pytest
@@ -64,14 +64,22 @@ TRY = (
 HOUR = 3_600_000
 
 
-@pytest.fixture
-def write(raw):
-    """Writes a record as the second format did; times become those of the server's clock."""
+# What the third format added.
+THIRD = {"format": 3, "timeout_ms": 2 * HOUR, "callback_host": "flow.boomi.com"}
+
+
+@pytest.fixture(params=[2, 3])
+def write(raw, request):
+    """Writes a record as that format did; times become those of the server's clock."""
 
     def write(record, moments, indexes, steps=None, attempts=()):
         seconds, micros = raw.time()
         now = seconds * 1000 + micros // 1000
         moments = {"accepted_at": HOUR, "deadline": -HOUR, **moments}
+        if (record["format"], request.param) == (2, 3):
+            record = {**record, **THIRD}
+            if "finished_at" in moments:
+                moments["callback_due_since"] = moments["finished_at"]
         raw.hset(KEY, mapping={**record, **{each: now - ago for each, ago in moments.items()}})
         for index, ago in {"history": HOUR, **indexes}.items():
             raw.zadd(f"atom:{index}", {ID: now - ago})
@@ -222,6 +230,15 @@ def test_secrets_of_its_own(store, write):
     record = {**FINISHED, "private_request": b'{"pin":"1"}', "private_response": b'{"pin":"2"}'}
     write(record, {"finished_at": 4000, "callback_due_at": 1}, {"callbacks": 1})
     assert store.claim_delivery(ID).response == b'{"pin":"2"}'
+
+
+def test_it_waits_in_no_queue_that_is_watched(store, write):
+    write(ACCEPTED, {}, {"accepted": 1, "deadlines": -HOUR})
+    claim = store.claim(ID, "new", "7")
+    assert (claim.queue, claim.trace) == ("", "")
+    store.hand_back(claim)
+    assert (store.overview().queues, store.overview().scheduled) == ({}, 0)
+    assert store.get(ID).queue is None
 
 
 def test_overdue(store, write):

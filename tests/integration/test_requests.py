@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 
 from atom.sandbox import Connector, SandboxError
+from tests.support.redis_content import values_by_key
 from tests.support.waiting import until
 
 USER = quote(
@@ -122,24 +123,6 @@ CANARIES = [
 ]
 
 
-def written(atom):
-    """Everything that Redis holds: keys and values of every kind."""
-    found = []
-    with Redis.from_url(atom.redis.url) as client:
-        for key in client.scan_iter("*", 1000):
-            kind = client.type(key).decode()
-            value = {
-                "string": client.get,
-                "hash": client.hgetall,
-                "list": lambda key: client.lrange(key, 0, -1),
-                "set": client.smembers,
-                "zset": lambda key: client.zrange(key, 0, -1),
-                "stream": client.xrange,
-            }[kind](key)
-            found.append((key, repr(value).encode()))
-    return found
-
-
 def test_secrets_leave_no_trace(atom):
     """A canary in every place where a secret can enter; then all that was written is searched."""
     with Redis.from_url(atom.redis.url) as client:
@@ -183,7 +166,9 @@ def test_secrets_leave_no_trace(atom):
         shown = orjson.dumps(str(atom.store.get(each.id)))
         assert not [canary for canary in CANARIES if canary in shown]
         assert "••••" in str(atom.store.get(each.id).request)
-    for key, value in written(atom):
+    with Redis.from_url(atom.redis.url) as client:
+        written = values_by_key(client)
+    for key, value in written.items():
         assert not [canary for canary in CANARIES if canary in key + value], key
     assert events
     assert not [canary for canary in CANARIES if any(canary in each for each in events)]

@@ -9,7 +9,7 @@ DURATION ?= 60
 SEED ?=
 AUDIT ?=
 
-.PHONY: help demo test lint audit bench chaos takeover docs lock clean
+.PHONY: help demo test lint audit bench chaos takeover containers docs lock clean
 
 help:
 	@echo "make demo   a whole Atom, a real flow through it, and what happened"

@@ -3,9 +3,10 @@
 from typing import Any
 
 from celery import signals
+from prometheus_client.registry import Collector
 
 from atom.catalog import Catalog
-from atom.metrics import Scrape, Standing, serve, share
+from atom.metrics import Fixed, Scrape, Standing, serve, share
 from atom.names import RECOVERY
 from atom.publisher import Publisher
 from atom.settings import Settings
@@ -20,7 +21,8 @@ def answer_scrapes(settings: Settings, catalog: Catalog) -> None:
     def begin(instance: Any, **_: Any) -> None:
         # Before the pool forks: its children write beside this process.
         share()
-        collectors = []
+        slots = Fixed("atom_worker_slots", "What runs at once, at most.", instance.concurrency)
+        collectors: list[Collector] = [slots]
         if RECOVERY in instance.app.amqp.queues.consume_from:
             # Beside the listeners, one that knows when they are gone; any number of workers
             # need not ask the store for the same.

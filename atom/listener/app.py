@@ -19,7 +19,7 @@ from atom.listener import (
 from atom.listener.accept import Acceptor
 from atom.listener.authentication import Authenticator
 from atom.listener.multipart import Uploads
-from atom.metrics import Scrape, Standing
+from atom.metrics import Fixed, Scrape, Standing
 from atom.publisher import Publisher
 from atom.settings import Settings
 from atom.store import ExecutionStore
@@ -51,6 +51,10 @@ def create_app(
     app.register_blueprint(data_actions.create_blueprint(catalog, acceptor, wait_seconds))
     app.register_blueprint(files.create_blueprint(catalog, acceptor, uploads, wait_seconds))
     app.register_blueprint(health.create_blueprint(store))
-    standing = Standing(store, publisher, catalog)
-    app.register_blueprint(scrape.create_blueprint(Scrape(standing)))
+    threads = settings.listener_processes * settings.listener_threads
+    whole = Scrape(
+        Standing(store, publisher, catalog),
+        Fixed("atom_listener_threads", "Requests that can be answered at once.", threads),
+    )
+    app.register_blueprint(scrape.create_blueprint(whole))
     return app

@@ -27,7 +27,8 @@ def install(app: Flask, catalog: Catalog) -> None:
             return response
         service, action = _names(catalog)
         REQUESTS.labels(service, action, _status(response)).inc()
-        REQUEST_SECONDS.labels(service, action).observe(time.perf_counter() - g.began_at)
+        seconds = time.perf_counter() - g.began_at
+        REQUEST_SECONDS.labels(service, action, "yes" if "waited" in g else "no").observe(seconds)
         return response
 
 
@@ -43,6 +44,7 @@ def is_duplicate() -> None:
 
 def waited(process: Process, end: str) -> None:
     """Count a request that waited for its execution, and how that ended."""
+    g.waited = True
     SYNC_WAITS.labels(process.service, process.action, end).inc()
 
 

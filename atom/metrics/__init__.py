@@ -15,7 +15,7 @@ from atom.metrics.measured import (
     SYNC_WAITS,
     UNKNOWN,
 )
-from atom.metrics.scrape import Scrape, serve
+from atom.metrics.scrape import Fixed, Scrape, serve
 from atom.metrics.sharing import share
 from atom.metrics.standing import Standing
 
@@ -29,6 +29,7 @@ __all__ = [
     "STEPS",
     "SYNC_WAITS",
     "UNKNOWN",
+    "Fixed",
     "Scrape",
     "Standing",
     "serve",

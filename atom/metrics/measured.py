@@ -31,10 +31,11 @@ REQUESTS: Final = Counter(
 REQUEST_SECONDS: Final = Histogram(
     "atom_request_seconds",
     "From reading a request to its answer.",
-    _ACTION,
+    (*_ACTION, "waited"),
     buckets=_SECONDS,
     registry=REGISTRY,
 )
+"""waited: yes where the request waited for its execution, as long as that took; else no."""
 
 SYNC_WAITS: Final = Counter(
     "atom_sync_waits",

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import InfoMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -44,6 +44,17 @@ class _Measured(Collector):
         files: Any = MultiProcessCollector  # it has no types
         found: Iterable[Metric] = files(None, str(Shared.directory)).collect()
         return found
+
+
+class Fixed(Collector):
+    """One number of a role that does not change while it lives."""
+
+    def __init__(self, name: str, meaning: str, value: float) -> None:
+        self._metric = GaugeMetricFamily(name, meaning, value)
+
+    def collect(self) -> Iterator[Metric]:
+        """Tell it."""
+        yield self._metric
 
 
 class _Build(Collector):

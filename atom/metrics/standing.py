@@ -30,6 +30,7 @@ _T = TypeVar("_T")
 _PATIENCE_SECONDS: Final = 3.0
 _FINISHED: Final = "finished:"
 _TAKEN_OVER: Final = "lease_lost"
+_LISTENER: Final = "listener"  # as it announces itself
 
 
 class _Look(Generic[_T]):
@@ -102,7 +103,8 @@ class Standing(Collector):
         seen = Counter(each.role for each in presences)
         workers = {queue: seen.pop(queue, 0) for queue in self._queues}
         yield _gauges("workers", "Live workers of a queue.", "queue", workers)
-        yield _gauges("instances", "Live instances of other roles.", "role", seen)
+        others = {_LISTENER: 0, **seen}
+        yield _gauges("instances", "Live instances of other roles.", "role", others)
 
 
 def _queues(overview: Overview) -> Iterator[Metric]:

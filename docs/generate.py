@@ -1,27 +1,73 @@
 """Writes the parts of the documentation that follow from the code: `make docs`."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from atom.settings import settings_table
 
-SETTINGS = Path(__file__).parent / "settings.md"
+SETTINGS: Final = Path(__file__).parent / "settings.md"
+
+# The variables of each topic, without their ATOM_; one that ends in _ stands for all that begin so.
+_TOPICS: Final = {
+    "What is served, and where it is kept": ("SERVICES", "REDIS_URL", "BROKER_URL", "SECRET_KEY"),
+    "Who is listened to": ("BIND", "ALLOW_ANONYMOUS", "TLS_", "LISTENER_"),
+    "Requests": ("MAX_REQUEST_BYTES", "MAX_PENDING", "SYNC_SECONDS", "MAX_FILE_BYTES", "FILE_"),
+    "Executions": (
+        *("LEASE_SECONDS", "MAX_ATTEMPTS", "REPUBLISH_SECONDS", "MAX_STEP_BYTES"),
+        *("CANCEL_GRACE_SECONDS", "SHUTDOWN_SECONDS", "RETENTION_DAYS"),
+    ),
+    "Progress and callbacks": ("PROGRESS_SECONDS", "CALLBACK_"),
+    "Running other flows": ("FLOW_",),
+    "Logs and metrics": ("LOG_", "MAX_LOG_LINES", "METRICS_BIND"),
+    "Console, Flower and sandbox": ("CONSOLE_BIND", "FLOWER_", "SANDBOX_BIND"),
+}
+_HEAD: Final = """\
+# Settings
+
+Environment variables, read once at the start of each role. A wrong value is refused with
+the name of its variable. This page is written by `make docs` from `atom/settings.py`.
+"""
+_FOOT: Final = """
+## Beside these
+
+`atom invoke` reads `ATOM_CREDENTIAL`, `ATOM_LISTENER_URL` and `ATOM_SANDBOX_URL` where its options
+are left out. What only the compose file reads (ports, passwords, the image) is explained in
+`.env.example`.
+"""
 
 
 def settings_page() -> str:
-    """The settings reference."""
-    lines = [
-        "# Settings",
-        "",
-        "Environment variables, read once at the start of each role. A wrong value is refused with",
-        "the name of its variable. This page is written by `make docs` from `atom/settings.py`.",
-        "",
-        "| Variable | Default | Meaning |",
-        "| --- | --- | --- |",
-    ]
+    """The settings reference.
+
+    Raises:
+        ValueError: a setting is of no topic, or of two.
+    """
+    return _HEAD + "".join(_topic(each) for each in _TOPICS) + _FOOT
+
+
+def _topic(name: str) -> str:
+    lines = ["", f"## {name}", "", "| Variable | Default | Meaning |", "| --- | --- | --- |"]
+    return "\n".join([*lines, *_rows(name)]) + "\n"
+
+
+def _rows(name: str) -> Iterator[str]:
     for variable, default, meaning in settings_table():
-        shown = f"`{default.replace(',', ', ')}`" if default else "–"
-        lines.append(f"| `{variable}` | {shown} | {meaning} |")
-    return "\n".join(lines) + "\n"
+        if _topic_of(variable) == name:
+            shown = f"`{default.replace(',', ', ')}`" if default else "–"
+            yield f"| `{variable}` | {shown} | {meaning} |"
+
+
+def _topic_of(variable: str) -> str:
+    name = variable.removeprefix("ATOM_")
+    topics = [
+        topic
+        for topic, members in _TOPICS.items()
+        if any(name == each or (each[-1] == "_" and name.startswith(each)) for each in members)
+    ]
+    if len(topics) != 1:
+        raise ValueError(f"{variable} is of {topics or 'no topic'}: place it in docs/generate.py")
+    return topics[0]
 
 
 if __name__ == "__main__":

@@ -32,6 +32,11 @@ def compose_file() -> dict[str, Any]:
     return loaded
 
 
+def compose_variables() -> set[str]:
+    """What the file takes from the environment (or from .env) beside the settings of the roles."""
+    return set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+
+
 def check_compose(words: Sequence[str], check_inner: Callable[[list[str]], None]) -> None:
     """That services, profiles and options of a `docker compose` line are there.
 
@@ -59,7 +64,9 @@ def check_compose(words: Sequence[str], check_inner: Callable[[list[str]], None]
             assert re.fullmatch(r"\d+", count), f"--scale takes a number, not {count}"
     if subcommand in ("exec", "run"):
         assert rest[0] in services, f"there is no service {rest[0]}"
-        check_inner(rest[1:])
+        # Where it is our image, `run` hands its words to the entry point.
+        is_ours = subcommand == "run" and "build" in services[rest[0]]
+        check_inner([*(["atom"] if is_ours else []), *rest[1:]])
     elif subcommand == "cp":
         assert any(each.split(":")[0] in services for each in rest), "cp names no service"
     else:

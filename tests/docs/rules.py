@@ -15,10 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import click
 import requests
 
+from atom.cli import main
 from atom.settings import Settings, settings_table
-from tests.docs.compose import check_compose
+from tests.docs.compose import check_compose, compose_variables
 from tests.docs.pages import ROOT
 from tests.docs.running import Site
 from tests.docs.shell import Command, atom_command, check_call, check_options
@@ -33,7 +35,20 @@ HARMLESS = {
     *("listeners list", "listeners pause", "listeners resume"),
     *("credentials create", "credentials list", "credentials revoke"),
 }
-VARIABLES = {variable for variable, _, _ in settings_table()}
+
+
+def variables() -> set[str]:
+    """Every variable that a setting, an option of a command or the compose file reads."""
+    found = {variable for variable, _, _ in settings_table()} | compose_variables()
+    stack: list[click.Command] = [main]
+    while stack:
+        command = stack.pop()
+        found |= {str(each.envvar) for each in command.params if each.envvar}
+        stack += getattr(command, "commands", {}).values()
+    return found
+
+
+VARIABLES = variables()
 
 
 class Rules:

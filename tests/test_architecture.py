@@ -35,7 +35,7 @@ LAYERS = [
     },
     {"settings", "catalog", "records", "credentials"},
     {"store", "flow", "publisher", "broker"},
-    {"execution", "metrics"},
+    {"execution", "metrics", "presence", "status"},
     {"listener", "console", "sandbox", "testing", "cli", "__main__", "workers"},
 ]
 

@@ -11,9 +11,10 @@ from workers.celery_config import celery_options
 from workers.connection import AMQP
 from workers.ending import end_in_time
 from workers.events import batch_events
-from workers.hearing import end_when_deaf
+from workers.heartbeat import keep_heart_beating
 from workers.lifecycle import connect_lifecycle
 from workers.metrics import answer_scrapes
+from workers.presence import announce_worker
 from workers.tasks import register_tasks
 
 
@@ -34,10 +35,10 @@ def create_app(settings: Settings) -> Celery:
     register_tasks(app, settings, catalog, keeper)
     connect_lifecycle(settings, keeper)
     answer_scrapes(settings, catalog)
+    announce_worker(settings, catalog)
     batch_events(app)
     ending = end_in_time(app, settings.shutdown_seconds, keeper)
-    if is_redis(settings.broker):
-        end_when_deaf(app, ending)
+    keep_heart_beating(app, keeper, ending, hears=is_redis(settings.broker))
     return app
 
 

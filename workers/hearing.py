@@ -4,7 +4,7 @@ import logging
 import threading
 from typing import Any
 
-from celery import Celery, bootsteps
+from celery import Celery
 from celery.platforms import EX_FAILURE
 from celery.worker import state
 
@@ -32,6 +32,16 @@ class Hearing:
         self._asked_at = Channel.asked_at
         self._silent_looks = 0
 
+    @property
+    def wrong(self) -> str:
+        """What a health check is to know: half of the time before the worker ends, or nothing."""
+        if self._silent_looks < DEAF_LOOKS / 2:
+            return ""
+        return (
+            "it has room but has not asked for messages for "
+            f"{self._silent_looks * LOOK_SECONDS:g} s, although the broker answers"
+        )
+
     def start(self) -> None:
         """Begin to look."""
         threading.Thread(target=self._run, name="hearing", daemon=True).start()
@@ -39,7 +49,9 @@ class Hearing:
     def look(self) -> None:
         """Count a silent look, and end the worker at the last of so many."""
         before, self._asked_at = self._asked_at, Channel.asked_at
-        is_silent = before == self._asked_at and self._should_ask() and self._broker_answers()
+        is_silent = (
+            before == self._asked_at and self._should_ask() and broker_answers(self._worker.app)
+        )
         self._silent_looks = self._silent_looks + 1 if is_silent else 0
         if self._silent_looks == DEAF_LOOKS:
             _log.critical(
@@ -65,22 +77,12 @@ class Hearing:
             return False
         return bool(len(state.reserved_requests) < self._worker.pool.num_processes)
 
-    def _broker_answers(self) -> bool:
-        with self._worker.app.connection_for_read() as connection:
-            try:
-                connection.connect()
-            except connection.connection_errors + connection.channel_errors:
-                return False
-        return True
 
-
-def end_when_deaf(app: Celery, ending: Ending) -> None:
-    """Have every worker of the app end when it hears nothing any more; it consumes from Redis."""
-
-    class EndWhenDeaf(bootsteps.StartStopStep):
-        """Looks from the start on."""
-
-        def start(self, worker: Any) -> None:
-            Hearing(worker, ending).start()
-
-    app.steps["worker"].add(EndWhenDeaf)
+def broker_answers(app: Celery) -> bool:
+    """Whether the broker takes another connection, within seconds."""
+    with app.connection_for_read() as connection:
+        try:
+            connection.connect()
+        except connection.connection_errors + connection.channel_errors:
+            return False
+    return True

@@ -56,6 +56,7 @@ class LeaseKeeper:
         self._main_pid = 0
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
+        self._looked_at = time.monotonic()
 
     # --- where executions run
 
@@ -117,6 +118,7 @@ class LeaseKeeper:
         told = False
         # Now and then, not at every word: most executions have ended by the next look.
         while not self._ending.wait(look_seconds):
+            self._looked_at = time.monotonic()
             self._hear()
             try:
                 self._release_of_the_dead(store)
@@ -193,6 +195,11 @@ class LeaseKeeper:
             )
             with suppress(ProcessLookupError):
                 os.kill(each.pid, signal.SIGKILL)
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long nobody looked after the leases: a store that hangs takes its time."""
+        return time.monotonic() - self._looked_at if self._thread else 0.0
 
     @property
     def held(self) -> Sequence[Hold]:

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from atom.errors import StoreUnavailable
 from atom.redaction import masked_url
@@ -13,17 +15,23 @@ _CONNECT_SECONDS: Final = 3.0
 _REPLY_SECONDS: Final = 10.0
 
 
-def connect(url: str, reply_seconds: float = _REPLY_SECONDS) -> Any:
+def connect(url: str, reply_seconds: float = _REPLY_SECONDS, *, retries: bool = True) -> Any:
     """A pool of connections; safe to share between threads, and to use after a fork.
+
+    Without retries a command takes no longer than connecting and its reply may.
 
     Any: the driver's types leave open whether replies are decoded; ours are bytes.
 
     Raises:
         StoreUnavailable: the URL is none.
     """
+    options: dict[str, Any] = {} if retries else {"retry": Retry(NoBackoff(), 0)}
     with guarded(url):
         return redis.Redis.from_url(
-            url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=reply_seconds
+            url,
+            socket_connect_timeout=min(_CONNECT_SECONDS, reply_seconds),
+            socket_timeout=reply_seconds,
+            **options,
         )
 
 

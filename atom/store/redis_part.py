@@ -19,10 +19,19 @@ def in_ms(seconds: float) -> int:
 class RedisPart:
     """Connections to the Redis of the settings. Safe to share between threads, and after a fork."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, within_seconds: float | None = None) -> None:
+        """Make them.
+
+        Args:
+            settings: they name it.
+            within_seconds: for who cannot wait: what is not answered by then is not tried again.
+        """
         self._url = settings.redis_url
         self._settings = settings
-        self._redis = connect(settings.redis_url)
+        if within_seconds is None:
+            self._redis = connect(settings.redis_url)
+        else:
+            self._redis = connect(settings.redis_url, within_seconds, retries=False)
         # A blocking read may take as long as a synchronous request may wait.
         self._blocking = connect(settings.redis_url, _BLOCKING_SECONDS)
         self._cipher = Cipher(settings.secret_key)

@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import trustme
 
 from atom.cli.embedded_redis import free_port
-from tests.support.roles import ROOT, TestAtom
+from atom.sandbox import FlowStatus
+from tests.support import waits
+from tests.support.roles import ROOT, SERVICES, TestAtom
 from tests.support.waiting import until
 
 
@@ -18,7 +21,12 @@ from tests.support.waiting import until
 def lone(tmp_path):
     """Redis, and roles with notes of their own beside it."""
     (tmp_path / "notes").mkdir()
-    atom = TestAtom(tmp_path, TMPDIR=str(tmp_path / "notes"))
+    atom = TestAtom(
+        tmp_path,
+        service=f"{SERVICES},tests.support.waits,tests.support.deafness",
+        TMPDIR=str(tmp_path / "notes"),
+        TESTS_DEAF_FILE=str(tmp_path / "deaf"),
+    )
     try:
         yield atom
     finally:
@@ -82,6 +90,103 @@ def test_a_listener_that_speaks_tls(lone, tmp_path, client_certificates):
         secured["ATOM_TLS_CLIENT_CA"] = str(tmp_path / "ca.pem")
     lone.start("listener", "listener", **secured)
     until(lambda: is_well(lone), "the listener to be well", 60)
+
+
+# --- workers: within 5 s here, where it is 30 s elsewhere
+
+
+def stays_well(atom, name):
+    """For a while three times as long as anything unwell takes to be noticed."""
+    note = next((atom.directory / "notes").glob(f"*/*-{atom.processes[name].pid}.json"))
+    seen = set()
+
+    def many_beats():
+        seen.add(note.stat().st_mtime_ns)
+        return len(seen) > 30
+
+    until(many_beats, f"{name} to beat", 120)
+    assert is_well(atom), health(atom)
+
+
+def test_a_deaf_worker_is_unwell_before_it_ends(lone, tmp_path):
+    lone.start("listener", "listener")
+    lone.start("worker", "worker", "--concurrency=1")
+    lone.wait_for_listener(lone.url)
+    assert lone.run("Echo", {"Text": "x"}).wait_over(60) is FlowStatus.DONE  # it could hear
+    assert is_well(lone)
+    (tmp_path / "deaf").touch()
+    said = until(lambda: unwell(lone), "it to be unwell", 60)
+    assert "it has room but has not asked for messages for" in said
+    assert lone.processes.pop("worker").wait(60) == 1
+
+
+def test_a_stopped_worker_is_unwell(lone):
+    lone.start("worker", "worker", "--concurrency=1")
+    until(lambda: is_well(lone), "the worker to be well", 60)
+    lone.processes["worker"].send_signal(signal.SIGSTOP)
+    try:
+        said = until(lambda: unwell(lone), "it to be unwell", 60)
+    finally:
+        lone.processes["worker"].send_signal(signal.SIGCONT)
+    assert "it gave no sign of life for" in said
+    until(lambda: is_well(lone), "the worker to be well again", 60)
+
+
+def test_a_worker_with_all_its_places_taken_is_well(lone, tmp_path):
+    lone.start("listener", "listener")
+    lone.start("worker", "worker", "--concurrency=1")
+    lone.wait_for_listener(lone.url)
+    lone.run("Until told", {"Directory": str(tmp_path)}, service="Waits")
+    until(lambda: len(waits.lines(tmp_path)) == 2, "its second step", 60)
+    stays_well(lone, "worker")
+    (tmp_path / "go").touch()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("how", ["away", "silent"])
+def test_without_redis_workers_are_well(lone, how):
+    lone.start("worker", "worker", "--concurrency=1")
+    lone.start("recovery", "recovery")
+    for queue in ("processes", "recovery"):
+        until(lambda queue=queue: lone.store.present(queue), f"a worker for {queue}", 60)
+    if how == "away":
+        lone.redis.stop()
+    else:
+        lone.redis.process.send_signal(signal.SIGSTOP)
+    try:
+        for name in ("worker", "recovery"):
+            stays_well(lone, name)
+    finally:
+        if how == "silent":
+            lone.redis.process.send_signal(signal.SIGCONT)
+    assert all(each.poll() is None for each in lone.processes.values())
+
+
+def test_recovery_whose_beat_died_ends(lone):
+    lone.start("recovery", "recovery")
+    until(lambda: lone.store.present("recovery"), "recovery", 60)
+    assert is_well(lone)
+    recovery = lone.processes.pop("recovery")
+    (beat,) = Path(f"/proc/{recovery.pid}/task/{recovery.pid}/children").read_text().split()
+    os.kill(int(beat), signal.SIGKILL)
+    assert recovery.wait(60) == 1
+    assert b"the process that ticks recovery is dead" in lone.log("recovery").lower()
+
+
+def test_recovery_that_is_not_ticked_is_unwell(lone):
+    lone.start("recovery", "recovery")
+    until(lambda: lone.store.present("recovery"), "recovery", 60)
+    recovery = lone.processes["recovery"]
+    (beat,) = Path(f"/proc/{recovery.pid}/task/{recovery.pid}/children").read_text().split()
+    os.kill(int(beat), signal.SIGSTOP)
+    assert "nothing has ticked it for" in until(lambda: unwell(lone), "it to be unwell", 60)
+    os.kill(int(beat), signal.SIGCONT)
+    until(lambda: is_well(lone), "it to be well again", 60)
+
+
+def unwell(atom):
+    code, said = health(atom)
+    return said if code else ""
 
 
 def test_notes_have_a_place_or_the_role_works_without(lone, tmp_path):

@@ -1,4 +1,7 @@
-"""Makes a worker deaf once a file is there, to see that it notices: loaded as a service."""
+"""Makes a worker deaf once a file is there, to see that it notices: loaded as a service.
+
+It notices within 5 s, and so does its health check.
+"""
 
 import os
 import sys
@@ -9,6 +12,10 @@ from atom.broker import Channel
 
 deafness = FlowService("Deafness", summary="Nothing to call")
 hearing = sys.modules.get("workers.hearing")
+heartbeat = sys.modules.get("workers.heartbeat")
+
+if heartbeat is not None:
+    heartbeat.BEAT_SECONDS, heartbeat.SILENT_SECONDS, heartbeat.UNTICKED_LOOKS = 0.5, 5.0, 10
 
 if hearing is not None:
     hearing.LOOK_SECONDS, hearing.DEAF_LOOKS = 0.5, 10

@@ -1,0 +1,135 @@
+"""What a worker says of itself to the health check of its container: every 2 s, or it is unwell.
+
+The sentence goes into the note that `atom-health` reads, so the check costs no more than a look.
+An outage of Redis or of the broker makes no worker unwell: to start it again would help nobody.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from celery import Celery, bootsteps, signals
+from celery.platforms import EX_FAILURE
+
+from atom.execution.keeper import LeaseKeeper
+from atom.health import Note, forget_the_dead
+from atom.names import RECOVER_TASK, RECOVERY
+from workers.ending import Ending
+from workers.hearing import Hearing, broker_answers
+
+_log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 2.0
+# Who says nothing for so long is stopped, or starved by a process that keeps the GIL.
+SILENT_SECONDS = 30.0
+UNTICKED_LOOKS = 30
+# The keeper waits for a store that hangs: three retries of 10 s each, and then some.
+_KEEPER_SECONDS: Final = 90.0
+
+_Sign = Callable[[], str]
+
+
+class Heartbeat:
+    """Writes the note of this worker from a thread of its own; each sign says what is wrong."""
+
+    def __init__(self, role: str, signs: Sequence[_Sign]) -> None:
+        self._note, self._signs = Note(role, within_seconds=SILENT_SECONDS), signs
+        self._has_complained = False
+
+    def start(self) -> None:
+        """Begin at once."""
+        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
+
+    def beat(self) -> None:
+        """Once."""
+        try:
+            self._note.write(next(filter(None, (sign() for sign in self._signs)), ""))
+        except OSError as error:
+            if not self._has_complained:
+                _log.warning("The worker works, but atom-health cannot find it: %s", error)
+            self._has_complained = True
+
+    def _run(self) -> None:
+        forget_the_dead()
+        pause = threading.Event()
+        while True:
+            try:
+                self.beat()
+            except Exception:
+                _log.exception("How this worker is is not known")
+            pause.wait(BEAT_SECONDS)
+
+
+class Ticks:
+    """Looks whether recovery is ticked, which its embedded beat does every second.
+
+    Its beat is a process of its own, of which Celery does not notice that it died: the worker ends
+    then, so that it is started again. Ticks that stay away for another reason are told.
+    """
+
+    def __init__(self, worker: Any, ending: Ending) -> None:
+        self._worker, self._ending = worker, ending
+        self._noted, self._known = 0, 0
+        self._under_way = False
+        self._silent_looks = 0
+        self._has_lived = False
+        signals.task_prerun.connect(self._begin, weak=False, dispatch_uid="atom.ticks.begin")
+        signals.task_postrun.connect(self._end, weak=False, dispatch_uid="atom.ticks.end")
+
+    def wrong(self) -> str:
+        """What is wrong with the ticks; looked at every 2 s."""
+        is_alive = self._worker.beat.is_alive()
+        self._has_lived = self._has_lived or is_alive  # it is started after us
+        if self._has_lived and not is_alive and not self._ending.has_begun:
+            _log.critical("The process that ticks recovery is dead: it ends, to be started again")
+            self._ending.begin(EX_FAILURE)
+            return "the process that ticks it is dead"
+        before, self._known = self._known, self._noted
+        is_silent = before == self._known and not self._under_way
+        is_silent = is_silent and broker_answers(self._worker.app)
+        self._silent_looks = self._silent_looks + 1 if is_silent else 0
+        if self._silent_looks < UNTICKED_LOOKS:
+            return ""
+        return f"nothing has ticked it for {self._silent_looks * BEAT_SECONDS:g} s"
+
+    def _begin(self, sender: Any = None, **_: Any) -> None:
+        self._under_way = sender.name == RECOVER_TASK
+
+    def _end(self, **_: Any) -> None:
+        self._noted += 1
+        self._under_way = False
+
+
+def keep_heart_beating(app: Celery, keeper: LeaseKeeper, ending: Ending, *, hears: bool) -> None:
+    """Have every worker of the app say how it is, and end where nothing else helps.
+
+    Args:
+        app: its Celery app.
+        keeper: looks after the leases.
+        ending: ends the worker.
+        hears: whether it takes messages by a transport of which deafness is known: from Redis.
+    """
+
+    def keeper_is_silent() -> str:
+        silent = keeper.silent_seconds
+        return (
+            f"nobody looked after its leases for {silent:.0f} s" if silent > _KEEPER_SECONDS else ""
+        )
+
+    class BeatHeart(bootsteps.StartStopStep):
+        """Beats from the start on."""
+
+        def start(self, worker: Any) -> None:
+            is_recovery = RECOVERY in worker.app.amqp.queues.consume_from
+            is_ticked = worker.beat is not None
+            signs: list[_Sign] = [keeper_is_silent]
+            if hears:
+                hearing = Hearing(worker, ending)
+                hearing.start()
+                signs.append(lambda: hearing.wrong)
+            if is_ticked:
+                signs.append(Ticks(worker, ending).wrong)
+            Heartbeat("recovery" if is_recovery else "worker", signs).start()
+
+    app.steps["worker"].add(BeatHeart)

@@ -9,21 +9,20 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from celery import Celery, bootsteps, signals
-from celery.platforms import EX_FAILURE
+from celery import Celery, bootsteps
 
 from atom.execution.keeper import LeaseKeeper
 from atom.health import Note, forget_the_dead
-from atom.names import RECOVER_TASK, RECOVERY
+from atom.names import RECOVERY
 from workers.ending import Ending
-from workers.hearing import Hearing, broker_answers
+from workers.hearing import Hearing
+from workers.ticking import Ticking
 
 _log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 2.0
 # Who says nothing for so long is stopped, or starved by a process that keeps the GIL.
 SILENT_SECONDS = 30.0
-UNTICKED_LOOKS = 30
 # The keeper waits for a store that hangs: three retries of 10 s each, and then some.
 _KEEPER_SECONDS: Final = 90.0
 
@@ -31,7 +30,10 @@ _Sign = Callable[[], str]
 
 
 class Heartbeat:
-    """Writes the note of this worker from a thread of its own; each sign says what is wrong."""
+    """Writes the note of this worker from a thread of its own.
+
+    Each sign says what is wrong, at once: it asks nobody, for who is asked may hang.
+    """
 
     def __init__(self, role: str, signs: Sequence[_Sign]) -> None:
         self._note, self._signs = Note(role, within_seconds=SILENT_SECONDS), signs
@@ -59,46 +61,6 @@ class Heartbeat:
             except Exception:
                 _log.exception("How this worker is is not known")
             pause.wait(BEAT_SECONDS)
-
-
-class Ticks:
-    """Looks whether recovery is ticked, which its embedded beat does every second.
-
-    Its beat is a process of its own, of which Celery does not notice that it died: the worker ends
-    then, so that it is started again. Ticks that stay away for another reason are told.
-    """
-
-    def __init__(self, worker: Any, ending: Ending) -> None:
-        self._worker, self._ending = worker, ending
-        self._noted, self._known = 0, 0
-        self._under_way = False
-        self._silent_looks = 0
-        self._has_lived = False
-        signals.task_prerun.connect(self._begin, weak=False, dispatch_uid="atom.ticks.begin")
-        signals.task_postrun.connect(self._end, weak=False, dispatch_uid="atom.ticks.end")
-
-    def wrong(self) -> str:
-        """What is wrong with the ticks; looked at every 2 s."""
-        is_alive = self._worker.beat.is_alive()
-        self._has_lived = self._has_lived or is_alive  # it is started after us
-        if self._has_lived and not is_alive and not self._ending.has_begun:
-            _log.critical("The process that ticks recovery is dead: it ends, to be started again")
-            self._ending.begin(EX_FAILURE)
-            return "the process that ticks it is dead"
-        before, self._known = self._known, self._noted
-        is_silent = before == self._known and not self._under_way
-        is_silent = is_silent and broker_answers(self._worker.app)
-        self._silent_looks = self._silent_looks + 1 if is_silent else 0
-        if self._silent_looks < UNTICKED_LOOKS:
-            return ""
-        return f"nothing has ticked it for {self._silent_looks * BEAT_SECONDS:g} s"
-
-    def _begin(self, sender: Any = None, **_: Any) -> None:
-        self._under_way = sender.name == RECOVER_TASK
-
-    def _end(self, **_: Any) -> None:
-        self._noted += 1
-        self._under_way = False
 
 
 def keep_heart_beating(app: Celery, keeper: LeaseKeeper, ending: Ending, *, hears: bool) -> None:
@@ -129,7 +91,9 @@ def keep_heart_beating(app: Celery, keeper: LeaseKeeper, ending: Ending, *, hear
                 hearing.start()
                 signs.append(lambda: hearing.wrong)
             if is_ticked:
-                signs.append(Ticks(worker, ending).wrong)
+                ticking = Ticking(worker, ending)
+                ticking.start()
+                signs.append(lambda: ticking.wrong)
             Heartbeat("recovery" if is_recovery else "worker", signs).start()
 
     app.steps["worker"].add(BeatHeart)

@@ -15,7 +15,9 @@ hearing = sys.modules.get("workers.hearing")
 heartbeat = sys.modules.get("workers.heartbeat")
 
 if heartbeat is not None:
-    heartbeat.BEAT_SECONDS, heartbeat.SILENT_SECONDS, heartbeat.UNTICKED_LOOKS = 0.5, 5.0, 10
+    heartbeat.BEAT_SECONDS, heartbeat.SILENT_SECONDS = 0.5, 5.0
+    ticking = sys.modules["workers.ticking"]
+    ticking.LOOK_SECONDS, ticking.SILENT_LOOKS = 0.5, 10
 
 if hearing is not None:
     hearing.LOOK_SECONDS, hearing.DEAF_LOOKS = 0.5, 10

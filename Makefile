@@ -9,7 +9,7 @@ DURATION ?= 60
 SEED ?=
 AUDIT ?=
 
-.PHONY: help demo test lint audit bench chaos takeover containers docs lock clean
+.PHONY: help demo test lint audit bench bench-scale chaos takeover containers docs lock clean
 
 help:
 	@echo "make demo   a whole Atom, a real flow through it, and what happened"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint   ruff and mypy"
 	@echo "make audit  known vulnerabilities of the locked dependencies"
 	@echo "make bench  the benchmark table, as ratios to a plain Flask + Celery app"
+	@echo "make bench-scale  what each role carries, in line or not, and how much is in flight"
 	@echo "make chaos  break everything for DURATION seconds (SEED=…); nothing may be lost"
 	@echo "make takeover  how soon what a killed worker was running runs elsewhere"
 	@echo "make containers  build the image, walk through the compose file on this machine's Docker"
@@ -52,6 +53,9 @@ audit: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
+
+bench-scale: $(STAMP)
+	@$(BIN)/python -m benchmarks.scale
 
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos --duration $(DURATION) $(if $(SEED),--seed $(SEED))

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import orjson
 
-_PATH: Final = "/fs/Bench/actions/Echo"
+_PATH: Final = "/fs/Bench/actions/"
 _TENANT: Final = "6b3f2d0e-58c1-4f7a-9f43-0c1f6f7d2a10"
 
 _SIMPLE: Final = {
@@ -34,9 +34,11 @@ class FlowRequest(NamedTuple):
     content: bytes
 
 
-def flow_requests(count: int, listener_port: int, callback_port: int) -> list[FlowRequest]:
+def flow_requests(
+    count: int, listener_port: int, callback_port: int, action: str = "Echo"
+) -> list[FlowRequest]:
     """Requests of as many different flows: each has a token and a state of its own."""
-    return [_flow_request(listener_port, callback_port) for _ in range(count)]
+    return [_flow_request(listener_port, callback_port, action) for _ in range(count)]
 
 
 def plain_outputs(outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -51,11 +53,11 @@ def _plain(value: Mapping[str, Any]) -> Any:
     return [plain_outputs(each["properties"]) for each in objects]
 
 
-def _flow_request(listener_port: int, callback_port: int) -> FlowRequest:
+def _flow_request(listener_port: int, callback_port: int, action: str) -> FlowRequest:
     token, state_id = str(uuid4()), str(uuid4())
     body = orjson.dumps(_service_request(token, state_id, callback_port))
     head = (
-        f"POST {_PATH} HTTP/1.1\r\n"
+        f"POST {_PATH}{action} HTTP/1.1\r\n"
         f"Host: 127.0.0.1:{listener_port}\r\n"
         "Content-Type: application/json\r\n"
         f"ManyWhoTenant: {_TENANT}\r\n"

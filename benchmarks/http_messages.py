@@ -24,8 +24,10 @@ class Message(NamedTuple):
 class MessageReader:
     """Cuts what arrives on one connection into messages."""
 
-    def __init__(self) -> None:
+    def __init__(self, default_length: int | None = None) -> None:
+        """Make one; the length is that of messages that do not say it (a GET: 0)."""
         self._buffer = bytearray()
+        self._default_length = default_length
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages that are complete with this data.
@@ -44,11 +46,12 @@ class MessageReader:
         if end < 0:
             return None
         head = bytes(self._buffer[:end]).lower()
-        length = _CONTENT_LENGTH.search(head)
+        found = _CONTENT_LENGTH.search(head)
+        length = int(found[1]) if found else self._default_length
         if length is None:
             raise BenchmarkError("A message came without a Content-Length.")
         begin = end + len(_END_OF_HEAD)
-        end = begin + int(length[1])
+        end = begin + length
         if len(self._buffer) < end:
             return None
         body = bytes(self._buffer[begin:end])

@@ -49,25 +49,45 @@ async def send_flows(
     """
     sink.expect(request.token for request in requests)
     limit = time_limit_seconds(len(requests))
-    load = _Load(iter(requests), port)
     begin = time.perf_counter()
-    await _all_accepted(load, min(concurrency, len(requests)), len(requests), limit)
-    try:
-        async with asyncio.timeout(max(1.0, limit - (time.perf_counter() - begin))):
-            await sink.wait_for_all()
-    except TimeoutError:
-        _check_callbacks(sink)
-        raise BenchmarkError(
-            f"{sink.missing} of {len(requests)} callbacks had not come after {limit:.0f} s."
-        ) from None
-    await asyncio.sleep(_SETTLE_SECONDS)
-    _check_callbacks(sink)
+    load = await accept_flows(requests, port, concurrency=concurrency)
+    await callbacks_of(len(requests), sink, limit - (time.perf_counter() - begin))
     return LoadFigures(
         accept_p50_ms=_percentile(load.latencies, 50) * 1000,
         accept_p99_ms=_percentile(load.latencies, 99) * 1000,
         accepted_per_second=len(requests) / (load.last_answer_at - begin),
         flows_per_second=len(requests) / (max(sink.arrivals.values()) - begin),
     )
+
+
+async def accept_flows(requests: Sequence[FlowRequest], port: int, *, concurrency: int) -> "Load":
+    """Send every request; returns when each has its answer.
+
+    Raises:
+        BenchmarkError: a request was not accepted, or not in time.
+    """
+    load = Load(iter(requests), port)
+    clients = min(concurrency, len(requests))
+    await _all_accepted(load, clients, len(requests), time_limit_seconds(len(requests)))
+    return load
+
+
+async def callbacks_of(flows: int, sink: CallbackSink, seconds: float) -> None:
+    """Wait until every callback that the sink expects has come.
+
+    Raises:
+        BenchmarkError: one did not come exactly once, in so many seconds and as it should be.
+    """
+    try:
+        async with asyncio.timeout(max(1.0, seconds)):
+            await sink.wait_for_all()
+    except TimeoutError:
+        _check_callbacks(sink)
+        raise BenchmarkError(
+            f"{sink.missing} of {flows} callbacks had not come in time ({seconds:.0f} s)."
+        ) from None
+    await asyncio.sleep(_SETTLE_SECONDS)
+    _check_callbacks(sink)
 
 
 def _percentile(values: Sequence[float], percent: int) -> float:
@@ -82,7 +102,7 @@ def _check_callbacks(sink: CallbackSink) -> None:
         raise BenchmarkError(sink.problems[0] + (f" ({more} more problems.)" if more else ""))
 
 
-async def _all_accepted(load: "_Load", clients: int, flows: int, limit: float) -> None:
+async def _all_accepted(load: "Load", clients: int, flows: int, limit: float) -> None:
     tasks = [asyncio.create_task(load.client()) for _ in range(clients)]
     try:
         done, pending = await asyncio.wait(
@@ -100,7 +120,7 @@ async def _all_accepted(load: "_Load", clients: int, flows: int, limit: float) -
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class _Load:
+class Load:
     """What the clients of one run share: the requests still to send, and what was noted."""
 
     def __init__(self, requests: Iterator[FlowRequest], port: int) -> None:

@@ -57,9 +57,9 @@ def table(rounds: Sequence[Round], parameters: Parameters) -> Table:
     for name, figure in RATIOS.items():
         shown.add_row(
             _LABELS[name],
-            _text(middle(rounds, "baseline", figure), ".1f"),
-            _text(middle(rounds, "atom", figure), ".1f"),
-            _text(ratios[name], ".2f"),
+            text(middle(rounds, "baseline", figure), ".1f"),
+            text(middle(rounds, "atom", figure), ".1f"),
+            text(ratios[name], ".2f"),
             "higher" if name in _HIGHER_IS_BETTER else "lower",
         )
     return shown
@@ -76,8 +76,8 @@ def memory(rounds: Sequence[Round]) -> str:
     )
     return (
         f"Listener memory around an upload of {MEBIBYTES} MiB, all its processes: "
-        f"{_text(before, '.1f')} MiB before, at most {_text(during, '.1f')} MiB during, "
-        f"{_text(after, '.1f')} MiB after."
+        f"{text(before, '.1f')} MiB before, at most {text(during, '.1f')} MiB during, "
+        f"{text(after, '.1f')} MiB after."
     )
 
 
@@ -90,14 +90,15 @@ def write(path: Path, rounds: Sequence[Round], parameters: Parameters) -> None:
     document = {
         "ratios": compare(rounds),
         "parameters": asdict(parameters),
-        "machine": _machine(),
+        "machine": machine(),
         "rounds": [{name: asdict(figures) for name, figures in each.items()} for each in rounds],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """Where and with what it was measured."""
     server = subprocess.run(
         [find_redis_server(), "--version"], capture_output=True, text=True, timeout=20, check=False
     )
@@ -110,5 +111,6 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _text(value: float | None, form: str) -> str:
+def text(value: float | None, form: str) -> str:
+    """A figure, or a dash where the system does not tell it."""
     return "–" if value is None else format(value, form)

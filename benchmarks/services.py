@@ -1,6 +1,9 @@
 """The Flow Service that the benchmark calls; its processes do next to nothing."""
 
+import os
+import time
 from decimal import Decimal
+from http.client import HTTPConnection
 from typing import Any
 
 from atom import Execution, FlowService, Profile, UploadedFile, fields
@@ -34,6 +37,25 @@ class EchoResponse(Profile):
 def echo(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
     """Return what was sent, and how many pieces it adds up to."""
     return {**request, "pieces": sum(line["quantity"] for line in request["lines"])}
+
+
+@bench.message_action("Sleep", request=EchoRequest, response=EchoResponse)
+def sleep(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
+    """Wait for nothing for so long; then the same."""
+    time.sleep(float(os.environ["BENCH_WAIT_SECONDS"]))
+    return echo(request, execution)
+
+
+@bench.message_action("Ask", request=EchoRequest, response=EchoResponse)
+def ask(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
+    """Ask a server that takes its time, over a connection of one's own; then the same."""
+    connection = HTTPConnection("127.0.0.1", int(os.environ["BENCH_SLOW_PORT"]), timeout=120)
+    try:
+        connection.request("GET", "/")
+        connection.getresponse().read()
+    finally:
+        connection.close()
+    return echo(request, execution)
 
 
 class Thing(Profile):

@@ -15,7 +15,7 @@ from typing import Final
 
 from atom.cli.embedded_redis import EmbeddedRedis, free_port
 from benchmarks.errors import BenchmarkError
-from benchmarks.proc import tree_cpu_seconds, tree_memory_mb
+from benchmarks.proc import tree_cpu_seconds, tree_memory_mb, tree_share_of_memory_mb
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _START_SECONDS: Final = 60.0
@@ -33,23 +33,25 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
-class _Launch:
+class Launch:
+    """What a stack consists of: one environment, and a command for each role."""
+
     environment: Mapping[str, str]
     commands: Mapping[str, Sequence[str]]
 
 
-def _baseline(redis_url: str, ports: Ports) -> _Launch:
+def _baseline(redis_url: str, ports: Ports) -> Launch:
     app = "benchmarks.baseline.app"
     gunicorn = f"gunicorn -w 2 -b 127.0.0.1:{ports.listener} --no-control-socket {app}:app"
     celery = f"celery -A {app}:celery worker -c 2 -E --without-gossip --without-mingle"
-    return _Launch(
+    return Launch(
         {"BASELINE_BROKER_URL": redis_url},
         {"gunicorn": gunicorn.split(), "celery": celery.split()},
     )
 
 
-def _atom(redis_url: str, ports: Ports) -> _Launch:
-    return _Launch(
+def _atom(redis_url: str, ports: Ports) -> Launch:
+    return Launch(
         {
             "ATOM_SERVICES": "benchmarks.services",
             "ATOM_REDIS_URL": redis_url,
@@ -65,16 +67,21 @@ def _atom(redis_url: str, ports: Ports) -> _Launch:
     )
 
 
-_LAUNCHES: Final[Mapping[str, Callable[[str, Ports], _Launch]]] = {
+_LAUNCHES: Final[Mapping[str, Callable[[str, Ports], Launch]]] = {
     "baseline": _baseline,
     "atom": _atom,
 }
 STACKS: Final = tuple(_LAUNCHES)
+REDIS: Final = "redis"
 
 
 @contextlib.contextmanager
-def running(name: str, callback_port: int) -> Iterator["Stack"]:
+def running(
+    name: str, callback_port: int, launch: Callable[[str, Ports], Launch] | None = None
+) -> Iterator["Stack"]:
     """Run a stack for as long as the block; nothing of it stays behind.
+
+    One of `STACKS`, or another one that the launch (of Redis URL and ports) describes.
 
     A BenchmarkError that leaves the block carries the last lines of the stack's logs.
 
@@ -89,7 +96,7 @@ def running(name: str, callback_port: int) -> Iterator["Stack"]:
         ports = Ports(free_port(), callback_port)
         stack = Stack(name, ports, Path(folder), redis)
         try:
-            stack.start(_LAUNCHES[name](redis.url, ports))
+            stack.start((launch or _LAUNCHES[name])(redis.url, ports))
             yield stack
         except BenchmarkError as error:
             raise BenchmarkError(f"{name}: {error}", stack.last_lines()) from error
@@ -107,27 +114,36 @@ class Stack:
         self.redis_url = redis.url
         self._redis_pid = redis.process.pid
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._environment: Mapping[str, str] = {}
 
-    def start(self, launch: _Launch) -> None:
+    def start(self, launch: Launch) -> None:
         """Start every process and wait until the listener takes connections."""
-        environment = {**_clean_environment(), **launch.environment}
+        self._environment = {**_clean_environment(), **launch.environment}
         for role, command in launch.commands.items():
-            with self._log(role).open("wb") as log:
-                self._processes[role] = subprocess.Popen(
-                    [sys.executable, "-m", *command],
-                    cwd=_ROOT,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+            self.start_role(role, command)
         end = time.monotonic() + _START_SECONDS
         while not self._listens():
             self.check_alive()
             if time.monotonic() > end:
                 raise BenchmarkError(f"No connection to the listener after {_START_SECONDS:.0f} s.")
             time.sleep(_POLL_SECONDS)
+
+    def start_role(self, role: str, command: Sequence[str]) -> None:
+        """Start one process more, with a log of its own; what it needs may take a while."""
+        with self._log(role).open("wb") as log:
+            self._processes[role] = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=_ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def end_role(self, role: str) -> None:
+        """End one process softly, then whatever is left of its group."""
+        self._end([self._processes.pop(role)])
 
     def check_alive(self) -> None:
         """Notice a process that ended on its own.
@@ -139,15 +155,22 @@ class Stack:
             if process.poll() is not None:
                 raise BenchmarkError(f"{role} ended with exit code {process.returncode}.")
 
-    def cpu_seconds(self) -> float | None:
-        """What its processes, Redis included, have used; None where the system does not tell."""
-        return tree_cpu_seconds(
-            [self._redis_pid, *(process.pid for process in self._processes.values())]
-        )
+    def cpu_seconds(self, *roles: str) -> float | None:
+        """What these roles (all, Redis included) have used; None where the system does not tell."""
+        return tree_cpu_seconds(self._pids(*roles))
 
     def memory_mb(self, role: str) -> float | None:
         """What the processes of a role hold now; None where the system does not tell."""
-        return tree_memory_mb([self._processes[role].pid])
+        return tree_memory_mb(self._pids(role))
+
+    def share_of_memory_mb(self, *roles: str) -> float | None:
+        """The same of several roles, with a page that processes share counted once."""
+        return tree_share_of_memory_mb(self._pids(*roles))
+
+    def _pids(self, *roles: str) -> list[int]:
+        pids = {REDIS: self._redis_pid}
+        pids |= {role: process.pid for role, process in self._processes.items()}
+        return [pids[role] for role in roles or pids]
 
     def last_lines(self) -> str:
         """The end of every log that has one."""
@@ -159,16 +182,18 @@ class Stack:
 
     def stop(self) -> None:
         """End every process softly, then whatever is left of its group."""
+        self._end(list(self._processes.values()))
+
+    @staticmethod
+    def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         try:
-            for process in self._processes.values():
+            for process in processes:
                 process.terminate()
             end = time.monotonic() + _STOP_SECONDS
-            while time.monotonic() < end and any(
-                process.poll() is None for process in self._processes.values()
-            ):
+            while time.monotonic() < end and any(process.poll() is None for process in processes):
                 time.sleep(_POLL_SECONDS)
         finally:
-            for process in self._processes.values():
+            for process in processes:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

@@ -101,6 +101,14 @@ def test_every_link_leads_somewhere(page):
     assert wrong == []
 
 
+def test_every_alert_leads_to_its_place_in_troubleshooting():
+    named = re.findall(
+        r"(docs/[\w-]+\.md)#([\w-]+)", (ROOT / "deploy/prometheus/alerts.yml").read_text()
+    )
+    assert len(named) > 10
+    assert [anchor for page, anchor in named if anchor not in PAGES[page].anchors] == []
+
+
 @each_page
 def test_every_variable_that_is_named_is_one(page):
     known = VARIABLES

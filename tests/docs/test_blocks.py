@@ -73,10 +73,6 @@ def test_every_block_is_of_a_kind_that_is_checked(block):
         PARSERS[block.language](block.text)
 
 
-def test_the_example_of_settings_names_what_something_reads():
-    an_env_file((ROOT / ".env.example").read_text())
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return make_site(tmp_path_factory.mktemp("folder"))

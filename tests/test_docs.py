@@ -101,6 +101,19 @@ def test_every_link_leads_somewhere(page):
     assert wrong == []
 
 
+@each_page
+def test_every_metric_that_is_named_is_one(page):
+    source = "".join(path.read_text() for path in (ROOT / "atom/metrics").glob("*.py"))
+    named = set(re.findall(r"\batom_[a-z_]+[a-z]\b", " ".join(page.inline_code)))
+    wrong = [
+        name
+        for name in named
+        for base in [re.sub(r"_(total|count|sum|bucket)$", "", name)]
+        if f'"{base}"' not in source and f'"{base.removeprefix("atom_")}"' not in source
+    ]
+    assert wrong == []
+
+
 def test_every_alert_leads_to_its_place_in_troubleshooting():
     named = re.findall(
         r"(docs/[\w-]+\.md)#([\w-]+)", (ROOT / "deploy/prometheus/alerts.yml").read_text()

@@ -18,6 +18,8 @@ from typing import Any, Final
 
 from prometheus_client import values
 
+from atom.errors import StartupError
+
 _PREFIX: Final = "atom-metrics-"
 _LEFT_SECONDS: Final = 60
 
@@ -52,9 +54,18 @@ def share() -> None:
     """Let values live in files from now on, for this process and those that it forks.
 
     To be called once, before anything is measured; the directory goes with this process.
+
+    Raises:
+        StartupError: there is no place for temporary files.
     """
-    _remove_left_behind()
-    directory = Shared.directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    try:
+        _remove_left_behind()
+        directory = Shared.directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    except OSError as error:
+        raise StartupError(
+            f"Metrics need a directory for temporary files: {error.strerror or error}. "
+            "Set TMPDIR to one that can be written."
+        ) from None
     # Where prometheus-client looks for it, at the first use in each process.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
     make_class: Any = values.MultiProcessValue  # it has no types

@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+from tests.docs.pages import Page
 from tests.support.operating import resumed
 from tests.support.promql import parse
 from tests.support.roles import ROOT
@@ -162,11 +163,12 @@ def test_every_alert_says_what_it_means_and_where_to_read_on():
         assert summary.endswith("."), rule
         grouped = parse(rule["expr"]).grouped_by | ADDED
         assert set(re.findall(r"\$labels\.(\w+)", summary)) <= grouped, rule
-        assert rule["annotations"]["runbook"].startswith("docs/troubleshooting.md#")
+        page, _, anchor = rule["annotations"]["runbook"].partition("#")
+        assert anchor in Page(page, (ROOT / page).read_text()).anchors, rule
         assert rule["labels"]["severity"] in ("warning", "critical")
 
 
-def test_prometheus_asks_every_role():
+def test_prometheus_asks_every_role_of_the_compose_file():
     scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     found = {
         (name, config["port"])
@@ -177,3 +179,7 @@ def test_prometheus_asks_every_role():
     assert found == {
         *(("listener", 8077), ("worker", 9464), ("callbacks", 9464), ("recovery", 9464)),
     }
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name, port in found:
+        bind = "ATOM_BIND" if name == "listener" else "ATOM_METRICS_BIND"
+        assert services[name]["environment"][bind].endswith(f":{port}")

@@ -182,6 +182,13 @@ def test_names_that_a_caller_made_up_are_no_labels(watched):
     }
 
 
+def test_a_declared_name_may_hold_any_character(watched):
+    name = "Plain name: ä/b?"
+    resumed(watched.atom.run(name))
+    assert watched.scrape("listener").sum("atom_requests_total", action=name) == 1
+    watched.until("worker", "atom_run_seconds_count", 1, action=name)
+
+
 def test_metrics_are_for_the_inside_network(watched):
     assert send(watched.atom.url, "/metrics", b"", "GET").status == 200
     behind = send(watched.atom.url, "/metrics", b"", "GET", **{"X-Forwarded-For": "10.0.0.1"})

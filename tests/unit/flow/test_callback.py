@@ -14,6 +14,7 @@ from atom.flow.callback import (
     UNKNOWN_TRIES,
     Tried,
     Verdict,
+    answer_kind,
     decide,
     headers,
     invoke_type,
@@ -262,3 +263,20 @@ def test_whatever_comes_there_is_a_decision(status, body, header, failures, busy
 def test_the_running_user_goes_back_only_where_there_was_one():
     assert headers("t", None) == {"ManyWhoTenant": "t"}
     assert headers("t", "ManyWho…") == {"ManyWhoTenant": "t", "Authorization": "ManyWho…"}
+
+
+@pytest.mark.parametrize(
+    ("tried", "kind"),
+    [
+        (Tried(200, "SUCCESS"), "success"),
+        (Tried(200, "TOKEN_COMPLETED"), "token_completed"),
+        (Tried(202, "BUSY"), "busy"),
+        (Tried(200, "whatever the platform says"), "unknown"),
+        (Tried(404, "SUCCESS"), "http_4xx"),
+        (Tried(503, ""), "http_5xx"),
+        (Tried(None, "nobody listens"), "none"),
+        (Tried(None, "not allowed", may_go=False), "refused"),
+    ],
+)
+def test_an_answer_is_counted_as_one_of_a_few_words(tried, kind):
+    assert answer_kind(tried) == kind

@@ -128,3 +128,8 @@ def presence_key(role: str, instance: str) -> str:
 def presence_member(role: str, instance: str) -> str:
     """A presence as PRESENCES holds it."""
     return f"{role}\0{instance}"
+
+
+def flower_url(link: str, execution_id: str) -> str:
+    """Where Flower shows an execution's task; empty where nobody knows where Flower is."""
+    return f"{link.rstrip('/')}/task/{execution_id}" if link else ""

@@ -1,4 +1,4 @@
-"""`atom credentials`: who may call the services."""
+"""`atom credentials`: who may call the services, and who may open the console."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from rich.table import Table
 
 from atom.cli.output import wide_console
 from atom.cli.running import settings_of_running
-from atom.credentials import Credential, create
+from atom.credentials import Credential, Role, create
 from atom.store.credential_store import CredentialStore
 
 
 @click.group()
 def credentials() -> None:
-    """Say who may call the services: Basic credentials for their connectors."""
+    """Say who may call the services, and who may open the console."""
 
 
 @credentials.command(name="create")
@@ -26,13 +26,18 @@ def credentials() -> None:
     multiple=True,
     help="A service it may call; all, where none is named. May be repeated.",
 )
+@click.option(
+    "--role",
+    type=click.Choice(list(Role)),
+    help="For a person: what they may do in the console. Such a credential calls no service.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def create_(name: str, services: tuple[str, ...], as_json: bool) -> None:
+def create_(name: str, services: tuple[str, ...], role: str | None, as_json: bool) -> None:
     """Create a credential and print its token, once.
 
-    On the connector, NAME is the user name and the token the password.
+    On the connector, or at the console's login, NAME is the user name and the token the password.
     """
-    credential, token = create(name, services)
+    credential, token = create(name, services, Role(role) if role else None)
     CredentialStore(settings_of_running()).add(credential)
     if as_json:
         click.echo(orjson.dumps({**_document(credential), "token": token}).decode())
@@ -40,7 +45,7 @@ def create_(name: str, services: tuple[str, ...], as_json: bool) -> None:
     click.echo(token)
     click.echo(
         f"User name {name}, password the token above. It is shown this once: only its hash is "
-        "kept. Listeners ask for it within 2 s.",
+        f"kept. {'The console knows' if role else 'Listeners ask for'} it within 2 s.",
         err=True,
     )
 
@@ -55,12 +60,13 @@ def list_(as_json: bool) -> None:
         click.echo(orjson.dumps(documents, option=orjson.OPT_UTC_Z).decode())
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("Name", "Services", "Created (UTC)", "Revoked (UTC)"):
+    for heading in ("Name", "Services", "Console", "Created (UTC)", "Revoked (UTC)"):
         table.add_column(heading, no_wrap=True)
     for each in found:
         revoked = f"{each.revoked_at:%Y-%m-%d %H:%M:%S}" if each.revoked_at else ""
-        services = ", ".join(each.services) or "all"
-        table.add_row(each.name, services, f"{each.created_at:%Y-%m-%d %H:%M:%S}", revoked)
+        services = "" if each.role else ", ".join(each.services) or "all"
+        created = f"{each.created_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(each.name, services, each.role or "", created, revoked)
     wide_console().print(table if found else "No credentials: callers are not asked for any.")
 
 
@@ -72,13 +78,14 @@ def revoke(name: str) -> None:
     With the last one revoked nobody may call; the services do not become open again.
     """
     CredentialStore(settings_of_running()).revoke(name)
-    click.echo(f"Revoked {name}; listeners refuse it within 2 s.", err=True)
+    click.echo(f"Revoked {name}; it is refused within 2 s.", err=True)
 
 
 def _document(credential: Credential) -> dict[str, Any]:
     return {
         "name": credential.name,
         "services": list(credential.services),
+        "role": credential.role,
         "created_at": credential.created_at,
         "revoked_at": credential.revoked_at,
     }

@@ -1,19 +1,11 @@
 """The listener under gunicorn."""
 
-import errno
 import logging
-import math
-import signal
-import socket
 import ssl
-from itertools import count
 from typing import Any
-from wsgiref.types import WSGIApplication
-
-from gunicorn import glogging
-from gunicorn.app.base import BaseApplication
 
 from atom.catalog import load_catalog
+from atom.cli.serving import Gunicorn, check_free
 from atom.errors import StartupError, Unavailable
 from atom.health import answers_at
 from atom.listener import Authenticator, create_app
@@ -57,7 +49,24 @@ def serve(settings: Settings) -> None:
     )
     tls = ("mutual" if settings.tls_client_ca else "server") if settings.tls_cert else ""
     answers_at("listener", host, port, tls=tls)
-    _Gunicorn(app, settings).run()
+    Gunicorn(
+        app,
+        "listener",
+        settings.bind,
+        processes=settings.listener_processes,
+        threads=settings.listener_threads,
+        shutdown_seconds=settings.shutdown_seconds,
+        **_tls_options(settings),
+    ).run()
+
+
+def _tls_options(settings: Settings) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if settings.tls_cert:
+        options |= {"certfile": settings.tls_cert, "keyfile": settings.tls_key}
+    if settings.tls_client_ca:
+        options |= {"ca_certs": settings.tls_client_ca, "cert_reqs": ssl.CERT_REQUIRED}
+    return options
 
 
 def _check_callers(authenticator: Authenticator, host: str, settings: Settings) -> None:
@@ -118,90 +127,3 @@ def _check_certificates(settings: Settings) -> None:
             f"ATOM_TLS_CLIENT_CA {settings.tls_client_ca} cannot be used: "
             f"{error.strerror or error}."
         ) from None
-
-
-def check_free(variable: str, host: str, port: int) -> None:
-    """Refuse an address that another program listens on.
-
-    Raises:
-        StartupError: naming the variable to change.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                why = "another program listens there; stop it"
-            else:
-                why = f"{error.strerror or error}; use an address of this machine"
-            raise StartupError(
-                f"Cannot listen on {host}:{port}: {why}, or set {variable} to another host:port."
-            ) from None
-
-
-class _Logger(glogging.Logger):
-    """Gunicorn's own messages through our logging; requests are not logged one by one."""
-
-    def setup(self, cfg: Any) -> None:
-        """Leave handlers and levels to `configure_logging`."""
-        self.error_log.propagate = True
-        self.error_log.setLevel(logging.WARNING)
-        self.access_log.disabled = True
-
-    def access(self, *_: Any) -> None:
-        """Say nothing: an execution's own lines tell more."""
-
-
-def _quit_at_second_sigterm(arbiter: Any) -> None:
-    """Whoever asks twice does not want to wait; gunicorn itself would ignore it."""
-    asked = count()
-
-    def handle(_signal: int, frame: Any) -> None:
-        arbiter.signal(signal.SIGQUIT if next(asked) else signal.SIGTERM, frame)
-
-    signal.signal(signal.SIGTERM, handle)
-
-
-def _tell_what_was_cut(_arbiter: Any, worker: Any) -> None:
-    """Requests that did not end in time; what they had accepted goes on."""
-    if worker.nr_conns:
-        _log.warning("Ended with %d connections open (ATOM_SHUTDOWN_SECONDS)", worker.nr_conns)
-
-
-class _Gunicorn(BaseApplication):
-    """Gunicorn, configured by Settings and by nothing else."""
-
-    def __init__(self, app: WSGIApplication, settings: Settings) -> None:
-        self._app, self._settings = app, settings
-        super().__init__()
-
-    def load_config(self) -> None:
-        """Set each option, with its reason where it has one."""
-        options: dict[str, Any] = {
-            "bind": [self._settings.bind],
-            "workers": self._settings.listener_processes,
-            # A request that waits for a synchronous answer holds a thread, not a process.
-            "worker_class": "gthread",
-            "threads": self._settings.listener_threads,
-            "keepalive": 75,
-            # In whole seconds, as gunicorn counts them.
-            "graceful_timeout": math.ceil(self._settings.shutdown_seconds),
-            "when_ready": _quit_at_second_sigterm,
-            "worker_exit": _tell_what_was_cut,
-            "on_exit": lambda _: _log.info("The listener has ended"),
-            "preload_app": True,
-            "control_socket_disable": True,
-            "logger_class": _Logger,
-        }
-        if self._settings.tls_cert:
-            options |= {"certfile": self._settings.tls_cert, "keyfile": self._settings.tls_key}
-        if self._settings.tls_client_ca:
-            options |= {"ca_certs": self._settings.tls_client_ca, "cert_reqs": ssl.CERT_REQUIRED}
-        for name, value in options.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> WSGIApplication:
-        """The WSGI app, loaded before the workers are forked."""
-        return self._app

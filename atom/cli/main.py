@@ -45,6 +45,7 @@ for command in (
     roles.listener,
     roles.worker,
     roles.recovery,
+    roles.console,
     roles.flower,
     roles.sandbox,
     services.services,

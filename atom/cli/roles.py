@@ -1,4 +1,4 @@
-"""`atom listener`, `worker`, `recovery`, `flower`, `sandbox`: one role each, in the foreground."""
+"""`atom listener`, `worker`, `console` and so on: one role each, in the foreground."""
 
 import importlib.util
 import os
@@ -11,8 +11,9 @@ from uuid import uuid4
 import click
 
 from atom.catalog import load_catalog
-from atom.cli.listener_role import check_free
+from atom.cli.console_role import serve as serve_console
 from atom.cli.listener_role import serve as serve_listener
+from atom.cli.serving import check_free
 from atom.errors import StartupError
 from atom.health import answers_at
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
@@ -70,6 +71,12 @@ def sandbox() -> None:
     host, port = split_bind("ATOM_SANDBOX_BIND", Settings.from_env().sandbox_bind)
     answers_at("sandbox", host, port)
     serve_sandbox(host, port)
+
+
+@click.command()
+def console() -> None:
+    """Show people how it stands with executions, queues and services, until SIGTERM."""
+    serve_console(Settings.from_env())
 
 
 @click.command()

@@ -14,7 +14,7 @@ import click
 from atom.catalog import Catalog, load_catalog
 from atom.cli import running
 from atom.cli.embedded_redis import EmbeddedRedis, free_port
-from atom.cli.listener_role import check_free
+from atom.cli.serving import check_free
 from atom.cli.supervisor import Supervisor
 from atom.errors import StartupError, StoreUnavailable
 from atom.flow.transport import Transport, TransportError

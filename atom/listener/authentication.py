@@ -2,20 +2,14 @@
 
 import base64
 import binascii
-import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from flask import Flask, request
 
-from atom.credentials import NOBODY, Credential
-from atom.errors import Forbidden, StoreUnavailable, Unauthorized, Unavailable
+from atom.credentials import NOBODY, Credential, KnownCredentials
+from atom.errors import Forbidden, Unauthorized
 
-_log = logging.getLogger(__name__)
-
-# How late a new or revoked credential is noticed; within it no request asks Redis.
-_CACHE_SECONDS: Final = 2.0
 _SERVICES: Final = "/fs/"
 _BASIC: Final = "basic"
 
@@ -38,13 +32,9 @@ class Authenticator:
             has_certificates: whether TLS let nobody in without a client certificate; such a
                 caller needs no credentials, but those it sends must be right.
         """
-        self._read, self._is_open, self._has_certificates = (
-            read_credentials,
-            is_open,
-            has_certificates,
-        )
-        self._known: Mapping[str, Credential] | None = None
-        self._read_at = 0.0
+        # Who opens the console calls no service: it neither opens nor closes them.
+        self._known = KnownCredentials(read_credentials, lambda each: each.role is None)
+        self._is_open, self._has_certificates = is_open, has_certificates
 
     def check(self, service: str, authorization: str | None) -> None:
         """Let a caller of a service pass.
@@ -54,7 +44,7 @@ class Authenticator:
             Forbidden: its credential is for other services.
             Unavailable: the credentials could never be read.
         """
-        known = self._credentials()
+        known = self._known.by_name()
         sent = _basic(authorization)
         if sent is None and (self._has_certificates or (self._is_open and not known)):
             return
@@ -76,20 +66,7 @@ class Authenticator:
         Raises:
             Unavailable: they could never be read.
         """
-        return bool(self._credentials())
-
-    def _credentials(self) -> Mapping[str, Credential]:
-        now = time.monotonic()
-        if self._known is not None and now < self._read_at + _CACHE_SECONDS:
-            return self._known
-        try:
-            self._known = {each.name: each for each in self._read()}
-        except StoreUnavailable as error:
-            if self._known is None:
-                raise Unavailable("The credentials could not be read; try again.") from error
-            _log.warning("The credentials could not be read anew: %s", error)
-        self._read_at = now
-        return self._known
+        return bool(self._known.by_name())
 
 
 def install(app: Flask, authenticator: Authenticator) -> None:

@@ -267,9 +267,18 @@ class ExecutionStore(Protocol):
         """Read one execution with its documents, steps and callback tries. Not atomic."""
 
     def newest(
-        self, limit: int, state: State | None = None, *, service: str = "", action: str = ""
+        self,
+        limit: int,
+        state: State | None = None,
+        *,
+        service: str = "",
+        action: str = "",
+        older_than: str = "",
     ) -> Sequence[Execution]:
-        """Read the newest executions (of those named), without documents. Not atomic."""
+        """Read the newest executions (of those named), without documents. Not atomic.
+
+        With `older_than`, the id of one, those that were accepted before it.
+        """
 
     def announce(
         self, role: str, instance: str, details: Mapping[str, str] = MappingProxyType({})

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from atom.credentials import Credential
+from atom.credentials import Credential, Role
 from atom.errors import CredentialError
 from atom.names import CREDENTIALS
 from atom.settings import Settings
@@ -82,6 +82,7 @@ def _decoded(content: bytes) -> Credential:
         name=held["name"],
         digest=held["digest"],
         services=tuple(held["services"]),
+        role=Role(held["role"]) if held.get("role") else None,
         created_at=datetime.fromisoformat(held["created_at"]),
         revoked_at=datetime.fromisoformat(revoked) if revoked else None,
     )

@@ -33,13 +33,19 @@ class RedisOperations(RedisPart):
         return codec.execution(self._reader(execution_id, is_lenient=True), row, steps, attempts)
 
     def newest(
-        self, limit: int, state: State | None = None, *, service: str = "", action: str = ""
+        self,
+        limit: int,
+        state: State | None = None,
+        *,
+        service: str = "",
+        action: str = "",
+        older_than: str = "",
     ) -> Sequence[Execution]:
         """See ExecutionStore."""
         asked = {b"state": state or "", b"service": service, b"action": action}
         wanted = {name: value.encode() for name, value in asked.items() if value}
         found: list[Execution] = []
-        start = 0
+        start = self._position_after(older_than) if older_than else 0
         while len(found) < limit:
             with self._guard():
                 ids = self._redis.zrevrange(names.HISTORY, start, start + 199)
@@ -56,6 +62,12 @@ class RedisOperations(RedisPart):
                 break
             start += 200
         return found[:limit]
+
+    def _position_after(self, execution_id: str) -> int:
+        """Where those begin that were accepted before one; of a forgotten one all are newer."""
+        with self._guard():
+            position = self._redis.zrevrank(names.HISTORY, execution_id)
+            return int(self._redis.zcard(names.HISTORY) if position is None else position + 1)
 
     def log(self, execution_id: str) -> Sequence[LogLine]:
         """See ExecutionStore."""

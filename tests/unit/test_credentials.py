@@ -120,7 +120,7 @@ def test_while_redis_is_away_the_last_known_credentials_count(monkeypatch):
             raise answer
         return answer
 
-    monkeypatch.setattr("atom.listener.authentication._CACHE_SECONDS", 0)
+    monkeypatch.setattr("atom.credentials._CACHE_SECONDS", 0)
     one = Authenticator(read, is_open=True, has_certificates=False)
     assert one.has_credentials()
     one.check("CRM", basic("boomi", token))

@@ -1,0 +1,69 @@
+"""The console under gunicorn."""
+
+import hmac
+import logging
+import secrets
+from typing import Final
+
+from atom.catalog import Catalog, load_catalog
+from atom.cli.serving import Gunicorn, check_free
+from atom.console import Users, create_app
+from atom.errors import CatalogError
+from atom.health import answers_at
+from atom.logs import configure_logging
+from atom.settings import Settings, is_loopback, split_bind
+from atom.store import RedisStore
+from atom.store.credential_store import CredentialStore
+
+_log = logging.getLogger(__name__)
+
+# One process, so that failed logins are counted in one place.
+_PROCESSES: Final = 1
+_THREADS: Final = 8
+
+
+def serve(settings: Settings) -> None:
+    """Serve the console until SIGTERM.
+
+    Raises:
+        StartupError: the address is taken.
+    """
+    host, port = split_bind("ATOM_CONSOLE_BIND", settings.console_bind)
+    configure_logging(settings.log_level)
+    check_free("ATOM_CONSOLE_BIND", host, port)
+    app = create_app(
+        settings,
+        _catalog(settings),
+        RedisStore(settings),
+        Users(CredentialStore(settings).all, is_on_loopback=is_loopback(host)),
+        _session_secret(settings),
+    )
+    answers_at("console", host, port)
+    _log.info("The console listens on http://%s", settings.console_bind)
+    Gunicorn(
+        app,
+        "console",
+        settings.console_bind,
+        processes=_PROCESSES,
+        threads=_THREADS,
+        shutdown_seconds=settings.shutdown_seconds,
+    ).run()
+
+
+def _catalog(settings: Settings) -> Catalog:
+    """What is declared; a service that is broken is no reason to show nothing at all."""
+    try:
+        return load_catalog(settings.services, required=False)
+    except CatalogError as error:
+        _log.warning("The console shows no services: %s", error)
+        return Catalog([])
+
+
+def _session_secret(settings: Settings) -> bytes:
+    """What signs the sessions; never kept in Redis, where a reader could forge them with it.
+
+    With ATOM_SECRET_KEY they outlive a restart; without, everybody logs in again.
+    """
+    if settings.secret_key:
+        return hmac.digest(settings.secret_key[0].encode(), b"sessions of the console", "sha256")
+    return secrets.token_bytes(32)

@@ -1,0 +1,65 @@
+"""The Flask app of the console, put together."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+from flask import Flask
+
+from atom.catalog import Catalog
+from atom.console import executions, login, pages, problems, security
+from atom.console.login import Users
+from atom.settings import Settings
+from atom.store import ExecutionStore
+
+_SESSION: Final = timedelta(hours=12)
+# No form of ours is larger.
+_MAX_FORM_BYTES: Final = 16_384
+# What a page shows of a document; the whole of it may be megabytes.
+_SHOWN_CHARACTERS: Final = 200_000
+
+
+def create_app(
+    settings: Settings, catalog: Catalog, store: ExecutionStore, users: Users, secret: bytes
+) -> Flask:
+    """Build the console over its parts.
+
+    Args:
+        settings: what it links to.
+        catalog: what is declared, as far as it could be loaded.
+        store: what happened.
+        users: who may look.
+        secret: signs the sessions; the same for every process of the console.
+    """
+    app = Flask("atom.console")
+    app.config.update(
+        SECRET_KEY=secret,
+        SESSION_COOKIE_NAME="atom_console",
+        # Strict would show the login to whoever follows a link from a chat or a ticket. Nothing
+        # is done by a GET, and a POST needs more than the cookie.
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=_SESSION,
+        MAX_CONTENT_LENGTH=_MAX_FORM_BYTES,
+    )
+    app.session_interface = security.Sessions()
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(clock=clock, document=document)
+    problems.install(app)
+    security.install(app)
+    login.install(app, users)
+    for part in (pages, executions):
+        app.register_blueprint(part.create_blueprint(catalog, store, settings.flower_link))
+    return app
+
+
+def clock(moment: datetime | None) -> str:
+    """A time for people, in UTC."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
+
+
+def document(value: Any) -> str:
+    """A JSON document for people, cut where it is too long to be read."""
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    if len(text) <= _SHOWN_CHARACTERS:
+        return text
+    return f"{text[:_SHOWN_CHARACTERS]}\n… (`atom executions show ID --json` shows all of it)"

@@ -1,0 +1,66 @@
+"""What was accepted, newest first, and all that is known of one execution."""
+
+from typing import Final
+
+from flask import Blueprint, abort, render_template, request, url_for
+
+from atom.catalog import Catalog
+from atom.names import flower_url
+from atom.records import State
+from atom.store import ExecutionStore
+
+_PER_PAGE: Final = 50
+
+
+def create_blueprint(catalog: Catalog, store: ExecutionStore, flower_link: str) -> Blueprint:
+    """Build the pages.
+
+    Args:
+        catalog: whose services can be chosen.
+        store: what happened.
+        flower_link: where Flower is; empty where there is none.
+    """
+    blueprint = Blueprint("executions", __name__, url_prefix="/executions")
+
+    @blueprint.get("")
+    def newest() -> str:
+        state, service = _state(request.args.get("state", "")), request.args.get("service", "")
+        older_than = request.args.get("older_than", "")
+        found = store.newest(_PER_PAGE + 1, state, service=service, older_than=older_than)
+        shown, older = found[:_PER_PAGE], ""
+        if len(found) > _PER_PAGE:
+            older = url_for(
+                ".newest", older_than=shown[-1].id, state=state, service=service or None
+            )
+        return render_template(
+            "executions.html",
+            executions=shown,
+            older=older,
+            states=list(State),
+            # One that is not declared any more can still be asked for.
+            services=sorted({*catalog.services, *filter(None, [service])}),
+            state=state,
+            service=service,
+        )
+
+    @blueprint.get("/<execution_id>")
+    def one(execution_id: str) -> str:
+        found = store.get(execution_id)
+        if found is None:
+            abort(404)
+        return render_template(
+            "execution.html",
+            execution=found,
+            log=store.log(execution_id),
+            flower=flower_url(flower_link, execution_id),
+        )
+
+    return blueprint
+
+
+def _state(asked: str) -> State | None:
+    if not asked:
+        return None
+    if asked not in list(State):
+        abort(404)
+    return State(asked)

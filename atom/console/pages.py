@@ -1,0 +1,72 @@
+"""How it stands, and what is declared."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, render_template
+
+from atom.catalog import Catalog
+from atom.message_process import MessageProcess
+from atom.process import Process
+from atom.records import Overview, State
+from atom.store import ExecutionStore
+
+
+def create_blueprint(catalog: Catalog, store: ExecutionStore, flower_link: str) -> Blueprint:
+    """Build the pages.
+
+    Args:
+        catalog: what is declared here.
+        store: what happened.
+        flower_link: where Flower is; empty where there is none.
+    """
+    blueprint = Blueprint("pages", __name__)
+
+    @blueprint.get("/")
+    def overview() -> str:
+        found = store.overview()
+        return render_template(
+            "overview.html",
+            overview=found,
+            presences=store.presences(),
+            finished=_finished(found),
+            flower=flower_link,
+        )
+
+    @blueprint.get("/services")
+    def services() -> str:
+        described = [
+            (service, [_action(each) for each in service.processes.values()])
+            for service in catalog.services.values()
+        ]
+        return render_template("services.html", services=described)
+
+    @blueprint.get("/health")
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return blueprint
+
+
+def _finished(overview: Overview) -> Mapping[str, int]:
+    """How many executions ended in each final state since the store was made."""
+    counters = overview.counters
+    return {
+        state.value: counters.get(f"finished:{state.value}", 0) for state in State if state.is_final
+    }
+
+
+def _action(process: Process) -> dict[str, Any]:
+    """What the page says of one process; an object's type is shown as what it gives."""
+    inputs, outputs = (
+        (process.inputs, process.outputs)
+        if isinstance(process, MessageProcess)
+        else ((), process.entries)
+    )
+    return {
+        "name": process.action,
+        "inputs": inputs,
+        "outputs": outputs,
+        "queue": process.options.queue,
+        "timeout": process.options.timeout,
+    }

@@ -1,0 +1,62 @@
+"""What every answer and every form of the console has to have."""
+
+import secrets
+from hmac import compare_digest
+from typing import Final
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request, session
+from flask.sessions import SecureCookieSessionInterface
+from werkzeug.exceptions import Forbidden
+
+_HEADERS: Final = {
+    # No script, no frame, nothing from elsewhere: whatever text a flow sends stays text.
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+_TOKEN: Final = "form"  # noqa: S105 (the name of it, in the session and in forms)
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Flask's signed cookie, for https alone where the console is reached by https."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """As the request came, or as the proxy before us says that it came."""
+        return request.is_secure
+
+
+def install(app: Flask) -> None:
+    """Check every form, and head every answer."""
+    app.jinja_env.globals["form_token"] = form_token
+
+    @app.before_request
+    def check_form() -> None:
+        if request.method == "POST" and not (_is_from_here() and _has_token()):
+            raise Forbidden
+
+    @app.after_request
+    def head(response: Response) -> Response:
+        response.headers.update(_HEADERS)
+        if request.endpoint != "static":
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def form_token() -> str:
+    """What a form has to send back: the session's own secret, which other sites cannot read."""
+    token: str = session.setdefault(_TOKEN, secrets.token_urlsafe(24))
+    return token
+
+
+def _is_from_here() -> bool:
+    """Whether a browser sent it from one of our own pages; what is no browser says nothing."""
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+def _has_token() -> bool:
+    expected, sent = session.get(_TOKEN, ""), request.form.get(_TOKEN, "")
+    return bool(expected) and compare_digest(expected.encode(), sent.encode())

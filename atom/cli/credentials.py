@@ -28,7 +28,7 @@ def credentials() -> None:
 )
 @click.option(
     "--role",
-    type=click.Choice(list(Role)),
+    type=click.Choice([each.value for each in Role]),
     help="For a person: what they may do in the console. Such a credential calls no service.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")

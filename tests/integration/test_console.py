@@ -1,0 +1,297 @@
+"""`atom console` as a process: who may look, what is shown, and what never is."""
+
+import contextlib
+import subprocess
+import sys
+
+import orjson
+import pytest
+
+from atom.cli.embedded_redis import free_port
+from atom.flow.transport import Transport
+from atom.records import LogLine, State, Step, StepKind
+from tests.support.browser import Browser
+from tests.support.executions import new_execution
+from tests.support.roles import ROOT, TestAtom
+from tests.support.waiting import until
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+NASTY = '<script>alert("x")</script>'
+FLOWER = "http://127.0.0.1:5555/watch/"
+
+
+class ConsoleAtom(TestAtom):
+    """A whole Atom with a console of each kind."""
+
+    __test__ = False
+
+    def start_console(self, name="console", **env):
+        """Its URL."""
+        bind = f"127.0.0.1:{free_port()}"
+        self.start(name, "console", ATOM_CONSOLE_BIND=bind, ATOM_FLOWER_LINK=FLOWER, **env)
+        self.wait_for_listener(f"http://{bind}")
+        return f"http://{bind}"
+
+    def cli(self, *arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "atom", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    @contextlib.contextmanager
+    def user(self, name, *options):
+        """A credential for as long as the block; its token."""
+        token = self.cli("credentials", "create", name, *options)
+        try:
+            yield token
+        finally:
+            self.cli("credentials", "revoke", name)
+
+
+@pytest.fixture(scope="module")
+def atom(tmp_path_factory):
+    atom = ConsoleAtom(tmp_path_factory.mktemp("console"))
+    try:
+        atom.start_all(["--pool=threads", "--concurrency=4"])
+        yield atom
+    finally:
+        atom.close()
+
+
+@pytest.fixture(scope="module")
+def url(atom):
+    """Of a console on loopback, while there are no users."""
+    return atom.start_console()
+
+
+def ended(atom, flow):
+    return until(
+        lambda: each if (each := atom.execution_of(flow)).state.is_final else None, "its end"
+    )
+
+
+def a_nasty_execution(atom):
+    """One in which every text that others choose is a script."""
+    request = orjson.dumps({"inputs": [{"developerName": NASTY, "contentValue": NASTY}]})
+    new = new_execution(service=NASTY, action=NASTY, request=request, tenant_id=NASTY)
+    atom.store.accept(new)
+    claim = atom.store.claim(new.id, NASTY, NASTY)
+    atom.store.record_step(claim, 0, Step(NASTY, "1", StepKind.RESULT))
+    atom.store.progress(claim, NASTY, None)
+    atom.store.add_log(new.id, [LogLine(claim.accepted_at, "INFO", NASTY, 1)])
+    response = orjson.dumps({"invokeType": "FORWARD", "outputs": NASTY})
+    atom.store.finish(claim, State.FAILED, response, NASTY)
+    return new.id
+
+
+def test_on_loopback_without_users_everything_is_shown(atom, url):
+    inputs = {"Text": "a text to be seen", "Password": "canary-password"}
+    flow = atom.run("Echo", inputs)
+    execution = ended(atom, flow)
+    fault = ended(atom, atom.run("No"))
+    browser = Browser(url)
+    assert ">1</dd>" in browser.get("/").text
+    listed = browser.get("/executions")
+    assert execution.id in listed.text
+    assert fault.id in listed.text
+    chosen = browser.get("/executions?state=faulted&service=Trial").text
+    assert fault.id in chosen
+    assert execution.id not in chosen
+    assert browser.get("/executions?state=nonsense").status == 404
+
+    page = browser.get(f"/executions/{execution.id}")
+    for shown in ("Trial.Echo", "completed", "a text to be seen", flow.id, execution.worker):
+        assert shown in page.text
+    assert f'href="http://127.0.0.1:5555/watch/task/{execution.id}"' in page.text
+    assert "We are closed on Sundays." in browser.get(f"/executions/{fault.id}").text
+    assert browser.get("/executions/nothing").status == 404
+    services = browser.get("/services").text
+    assert "/fs/Trial" in services
+    assert "Plain name: ä/b?" in services
+    for path in ("/", "/executions", f"/executions/{execution.id}", "/services"):
+        assert "canary" not in browser.get(path).text
+    assert orjson.loads(browser.get("/health").body) == {"status": "ok"}
+
+
+def test_every_answer_has_its_headers(atom, url):
+    browser = Browser(url)
+    style = "/static/console.css"
+    for path in ("/", "/executions", "/services", "/login", "/nothing", "/health", style):
+        headers = browser.get(path).headers
+        assert headers["Content-Security-Policy"] == POLICY
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert (headers["Cache-Control"] == "no-store") == (path != style)
+    for path in ("/", "/executions", "/services", "/login"):
+        text = browser.get(path).text
+        assert "<script" not in text
+        assert "style=" not in text
+        assert "<style" not in text
+
+
+def test_what_others_wrote_stays_text(atom, url):
+    execution_id = a_nasty_execution(atom)
+    browser = Browser(url)
+    for path in (
+        f"/executions/{execution_id}",
+        "/executions",
+        f"/executions?service={'%3Cscript%3E'}",
+        "/%3Cscript%3E",
+        "/login?next=%22%3E%3Cscript%3E",
+    ):
+        assert "<script" not in browser.get(path).text, path
+    page = browser.get(f"/executions/{execution_id}").text
+    # Process (twice), error, worker, version, progress, tenant, step, log, request, response.
+    assert page.count("&lt;script&gt;") >= 11
+
+
+def test_older_executions_are_a_page_further(atom, url):
+    for _ in range(60):
+        atom.store.accept(new_execution(service="Paged"))
+    browser = Browser(url)
+    first = browser.get("/executions?service=Paged").text
+    assert first.count('href="/executions/') == 50
+    link = first.partition('rel="next"')[0].rpartition('href="')[2].partition('"')[0]
+    second = browser.get(link.replace("&amp;", "&")).text
+    assert second.count('href="/executions/') == 10
+    assert 'rel="next"' not in second
+
+
+def test_by_another_name_it_is_not_open(url):
+    """A page elsewhere whose name leads to loopback would read it, and a proxy would show it."""
+    page = Browser(url).get("/executions", Host="rebound.example")
+    assert (page.status, page.headers["Location"]) == (303, "/login?next=/executions")
+    asked = Browser(url).get("/login", Host="rebound.example").text
+    assert "atom credentials create NAME --role viewer" in asked
+
+
+def test_a_user_logs_in_and_out_and_a_revoked_one_is_out(atom, url):
+    with atom.user("ada", "--role", "operator") as token:
+        browser, stranger = Browser(url), Browser(url)
+        until(lambda: stranger.get("/").status == 303, "the console asks who comes")
+        away = stranger.get("/executions?state=failed")
+        assert away.headers["Location"] == "/login?next=/executions?state%3Dfailed"
+        assert stranger.get("/health").status == 200
+
+        wrong = browser.log_in("ada", token[:-1])
+        assert wrong.status == 401
+        assert token[:-1] not in wrong.text
+        come = browser.log_in("ada", token, "/executions?state=failed")
+        assert (come.status, come.headers["Location"]) == (303, "/executions?state=failed")
+        cookie = browser.set_cookies[-1]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Lax" in cookie
+        assert "Secure" not in cookie
+        page = browser.get("/")
+        assert page.status == 200
+        assert "ada (operator)" in page.text
+
+        assert browser.post("/logout", {"form": page.form_token}).status == 303
+        assert browser.get("/").status == 303
+        assert browser.log_in("ada", token, "//elsewhere.example").headers["Location"] == "/"
+        assert browser.get("/").status == 200
+    until(lambda: browser.get("/").status == 303, "the revoked user is out")
+    assert browser.log_in("ada", token).status == 401
+    # There was one, so it does not open again.
+    assert Browser(url).get("/").status == 303
+    assert token.encode() not in atom.logs()
+
+
+def test_over_https_the_cookie_is_for_https_alone(url):
+    browser = Browser(url)
+    browser.get("/login", **{"X-Forwarded-Proto": "https"})
+    assert "Secure" in browser.set_cookies[-1]
+
+
+@pytest.mark.parametrize("how", ["no token", "another session's token", "another origin"])
+def test_a_form_of_another_site_is_refused(atom, url, how):
+    with atom.user(f"user-{how[:2]}", "--role", "viewer") as token:
+        browser = Browser(url)
+        form = browser.get("/login").form_token
+        headers = {}
+        if how == "no token":
+            form = ""
+        elif how == "another session's token":
+            form = Browser(url).get("/login").form_token
+        else:
+            headers = {"Origin": "https://elsewhere.example"}
+        fields = {"form": form, "name": f"user-{how[:2]}", "token": token}
+        assert browser.post("/login", fields, **headers).status == 403
+        assert browser.get("/").status == 303
+
+
+def test_users_call_no_service_and_callers_do_not_open_the_console(atom, url):
+    def metadata(**headers):
+        transport = Transport()
+        try:
+            return transport.post_json(f"{atom.url}/fs/Trial/metadata", b"{}", headers).status
+        finally:
+            transport.close()
+
+    with atom.user("bea", "--role", "viewer"):
+        until(lambda: Browser(url).get("/").status == 303, "the console knows of it")
+        # The services are as open as they were.
+        assert metadata() == 200
+    with atom.user("connector") as token:
+        assert Browser(url).log_in("connector", token).status == 401
+
+
+def test_logins_that_fail_too_often_have_to_wait(atom, url):
+    browser = Browser(url)
+    form = browser.get("/login").form_token
+    fields = {"form": form, "name": "guessed", "token": "wrong"}
+    statuses = [browser.post("/login", fields).status for _ in range(11)]
+    assert statuses == [401] * 10 + [429]
+    assert browser.post("/login", fields).headers["Retry-After"] == "300"
+    assert browser.post("/login", {**fields, "name": "another"}).status == 401
+
+
+def test_with_a_secret_key_a_session_outlives_a_restart(atom):
+    with atom.user("cyd", "--role", "viewer") as token:
+        bind = f"127.0.0.1:{free_port()}"
+        environment = {"ATOM_CONSOLE_BIND": bind, "ATOM_SECRET_KEY": atom.cli("secret-key")}
+        browser = Browser(f"http://{bind}")
+        for start in range(2):
+            atom.start("keyed", "console", **environment)
+            atom.wait_for_listener(f"http://{bind}")
+            if start == 0:
+                until(lambda: browser.log_in("cyd", token).status == 303, "it knows of the user")
+            assert browser.get("/").status == 200
+            assert atom.end("keyed") == 0, atom.log("keyed").decode()
+
+
+def test_a_broken_service_does_not_take_it_down(atom):
+    broken = atom.start_console("broken", ATOM_SERVICES="nothing.of.that.name")
+    assert Browser(broken).get("/login").status == 200
+    assert "The console shows no services" in atom.log("broken").decode()
+    assert atom.end("broken") == 0
+    assert b"The console has ended" in atom.log("broken")
+
+
+def test_while_redis_is_away_it_says_so(atom, url):
+    atom.redis.stop()
+    try:
+        page = Browser(url).get("/health")
+        assert page.status == 200
+        away = until(
+            lambda: page if (page := Browser(url).get("/login")).status == 200 else None,
+            "the last known users count",
+        )
+        assert away.headers["Cache-Control"] == "no-store"
+        fresh = Browser(atom.start_console("away"))
+        page = fresh.get("/")
+        assert page.status == 503
+        assert "The store does not answer" in page.text
+    finally:
+        atom.redis.start()

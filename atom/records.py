@@ -109,6 +109,7 @@ class Envelope:
     service: str
     action: str
     tenant_id: str
+    state_id: str
     is_awaited: bool  # the flow has not moved on: its token is kept
 
 

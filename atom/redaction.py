@@ -1,5 +1,6 @@
 """What is secret, and how it is kept out of what people read."""
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -102,7 +103,9 @@ _lock = threading.Lock()
 @contextmanager
 def hiding(secrets: Iterable[str]) -> Iterator[None]:
     """Mask these texts in everything this process logs while the block runs."""
-    mine = {each for each in secrets if len(each) >= _SHORTEST_SECRET}
+    mine = {
+        form for each in secrets if len(each) >= _SHORTEST_SECRET for form in _written_forms(each)
+    }
     with _lock:
         _known.update(mine)
     try:
@@ -113,6 +116,12 @@ def hiding(secrets: Iterable[str]) -> Iterator[None]:
             for each in mine:
                 if _known[each] <= 0:
                     del _known[each]
+
+
+def _written_forms(secret: str) -> set[str]:
+    """A text as it is, and as Python and JSON write it within quotes."""
+    in_json = (json.dumps(secret, ensure_ascii=each)[1:-1] for each in (True, False))
+    return {secret, repr(str(secret))[1:-1], *in_json}
 
 
 def redacted(text: str) -> str:

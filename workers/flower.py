@@ -127,7 +127,7 @@ def create_app(settings: Settings) -> Flower:
 
 def serve(settings: Settings) -> None:
     """Serve Flower until SIGTERM or SIGINT; then save what it has seen."""
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format, "flower")
     # Their warnings are a line for each request that was refused and each worker that was busy.
     for chatty in ("tornado.access", "flower.inspector"):
         logging.getLogger(chatty).setLevel(logging.ERROR)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery
+from structlog.contextvars import bound_contextvars
 
 from atom.catalog import Catalog
 from atom.errors import SettingsError, StoreUnavailable, Unreadable
@@ -58,6 +59,7 @@ class _Parts:
                 lease_seconds=self._settings.lease_seconds,
                 max_attempts=self._settings.max_attempts,
                 max_step_bytes=self._settings.max_step_bytes,
+                max_log_lines=self._settings.max_log_lines,
             ),
             worker=f"{socket.gethostname()}:{os.getpid()}",
             make_flow_client=self._flow_client,
@@ -106,7 +108,8 @@ def register_tasks(app: Celery, settings: Settings, catalog: Catalog, keeper: Le
     @app.task(bind=True, name=DELIVER_TASK)
     def deliver(task: Any) -> Any:
         execution_id = task.request.id.removesuffix(".callback")
-        return _unless_store_is_away(lambda: parts.deliverer.deliver(execution_id))
+        with bound_contextvars(execution_id=execution_id):
+            return _unless_store_is_away(lambda: parts.deliverer.deliver(execution_id))
 
     @app.task(name=RECOVER_TASK, send_events=False)
     def recover() -> Any:
@@ -115,7 +118,8 @@ def register_tasks(app: Celery, settings: Settings, catalog: Catalog, keeper: Le
 
 def _run_process(parts: _Parts, version: str) -> Callable[[Any], Any]:
     def run(task: Any) -> Any:
-        return _unless_store_is_away(lambda: parts.runner.run(task.request.id, version))
+        with bound_contextvars(execution_id=task.request.id):
+            return _unless_store_is_away(lambda: parts.runner.run(task.request.id, version))
 
     return run
 

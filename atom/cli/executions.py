@@ -64,12 +64,14 @@ def list_(limit: int, state: str | None, service: str, action: str, as_json: boo
 @click.argument("execution_id")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def show(execution_id: str, as_json: bool) -> None:
-    """Show one execution: its times, steps, documents and callback tries."""
-    execution = RedisStore(settings_of_running()).get(execution_id)
+    """Show one execution: its times, steps, log, documents and callback tries."""
+    store = RedisStore(settings_of_running())
+    execution = store.get(execution_id)
     if execution is None:
         raise AtomError(f"There is no execution {execution_id} (or it has outlived its retention).")
     if as_json:
-        print_json(_document(execution, full=True))
+        log = [asdict(line) for line in store.log(execution_id)]
+        print_json({**_document(execution, full=True), "log": log})
         return
     console = wide_console()
     facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -88,6 +90,11 @@ def show(execution_id: str, as_json: bool) -> None:
             highlight=False,
             markup=False,
         )
+    for entry in store.log(execution_id):
+        # What has lines of its own goes on behind a tab, as in the log of a role.
+        message = entry.message.replace("\n", "\n\t")
+        shown = f"log {_clock(entry.at)} {entry.level}: {message}"
+        console.print(shown, highlight=False, markup=False, soft_wrap=True)
     for name, document in (("request", execution.request), ("response", execution.response)):
         if document is not None:
             console.rule(name, align="left")

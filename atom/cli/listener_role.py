@@ -29,7 +29,7 @@ def serve(settings: Settings) -> None:
             calls; a certificate cannot be used.
     """
     host, port = split_bind("ATOM_BIND", settings.bind)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format, "listener")
     _check_certificates(settings)
     authenticator = Authenticator(
         CredentialStore(settings).all,

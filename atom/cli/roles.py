@@ -16,6 +16,7 @@ from atom.cli.listener_role import serve as serve_listener
 from atom.cli.serving import check_free
 from atom.errors import StartupError
 from atom.health import answers_at
+from atom.logs import configure_logging
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
 from atom.sandbox import serve as serve_sandbox
 from atom.settings import Settings, is_loopback, split_bind
@@ -68,7 +69,9 @@ def recovery() -> None:
 @click.command()
 def sandbox() -> None:
     """Stand in for the flow platform, to try services, until SIGTERM."""
-    host, port = split_bind("ATOM_SANDBOX_BIND", Settings.from_env().sandbox_bind)
+    settings = Settings.from_env()
+    configure_logging(settings.log_level, settings.log_format, "sandbox")
+    host, port = split_bind("ATOM_SANDBOX_BIND", settings.sandbox_bind)
     answers_at("sandbox", host, port)
     serve_sandbox(host, port)
 
@@ -130,6 +133,7 @@ def _become_worker(queues: Sequence[str], options: Sequence[str]) -> NoReturn:
             "-m",
             "celery",
             "--app=workers",
+            "--quiet",  # no banner: it is neither a line of text nor of JSON
             "worker",
             f"--queues={','.join(queues)}",
             f"--hostname={node}",

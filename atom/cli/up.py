@@ -92,6 +92,8 @@ def _run(settings: Settings, catalog: Catalog, store: RedisStore, concurrency: i
             "ATOM_CALLBACK_HOSTS": ",".join(settings.callback_hosts),
             # One address cannot be that of three roles; the listener's port has metrics too.
             "ATOM_METRICS_BIND": "",
+            # Roles write into a pipe here, but people read it.
+            "ATOM_LOG_FORMAT": "json" if settings.log_format == "json" else "text",
             "PYTHONUNBUFFERED": "1",
         },
         settings.shutdown_seconds,

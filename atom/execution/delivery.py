@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 import orjson
+from structlog.contextvars import bound_contextvars
 
 from atom.errors import StoreUnavailable
 from atom.execution.wakeup import wake_callbacks
 from atom.flow import callback
 from atom.flow.transport import DestinationRefused, Transport, TransportError
+from atom.logs import context_of
 from atom.metrics import CALLBACK_SECONDS
 from atom.protocol.message_actions import unsealed, wait
 from atom.publisher import Publisher
@@ -48,6 +50,13 @@ class Deliverer:
         delivery = self._store.claim_delivery(execution_id)
         if delivery is None:
             return "nothing to do"
+        with bound_contextvars(**context_of(execution_id, delivery)):
+            verdict, awake = self._deliver(delivery)
+        wake_callbacks(self._publisher, awake)
+        return verdict
+
+    def _deliver(self, delivery: Delivery) -> tuple[str, Sequence[str]]:
+        """What became of it, and the callbacks that waited for it."""
         started = time.monotonic()
         tried, decision = self._try(delivery)
         attempt = Attempt(
@@ -60,9 +69,8 @@ class Deliverer:
         answered = callback.answer_kind(tried)
         CALLBACK_SECONDS.labels(attempt.kind, answered).observe(attempt.milliseconds / 1000)
         awake = self._record(delivery, attempt, decision)
-        wake_callbacks(self._publisher, awake)
         self._tell(delivery, attempt, decision)
-        return decision.verdict.value
+        return decision.verdict.value, awake
 
     def _try(self, delivery: Delivery) -> tuple[callback.Tried, callback.Decision]:
         try:
@@ -70,10 +78,7 @@ class Deliverer:
             return tried, self._decide(delivery, tried)
         except Exception as error:
             with hiding((delivery.token, delivery.authorization or "")):
-                _log.exception(
-                    "A callback could not be sent; this is a fault of the Atom",
-                    extra={"execution_id": delivery.execution_id},
-                )
+                _log.exception("A callback could not be sent; this is a fault of the Atom")
             reason = f"nothing came of it: {type(error).__name__} here, see the log"
             tried = callback.Tried(None, reason)
             return tried, replace(self._decide(delivery, tried), blames_host=False)
@@ -127,7 +132,6 @@ class Deliverer:
                     attempt.summary,
                     "again at once" if pause is not None else "so it will be sent again",
                     error,
-                    extra={"execution_id": delivery.execution_id},
                 )
                 if pause is None:
                     raise
@@ -149,7 +153,6 @@ class Deliverer:
             attempt.answer,
             decision.verdict.value,
             after,
-            extra={"execution_id": delivery.execution_id},
         )
 
 

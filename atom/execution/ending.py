@@ -3,8 +3,11 @@
 import logging
 from typing import Any, Final
 
+from structlog.contextvars import bound_contextvars
+
 from atom.catalog import Catalog
 from atom.errors import Fault, NotFound
+from atom.logs import context_of
 from atom.protocol.message_actions import fault, sealed
 from atom.records import Ended, Envelope
 from atom.store import ExecutionStore
@@ -26,8 +29,9 @@ def time_out(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ende
         return None
     message = f"{envelope.action} took too long; look for execution {execution_id}."
     response = _refusal(catalog, envelope, Fault(message, TIMED_OUT), _TIMED_OUT_STATUS)
-    ended = store.time_out(execution_id, sealed(response), message)
-    _tell(ended, envelope, execution_id, logging.WARNING, "timed out")
+    with bound_contextvars(**context_of(execution_id, envelope)):
+        ended = store.time_out(execution_id, sealed(response), message)
+        _tell(ended, envelope, logging.WARNING, "timed out")
     return ended
 
 
@@ -38,8 +42,9 @@ def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ended 
         return None
     message = f"{envelope.action} was cancelled by the operator."
     response = _refusal(catalog, envelope, Fault(message, CANCELLED), _CANCELLED_STATUS)
-    ended = store.cancel(execution_id, sealed(response), message)
-    _tell(ended, envelope, execution_id, logging.INFO, "cancelled")
+    with bound_contextvars(**context_of(execution_id, envelope)):
+        ended = store.cancel(execution_id, sealed(response), message)
+        _tell(ended, envelope, logging.INFO, "cancelled")
     return ended
 
 
@@ -52,14 +57,7 @@ def _refusal(catalog: Catalog, envelope: Envelope, no: Fault, status: int) -> di
     return process.refusal(token, envelope.tenant_id, (no,), request=None, status=status)
 
 
-def _tell(ended: Ended | None, envelope: Envelope, execution_id: str, level: int, how: str) -> None:
+def _tell(ended: Ended | None, envelope: Envelope, level: int, how: str) -> None:
     if ended is not None:
-        _log.log(
-            level,
-            "%s.%s %s (it was %s)",
-            envelope.service,
-            envelope.action,
-            how,
-            ended.was.value,
-            extra={"execution_id": execution_id},
-        )
+        was = ended.was.value
+        _log.log(level, "%s.%s %s (it was %s)", envelope.service, envelope.action, how, was)

@@ -7,6 +7,7 @@ from typing import TypeVar, cast
 
 from atom.errors import StepMismatch, StepTooLarge, StoreUnavailable
 from atom.execution.lease import Lease
+from atom.execution.own_log import OwnLog
 from atom.execution.steps import outcome_of, run_step
 from atom.execution.wakeup import wake_callback
 from atom.metrics import STEPS
@@ -31,7 +32,9 @@ class StoreJournal:
         store: ExecutionStore,
         publisher: Publisher,
         max_step_bytes: int,
+        own_log: OwnLog,
     ) -> None:
+        self._own_log = own_log
         self._claim, self._lease = claim, lease
         self._store, self._publisher = store, publisher
         self._max_step_bytes = max_step_bytes
@@ -47,10 +50,10 @@ class StoreJournal:
         try:
             due = self._store.progress(self._claim, redacted(message), fraction)
         except StoreUnavailable as error:
-            extra = {"execution_id": self._claim.id}
-            _log.warning("Progress could not be shown: %s", error, extra=extra)
+            _log.warning("Progress could not be shown: %s", error)
             return
         self._lease.confirm(asked_at)
+        self._own_log.flush()
         if due:
             wake_callback(self._publisher, self._claim.id)
 
@@ -83,6 +86,7 @@ class StoreJournal:
             self._lease.confirm(asked_at)
 
         self._lease.patiently(record)
+        self._own_log.flush()
 
     @property
     def cancelled(self) -> bool:

@@ -90,8 +90,7 @@ class Lease:
                 if datetime.now(UTC) > self._claim.deadline:
                     raise
                 if not told:
-                    extra = {"execution_id": self._claim.id}
-                    _log.warning("Waiting for the store: %s", error, extra=extra)
+                    _log.warning("Waiting for the store: %s", error)
                 told = True
             time.sleep(_AGAIN_SECONDS)
 

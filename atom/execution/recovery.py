@@ -8,10 +8,13 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from structlog.contextvars import bound_contextvars
+
 from atom.catalog import Catalog
 from atom.errors import NotFound, PublishFailed, StoreUnavailable
 from atom.execution.ending import time_out
 from atom.execution.wakeup import wake_callback, wake_callbacks
+from atom.logs import context_of
 from atom.metrics import RECOVERY_TICKS
 from atom.names import CALLBACKS
 from atom.publisher import Publisher
@@ -123,11 +126,8 @@ class Recovery:
                     continue
                 self._publisher.publish(process.task_name, execution_id, queue)
             except (NotFound, PublishFailed) as error:
-                _log.warning(
-                    "Could not be published again: %s",
-                    error,
-                    extra={"execution_id": execution_id},
-                )
+                with bound_contextvars(**context_of(execution_id, envelope)):
+                    _log.warning("Could not be published again: %s", error)
                 if isinstance(error, PublishFailed):
                     break
                 continue

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
+from structlog.contextvars import bound_contextvars
 
 from atom.catalog import Catalog
 from atom.context import Circumstances, Execution
@@ -25,7 +26,9 @@ from atom.errors import (
 from atom.execution.journal import StoreJournal
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.lease import Lease
+from atom.execution.own_log import OwnLog
 from atom.execution.wakeup import wake_callback
+from atom.logs import context_of
 from atom.metrics import QUEUE_WAIT_SECONDS, RUN_SECONDS
 from atom.process import Process
 from atom.protocol.files import upload_of
@@ -71,6 +74,7 @@ class Limits:
     lease_seconds: float
     max_attempts: int
     max_step_bytes: int
+    max_log_lines: int
 
 
 class Runner:
@@ -111,23 +115,31 @@ class Runner:
         claim = self._store.claim(execution_id, self._worker, version)
         if claim is None:
             return "nothing to do"
+        with bound_contextvars(**context_of(claim.id, claim), attempt=claim.attempt):
+            return self._run(claim, asked_at)
+
+    def _run(self, claim: Claim, asked_at: float) -> str:
         process, document = self._process(claim), _document(claim)
         _measure_wait(claim)
         names = process.secret_names if process else frozenset()
         secrets = [*secrets_in(document, names), claim.authorization or ""]
         lease = Lease(claim, self._store, self._limits.lease_seconds, asked_at)
-        try:
-            with hiding(secrets), self._keeper.keep(claim):
-                ended = self._attempt(claim, lease, process, document)
-                if isinstance(ended, _Again):
-                    return self._put_off(claim, lease, ended, asked_at)
-                due = self._finish(claim, lease, ended, names)
-        except ClaimLost as lost:
-            _log.warning("%s What this attempt did is dropped.", lost, extra=_marked(claim))
-            _measure_run(claim, "lost", asked_at)
-            return "lost"
-        except Unreadable as error:
-            return self._leave_to_others(claim, error)
+        own_log = OwnLog(claim, self._store, self._limits.max_log_lines)
+        with own_log.collect():
+            try:
+                with hiding(secrets), self._keeper.keep(claim):
+                    ended = self._attempt(claim, lease, process, document, own_log)
+                    # Before the flow hears of the end, and people look.
+                    own_log.flush()
+                    if isinstance(ended, _Again):
+                        return self._put_off(claim, lease, ended, asked_at)
+                    due = self._finish(claim, lease, ended, names)
+            except ClaimLost as lost:
+                _log.warning("%s What this attempt did is dropped.", lost)
+                _measure_run(claim, "lost", asked_at)
+                return "lost"
+            except Unreadable as error:
+                return self._leave_to_others(claim, error)
         _measure_run(claim, ended.state.value, asked_at)
         self._forget_upload(claim, document)
         if due:
@@ -138,7 +150,6 @@ class Runner:
             claim.action,
             ended.state.value,
             claim.attempt,
-            extra=_marked(claim),
         )
         return ended.state.value
 
@@ -170,21 +181,32 @@ class Runner:
             claim.tries + 1,
             error,
             again.wait_seconds,
-            extra=_marked(claim),
         )
         return "to be tried again"
 
     def _leave_to_others(self, claim: Claim, error: Unreadable) -> str:
         """A step or an upload cannot be read here; a worker that has its key may do better."""
-        _log.error("Left to a worker that has the key: %s", error, extra=_marked(claim))
+        _log.error("Left to a worker that has the key: %s", error)
         with suppress(ClaimLost):
             self._store.hand_back(claim, delay_seconds=LOOK_AGAIN_SECONDS)
         return "unreadable"
 
     def _attempt(
-        self, claim: Claim, lease: Lease, process: Process | None, document: dict[str, Any]
+        self,
+        claim: Claim,
+        lease: Lease,
+        process: Process | None,
+        document: dict[str, Any],
+        own_log: OwnLog,
     ) -> _Outcome | _Again:
         """Call the process; how that ended."""
+        if claim.attempt > 1:
+            _log.info(
+                "Attempt %d: %d before it lost their worker, %d failed",
+                claim.attempt,
+                claim.losses,
+                claim.tries,
+            )
         if process is None:
             return self._broken(
                 claim, None, f"This worker serves no “{claim.action}” of “{claim.service}”."
@@ -196,7 +218,7 @@ class Runner:
         request: ConnectorRequest | None = None
         try:
             request = process.read(document)
-            execution = self._execution(claim, lease, process, request)
+            execution = self._execution(claim, lease, process, request, own_log)
             response = process.call(
                 request, execution, lambda upload: self._files.open(upload.id, upload.size)
             )
@@ -210,7 +232,7 @@ class Runner:
             again = _next_try(claim, process, error, said)
             if again is None:
                 return self._unsuccessful(claim, process, request, error, said)
-            _log.info("What failed", exc_info=error, extra=_marked(claim))
+            _log.info("What failed", exc_info=error)
             return again
         return _Outcome(State.COMPLETED, response)
 
@@ -223,9 +245,9 @@ class Runner:
         said: str,
     ) -> _Outcome:
         if not isinstance(error, Fault | Faults):
-            _log.error("The process failed", exc_info=error, extra=_marked(claim))
+            _log.error("The process failed", exc_info=error)
             return self._broken(claim, process, said)
-        _log.info("Faulted: %s", error, extra=_marked(claim))
+        _log.info("Faulted: %s", error)
         faults = [Fault(redacted(each.message), each.name, each.entry) for each in error.faults]
         refusal = process.refusal(
             claim.token, claim.tenant_id, faults, request=request, status=_REFUSED
@@ -233,12 +255,19 @@ class Runner:
         return _Outcome(State.FAULTED, refusal, said)
 
     def _execution(
-        self, claim: Claim, lease: Lease, process: Process, request: ConnectorRequest
+        self,
+        claim: Claim,
+        lease: Lease,
+        process: Process,
+        request: ConnectorRequest,
+        own_log: OwnLog,
     ) -> Execution:
         outcomes = request.outcomes if isinstance(request, ServiceRequest) else ()
         return Execution(
             claim.id,
-            StoreJournal(claim, lease, self._store, self._publisher, self._limits.max_step_bytes),
+            StoreJournal(
+                claim, lease, self._store, self._publisher, self._limits.max_step_bytes, own_log
+            ),
             process_name=process.task_name,
             tenant_id=claim.tenant_id,
             flow_state_id=claim.state_id,
@@ -258,7 +287,7 @@ class Runner:
 
     def _broken(self, claim: Claim, process: Process | None, error: str) -> _Outcome:
         """The flow hears one safe sentence; what went wrong is for the log and the history."""
-        _log.error("Failed: %s", error, extra=_marked(claim))
+        _log.error("Failed: %s", error)
         faults = (
             Fault(f"{claim.action} could not be completed; look for execution {claim.id}.", FAILED),
         )
@@ -278,7 +307,7 @@ class Runner:
         try:
             self._files.delete(upload.id)
         except StoreUnavailable as error:
-            _log.warning("An upload stays until it expires: %s", error, extra=_marked(claim))
+            _log.warning("An upload stays until it expires: %s", error)
 
 
 def _next_try(claim: Claim, process: Process, error: Exception, said: str) -> _Again | None:
@@ -309,7 +338,3 @@ def _document(claim: Claim) -> dict[str, Any]:
     if claim.token:
         document["token"] = claim.token
     return document
-
-
-def _marked(claim: Claim) -> dict[str, str]:
-    return {"execution_id": claim.id}

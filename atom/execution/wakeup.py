@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Iterable
 
+from structlog.contextvars import bound_contextvars
+
 from atom.errors import PublishFailed
 from atom.publisher import Publisher
 
@@ -14,11 +16,8 @@ def wake_callback(publisher: Publisher, execution_id: str) -> None:
     try:
         publisher.publish_callback(execution_id)
     except PublishFailed as error:
-        _log.warning(
-            "The callback is due but could not be published: %s",
-            error,
-            extra={"execution_id": execution_id},
-        )
+        with bound_contextvars(execution_id=execution_id):
+            _log.warning("The callback is due but could not be published: %s", error)
 
 
 def wake_callbacks(publisher: Publisher, execution_ids: Iterable[str]) -> None:

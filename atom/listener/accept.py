@@ -6,9 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
+from structlog.contextvars import bind_contextvars
 
 from atom.errors import PublishFailed, StoreUnavailable, Unavailable, Unreadable
 from atom.flow.addresses import CallbackPolicy
+from atom.logs import context_of
 from atom.process import Process
 from atom.protocol.message_actions import ServiceRequest
 from atom.publisher import Publisher
@@ -102,6 +104,7 @@ class Acceptor:
         return execution_id
 
     def _accept(self, execution: NewExecution) -> tuple[str, bool]:
+        bind_contextvars(**context_of(execution.id, execution))
         try:
             stored_id = self._store.accept(execution)
         except StoreUnavailable as error:
@@ -109,25 +112,24 @@ class Acceptor:
             raise Unavailable(
                 "The execution could not be stored; nothing was started. Try again."
             ) from error
-        return stored_id, stored_id == execution.id
+        bind_contextvars(execution_id=stored_id)
+        is_new = stored_id == execution.id
+        _log.info("Accepted" if is_new else "Asked for again")
+        return stored_id, is_new
 
     def publish(self, process: Process, execution_id: str) -> None:
         """Wake a worker; without a broker recovery does it later."""
         try:
             self._publisher.publish(process.task_name, execution_id, process.options.queue)
         except PublishFailed as error:
-            _log.warning(
-                "Accepted, but not published (recovery will): %s",
-                error,
-                extra={"execution_id": execution_id},
-            )
+            _log.warning("Accepted, but not published (recovery will): %s", error)
 
     def wait(self, process: Process, execution_id: str) -> None:
         """Give the execution the time that its action's sync_timeout allows."""
         try:
             self._store.wait_finished(execution_id, process.options.sync_timeout)
         except StoreUnavailable as error:
-            _log.warning("Waiting broke off: %s", error, extra={"execution_id": execution_id})
+            _log.warning("Waiting broke off: %s", error)
 
     def result(self, execution_id: str, wait_seconds: float) -> Result | bool:
         """What became of a synchronous execution; see `ExecutionStore.give_up`.
@@ -139,7 +141,7 @@ class Acceptor:
             come = self._store.wait_result(execution_id, wait_seconds)
             return self._store.give_up(execution_id) if come is None else come
         except (StoreUnavailable, Unreadable) as error:
-            _log.warning("Waiting broke off: %s", error, extra={"execution_id": execution_id})
+            _log.warning("Waiting broke off: %s", error)
             raise Unavailable(
                 f"The result of execution {execution_id} could not be waited for; look for it in "
                 "the history."
@@ -154,7 +156,7 @@ class Acceptor:
         try:
             return self._store.answer(execution_id)
         except (StoreUnavailable, Unreadable) as error:
-            _log.warning("Answering WAIT: %s", error, extra={"execution_id": execution_id})
+            _log.warning("Answering WAIT: %s", error)
             return Answer(response=None)
 
     def confirm(self, execution_id: str) -> None:
@@ -162,11 +164,7 @@ class Acceptor:
         try:
             self._store.confirm_answer(execution_id)
         except StoreUnavailable as error:
-            _log.warning(
-                "Answered inline, a callback will follow all the same: %s",
-                error,
-                extra={"execution_id": execution_id},
-            )
+            _log.warning("Answered inline, a callback will follow all the same: %s", error)
 
 
 def _parted(process: Process, document: Mapping[str, Any]) -> tuple[bytes, bytes | None]:

@@ -1,6 +1,11 @@
 """The Flask app of the listener, put together."""
 
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
 from flask import Flask
+from structlog.contextvars import clear_contextvars
+from werkzeug.wsgi import ClosingIterator
 
 from atom.catalog import Catalog
 from atom.flow.addresses import CallbackPolicy
@@ -36,6 +41,7 @@ def create_app(
 ) -> Flask:
     """Build the listener over its parts."""
     app = Flask("atom.listener", static_folder=None)
+    app.wsgi_app = _own_log_context(app.wsgi_app)  # type: ignore[method-assign, assignment]
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
@@ -58,3 +64,16 @@ def create_app(
     )
     app.register_blueprint(scrape.create_blueprint(whole))
     return app
+
+
+def _own_log_context(app: WSGIApplication) -> WSGIApplication:
+    """What is bound for the log lines of a request ends with it: its thread takes another then.
+
+    It ends when the response is closed, since what `call_on_close` does belongs to the request.
+    """
+
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        clear_contextvars()
+        return ClosingIterator(app(environ, start_response), clear_contextvars)
+
+    return call

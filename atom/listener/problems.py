@@ -59,7 +59,11 @@ def install(app: Flask, max_request_bytes: int) -> None:
     @app.errorhandler(Exception)
     def broken(_: Exception) -> Response:
         incident = uuid4()
-        _log.exception("Incident %s: a request could not be answered", incident)
+        _log.exception(
+            "Incident %s: a request could not be answered",
+            incident,
+            extra={"service": (request.view_args or {}).get("service"), "action": g.get("action")},
+        )
         return problem(500, f"Something broke in this service (incident {incident}).")
 
 

@@ -46,15 +46,13 @@ class RedisRecovery(RedisPart):
 
     def envelope(self, execution_id: str) -> Envelope | None:
         """See ExecutionStore."""
-        wanted = ["service", "action", "tenant_id", "token"]
+        wanted = ["service", "action", "tenant_id", "state_id", "token"]
         with self._guard():
             values = self._redis.hmget(names.execution_key(execution_id), wanted)
         if values[0] is None:
             return None
-        service, action, tenant_id, token = values
-        return Envelope(
-            service.decode(), action.decode(), tenant_id.decode(), is_awaited=bool(token)
-        )
+        service, action, tenant_id, state_id = (value.decode() for value in values[:4])
+        return Envelope(service, action, tenant_id, state_id, is_awaited=bool(values[4]))
 
     def trim(self, limit: int) -> int:
         """See ExecutionStore."""

@@ -46,7 +46,8 @@ def check_logs(evidence: Evidence) -> Iterator[Violation]:
 
 def tracebacks(text: str) -> Iterator[tuple[int, list[str]]]:
     """The line number and the lines of each traceback; a cause is a traceback of its own."""
-    lines = text.splitlines()
+    # In a role's log all but the first line of a record are behind a tab.
+    lines = [line.removeprefix("\t") for line in text.splitlines()]
     for start, line in enumerate(lines):
         if line.strip() == _START:
             end = start + 1

@@ -1,6 +1,7 @@
 """The judge itself: it finds nothing in good evidence, and each broken promise in bad evidence."""
 
 import re
+import textwrap
 from dataclasses import replace
 
 import pytest
@@ -303,6 +304,8 @@ redis.exceptions.ConnectionError: Error 111 connecting to 127.0.0.1:1. Connectio
             True,
         ),
         (CELERYS_LOSS.rsplit("\n", 2)[0], False),
+        (textwrap.indent(CELERYS_LOSS, "\t"), True),
+        (textwrap.indent(CELERYS_LOSS, "\t").replace("redis.exceptions.Conn", "Key"), False),
     ],
 )
 def test_a_traceback_that_nobody_asked_for(text, is_excused):

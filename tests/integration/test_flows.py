@@ -120,7 +120,7 @@ def test_an_unexpected_exception_is_one_safe_sentence_and_a_traceback_in_the_log
     log = atom.log("worker").decode()
     assert "Traceback" in log
     assert "RuntimeError: canary-in-an-exception" in log
-    assert f"[{execution.id}]: The process failed" in log
+    assert f"The process failed  execution_id={execution.id} service=Trial action=Break" in log
     assert "canary" not in orjson.dumps(execution.response).decode()
 
 

@@ -95,7 +95,10 @@ class Parts:
             files,
             keeper=self.keeper,
             limits=Limits(
-                lease_seconds=settings.lease_seconds, max_attempts=3, max_step_bytes=10_000
+                lease_seconds=settings.lease_seconds,
+                max_attempts=3,
+                max_step_bytes=10_000,
+                max_log_lines=100,
             ),
             worker=f"test:{os.getpid()}",
             make_flow_client=lambda tenant: None,

@@ -51,6 +51,7 @@ class TestAtom:
             "ATOM_CALLBACK_HOSTS": self.sandbox.url.removeprefix("http://"),
             "ATOM_LEASE_SECONDS": "2",
             "ATOM_PROGRESS_SECONDS": "0.1",
+            "ATOM_LOG_FORMAT": "text",
             **env,
         }
         self.store = RedisStore(Settings(redis_url=self.redis.url))

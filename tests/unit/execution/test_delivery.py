@@ -93,8 +93,8 @@ def printed():
     """What the log of a role says."""
     root, ours = logging.getLogger(), logging.getLogger("atom")
     others, level = root.handlers[:], root.level
-    configure_logging("INFO")
-    (handler,) = root.handlers
+    configure_logging("INFO", "text")
+    handler, _ = root.handlers
     root.handlers[:] = others
     handler.setStream(io.StringIO())
     ours.addHandler(handler)
@@ -230,7 +230,7 @@ def test_a_fault_of_ours_is_told_and_tried_again(
         patched.setattr(delivery_module, "unsealed", broken)
         assert make_deliverer().deliver(execution_id) == "retry"
     said = printed()
-    assert f"[{execution_id}]" in said
+    assert f"execution_id={execution_id}" in said
     assert "Traceback" in said
     assert "in broken" in said
     assert "canary" not in said
@@ -291,7 +291,7 @@ def test_where_the_store_stays_away_the_hold_ends_by_itself(
     forgetful = ForgetfulStore(store, 4)
     with pytest.raises(StoreUnavailable):
         make_deliverer(store=forgetful).deliver(execution_id)
-    assert f"[{execution_id}]" in (said := printed())
+    assert f"execution_id={execution_id}" in (said := printed())
     assert "200 SUCCESS" in said
     assert store.get(execution_id).callback_state is CallbackState.DELIVERING
     assert make_deliverer().deliver(execution_id) == "nothing to do"

@@ -8,6 +8,7 @@ from atom.errors import ClaimLost, StoreUnavailable
 from atom.execution import lease
 from atom.execution.journal import StoreJournal
 from atom.execution.lease import Lease
+from atom.execution.own_log import OwnLog
 from atom.records import Claim
 
 LEASE_SECONDS = 2.0
@@ -82,7 +83,7 @@ def claim():
 def journal(clock, claim):
     store = StallingStore(clock)
     held = Lease(claim, store, LEASE_SECONDS, clock.now)
-    return StoreJournal(claim, held, store, None, 1000)
+    return StoreJournal(claim, held, store, None, 1000, OwnLog(claim, store, 100))
 
 
 def test_after_a_stall_within_a_record_no_other_step_begins(journal):
@@ -124,7 +125,7 @@ def test_cut_off_no_step_begins_before_the_store_answers(clock, claim, is_held):
     store = StoreBehindACut(3, is_held)
     held = Lease(claim, store, LEASE_SECONDS, clock.now - LEASE_SECONDS)
     steps = []
-    journal = StoreJournal(claim, held, store, None, 1000)
+    journal = StoreJournal(claim, held, store, None, 1000, OwnLog(claim, store, 100))
     store.record_step = lambda claim, position, step: None
     began = clock.now
     if is_held:

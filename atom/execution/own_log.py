@@ -1,0 +1,98 @@
+"""What a process says while it runs, kept with its execution."""
+
+import logging
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from atom.errors import StoreUnavailable
+from atom.logs import collecting, printable
+from atom.records import Claim, LogLine
+from atom.redaction import redacted
+from atom.store import ExecutionStore
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_MESSAGE: Final = 2_000
+_LONGEST_TRACEBACK: Final = 6_000
+_AT_ONCE: Final = 500
+_SECONDS: Final = 1.0
+# How long a store that did not take the lines is left alone.
+_AWAY_SECONDS: Final = 5.0
+
+
+class OwnLog:
+    """Collects the lines of one attempt and writes them to the store, several at a time.
+
+    Lines go there at once where none went in the last second, else with the next line after that
+    second, and whenever the attempt writes something anyway. An attempt that is killed loses those
+    that did not; one that says nothing costs nothing. The store's absence is no reason to fail, or
+    to wait for long: what comes meanwhile is kept, as much as the store would keep.
+    """
+
+    def __init__(self, claim: Claim, store: ExecutionStore, max_lines: int) -> None:
+        self._claim, self._store = claim, store
+        self._lines: deque[LogLine] = deque(maxlen=max_lines)
+        self._due_at = 0.0
+        # Not waited for: while lines are written, what is logged about that joins the next ones.
+        self._writing = threading.Lock()
+
+    def take(self, record: logging.LogRecord) -> None:
+        """Add a line; see `atom.logs.collecting`."""
+        at = datetime.fromtimestamp(record.created, UTC)
+        self._lines.append(LogLine(at, record.levelname, _text(record), self._claim.attempt))
+        if time.monotonic() >= self._due_at:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was collected, if anything was."""
+        if not self._lines or not self._writing.acquire(blocking=False):
+            return
+        lines = list(self._lines)
+        self._lines.clear()
+        try:
+            while lines:
+                self._store.add_log(self._claim.id, lines[:_AT_ONCE])
+                del lines[:_AT_ONCE]
+            self._due_at = time.monotonic() + _SECONDS
+        except StoreUnavailable as error:
+            self._due_at = time.monotonic() + _AWAY_SECONDS
+            self._lines = deque([*lines, *self._lines], self._lines.maxlen)
+            _log.warning("The log of the execution waits for the store: %s", error)
+        finally:
+            self._writing.release()
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Take what is logged in the block about the execution; write the last of it at its end."""
+        with collecting(self.take):
+            try:
+                yield
+            finally:
+                self.flush()
+
+
+def _text(record: logging.LogRecord) -> str:
+    """Message and traceback, both of a bearable length, without secrets."""
+    try:
+        message = record.getMessage()
+    except Exception:  # its arguments do not fit: the role's log says where
+        message = str(record.msg)
+    text = _shown(message)
+    if len(text) > _LONGEST_MESSAGE:
+        text = f"{text[:_LONGEST_MESSAGE]}…"
+    if record.exc_info:
+        raised = _shown("".join(traceback.format_exception(*record.exc_info)).rstrip())
+        # Its end says what happened.
+        cut = f"…{raised[-_LONGEST_TRACEBACK:]}" if len(raised) > _LONGEST_TRACEBACK else raised
+        text = f"{text}\n{cut}"
+    return text
+
+
+def _shown(text: str) -> str:
+    return printable(redacted(text))

@@ -6,7 +6,6 @@ import re
 import pytest
 import yaml
 
-from tests.docs.pages import Page
 from tests.support.operating import resumed
 from tests.support.promql import parse
 from tests.support.roles import ROOT
@@ -163,8 +162,8 @@ def test_every_alert_says_what_it_means_and_where_to_read_on():
         assert summary.endswith("."), rule
         grouped = parse(rule["expr"]).grouped_by | ADDED
         assert set(re.findall(r"\$labels\.(\w+)", summary)) <= grouped, rule
-        page, _, anchor = rule["annotations"]["runbook"].partition("#")
-        assert anchor in Page(page, (ROOT / page).read_text()).anchors, rule
+        # That its anchor exists is checked with the pages.
+        assert rule["annotations"]["runbook"].startswith("docs/troubleshooting.md#")
         assert rule["labels"]["severity"] in ("warning", "critical")
 
 

@@ -35,9 +35,14 @@ def targets():
     return [target for panel in panels() for target in panel["targets"]]
 
 
+def scaler_queries():
+    scaler = yaml.safe_load((DEPLOY / "kubernetes/keda/worker.yaml").read_text())
+    return [trigger["metadata"]["query"] for trigger in scaler["spec"]["triggers"]]
+
+
 def expressions():
     shown = [target["expr"].replace("$__rate_interval", "5m") for target in targets()]
-    return [*shown, *(rule["expr"] for rule in rules())]
+    return [*shown, *(rule["expr"] for rule in rules()), *scaler_queries()]
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,15 @@ flow state, callbackUri, queue, trace, states, counts and times. Without the set
 written as it is, and what was written so is read with it as well.
 
 Setting the first key: when every role runs a version that knows the setting, give it to all of
-them and restart them. Changing keys: `ATOM_SECRET_KEY=new,old` for every role, restart; what is
-written from then on needs the new one. While some roles have it and some do not yet, those that
-cannot read something leave it to the others and look again after 30 s; to spare even that, begin
-with `old,new`, which reads both and writes as before. The old key can go when all that was written
-with it is gone: ATOM_RETENTION_DAYS after the last execution of that time has ended. What a lost
-key has encrypted nobody can read: such executions end at their deadline, and their callbacks are
-parked after ATOM_CALLBACK_HOURS.
+them and restart them. What was written before stays as it is until it expires.
+
+Changing keys: `ATOM_SECRET_KEY=new,old` for every role, restart; what is written from then on needs
+the new one. While some roles have it and some do not yet, those that cannot read something leave it
+to the others and look again after 30 s; to spare even that, begin with `old,new`, which reads both
+and writes as before. The old key can go when all that was written with it is gone:
+ATOM_RETENTION_DAYS after the last execution of that time has ended. What a lost key has encrypted
+nobody can read: such executions end at their deadline, and their callbacks are parked after
+ATOM_CALLBACK_HOURS.
 """
 
 from collections.abc import Sequence

@@ -191,6 +191,7 @@ def test_parked_paused_and_circuits(store, raw):
 def test_a_host_that_answers_has_no_open_circuit(store, raw):
     claim = claimed(store)
     store.finish(claim, State.COMPLETED, b"{}", "")
+    raw.hset(f"{names.CIRCUIT_PREFIX}flow.boomi.com", "failures", 5)
     raw.zadd(names.CIRCUITS, {"flow.boomi.com": in_a_minute(raw)})
     assert store.overview().open_circuits
     store.record_delivery(store.claim_delivery(claim.id), "delivered", an_attempt())

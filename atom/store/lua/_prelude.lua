@@ -35,8 +35,7 @@ end
 
 -- The execution waits for a worker of its queue, from `since` on. What the third format or an
 -- earlier one accepted knows no queue, and is in none of these indexes.
-local function begin_waiting(id, since)
-  local queue = redis.call('HGET', EXECUTION, 'queue')
+local function begin_waiting(id, queue, since)
   if queue then
     redis.call('SADD', WAITING, queue)
     redis.call('ZADD', WAITING .. ':' .. queue, since, id)

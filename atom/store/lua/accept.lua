@@ -29,7 +29,7 @@ if ARGV[7] ~= '' then
   redis.call('HSET', EXECUTION, 'answer', ARGV[7], 'answer_until', now + ARGV[5] + ARGV[6])
 end
 redis.call('ZADD', ACCEPTED, now + ARGV[2], id)
-begin_waiting(id, now)
+begin_waiting(id, ARGV[11], now)
 redis.call('ZADD', DEADLINES, deadline, id)
 redis.call('ZADD', HISTORY, now, id)
 return {'stored', id}

@@ -2,7 +2,7 @@
 -- The execution waits for a worker again, after the delay; its steps stay, but for those that a
 -- failed try ended with. Returns 1, or 0 where the caller no longer holds the execution.
 local id, now = ARGV[1], now_ms()
-local state, fence = unpack(redis.call('HMGET', EXECUTION, 'state', 'fence'))
+local state, fence, queue = unpack(redis.call('HMGET', EXECUTION, 'state', 'fence', 'queue'))
 if state == 'accepted' and tonumber(fence) == ARGV[2] + 1 then
   return 1 -- repeated after a lost reply
 end
@@ -13,7 +13,7 @@ redis.call('HINCRBY', EXECUTION, 'fence', 1)
 redis.call('HSET', EXECUTION, 'state', 'accepted', 'not_before', now + ARGV[3])
 redis.call('ZREM', LEASES, id)
 redis.call('ZADD', SCHEDULED, now + ARGV[3], id) -- recovery publishes it
-begin_waiting(id, now + ARGV[3])
+begin_waiting(id, queue, now + ARGV[3])
 if ARGV[4] ~= '' then
   redis.call('HINCRBY', EXECUTION, 'tries', 1)
   redis.call('HSET', EXECUTION, 'error', ARGV[4])

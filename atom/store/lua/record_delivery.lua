@@ -15,8 +15,9 @@ redis.call('LTRIM', ATTEMPTS, -50, -1)
 
 local circuit = ARGV[12] .. (host or '')
 if host and ARGV[15] == 'well' then
-  redis.call('DEL', circuit)
-  redis.call('ZREM', KEYS[OWN_KEYS + 1], host)
+  if redis.call('DEL', circuit) == 1 then
+    redis.call('ZREM', KEYS[OWN_KEYS + 1], host)
+  end
 elseif host and ARGV[15] == 'troubled' then
   local beyond = redis.call('HINCRBY', circuit, 'failures', 1) - ARGV[13]
   if beyond >= 0 then

@@ -3,9 +3,9 @@
 -- 'completed' (it has no failed step), 'undelivered' (its callback is still being sent), 'secret'
 -- (the request had secrets, and they are forgotten).
 local id, now = ARGV[1], now_ms()
-local state, callback_state, token, was_private, private, timeout_ms, deadline, accepted_at, answer =
-  unpack(redis.call('HMGET', EXECUTION, 'state', 'callback_state', 'token', 'is_private',
-    'private_request', 'timeout_ms', 'deadline', 'accepted_at', 'answer'))
+local state, callback_state, token, was_private, private, timeout_ms, deadline, accepted_at, answer,
+  queue = unpack(redis.call('HMGET', EXECUTION, 'state', 'callback_state', 'token', 'is_private',
+    'private_request', 'timeout_ms', 'deadline', 'accepted_at', 'answer', 'queue'))
 if not state then
   return 'unknown'
 end
@@ -42,5 +42,5 @@ redis.call('HSET', EXECUTION, 'state', 'accepted', 'callback_state', 'none', 'no
   'deadline', deadline)
 redis.call('ZADD', DEADLINES, deadline, id)
 redis.call('ZADD', SCHEDULED, now, id)
-begin_waiting(id, now)
+begin_waiting(id, queue, now)
 return 'restarted'

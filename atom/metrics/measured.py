@@ -15,12 +15,10 @@ UNKNOWN: Final = "unknown"
 REGISTRY: Final = CollectorRegistry()
 
 _ACTION: Final = ("service", "action")
-_SECONDS: Final = (
-    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
-    *(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 45, 60),
-)
+# Each bucket of each label is read at each scrape, for each process: as few as tell something.
+_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30, 60)
 # What runs or waits may do so for hours.
-_LONG_SECONDS: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600, 14_400)
+_LONG_SECONDS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200)
 
 # Help texts are short: they are written beside each value that processes share.
 REQUESTS: Final = Counter(

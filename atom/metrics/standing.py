@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from atom.catalog import Catalog
 from atom.errors import PublishFailed, StoreUnavailable
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
+from atom.presence import LISTENER
 from atom.publisher import Publisher
 from atom.records import Overview, Presence
 from atom.store import ExecutionStore
@@ -30,7 +31,6 @@ _T = TypeVar("_T")
 _PATIENCE_SECONDS: Final = 3.0
 _FINISHED: Final = "finished:"
 _TAKEN_OVER: Final = "lease_lost"
-_LISTENER: Final = "listener"  # as it announces itself
 
 
 class _Look(Generic[_T]):
@@ -103,7 +103,7 @@ class Standing(Collector):
         seen = Counter(each.role for each in presences)
         workers = {queue: seen.pop(queue, 0) for queue in self._queues}
         yield _gauges("workers", "Live workers of a queue.", "queue", workers)
-        others = {_LISTENER: 0, **seen}
+        others = {LISTENER: 0, **seen}
         yield _gauges("instances", "Live instances of other roles.", "role", others)
 
 

@@ -10,6 +10,9 @@ import pytest
 from atom.cli.embedded_redis import free_port
 from atom.flow.transport import Transport
 from atom.records import LogLine, State, Step, StepKind
+from atom.settings import Settings
+from atom.store import RedisStore
+from atom.store.encryption import new_key
 from tests.support.browser import Browser
 from tests.support.executions import new_execution
 from tests.support.roles import ROOT, TestAtom
@@ -92,6 +95,21 @@ def a_nasty_execution(atom):
     response = orjson.dumps({"invokeType": "FORWARD", "outputs": NASTY})
     atom.store.finish(claim, State.FAILED, response, NASTY)
     return new.id
+
+
+def test_what_is_encrypted_with_another_key_is_shown_as_far_as_it_can_be(atom, url):
+    settings = Settings(redis_url=atom.redis.url, secret_key=(new_key(),))
+    store = RedisStore(settings)
+    new = new_execution(request=b'{"inputs":"canary-request"}')
+    store.accept(new)
+    why = f"What is stored of execution {new.id} is encrypted, and no key in ATOM_SECRET_KEY"
+    page = Browser(url).get(f"/executions/{new.id}").text
+    for shown in (page, atom.cli("executions", "show", new.id)):
+        assert why in " ".join(shown.split())
+        assert new.state_id in shown
+    assert "cancelled" in atom.cli("executions", "cancel", new.id)
+    assert store.get(new.id).state is State.CANCELLED
+    store.close()
 
 
 def test_on_loopback_without_users_everything_is_shown(atom, url):

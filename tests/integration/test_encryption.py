@@ -19,8 +19,9 @@ from tests.support.waiting import until
 USER = quote("ManyWhoTenantId=t-1&ManyWhoUserId=u-1&ManyWhoToken=canary-user-token")
 
 # What is kept while they run, and what of it stays in the history.
-UNDER_WAY = {"input", "user-token", "step-name", "step-result", "progress", "file"}
-AFTERWARDS = {"input", "step-name", "step-result", "progress", "output", "fault", "record"}
+KEPT = {"input", "step-name", "step-result", "line", "progress"}
+UNDER_WAY = {*KEPT, "user-token", "file"}
+AFTERWARDS = {*KEPT, "output", "fault", "record"}
 
 
 class Outspoken:
@@ -121,6 +122,7 @@ def test_with_a_key_nothing_that_was_said_stands_in_redis(started):
     assert "canary-input" in str(said.request)
     assert "canary-output" in str(said.response)
     assert (said.progress, refused.error) == ("canary-progress", "canary-fault")
+    assert "canary-line" in [each.message for each in outspoken.store.log(said.id)]
     assert "canary-file" in str(outspoken.uploaded)
     heard = [str(event.details) for flow in flows for event in flow.events_of("resumed")]
     assert "canary-output" in heard[0]

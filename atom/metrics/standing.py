@@ -8,7 +8,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
@@ -60,14 +60,6 @@ class _Look(Generic[_T]):
         answer.set_result(found)
 
 
-def _found(answer: "Future[_T | None]") -> _T | None:
-    """What came; None where nothing came in time."""
-    try:
-        return answer.result(_PATIENCE_SECONDS)
-    except TimeoutError:
-        return None
-
-
 class Standing(Collector):
     """The queues, executions, callbacks and workers of an Atom."""
 
@@ -80,8 +72,10 @@ class Standing(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Ask both at once; what does not answer is left out."""
-        looks = self._store_look.begin(), self._broker_look.begin()
-        stands, waiting = _found(looks[0]), _found(looks[1])
+        store, broker = self._store_look.begin(), self._broker_look.begin()
+        wait((store, broker), _PATIENCE_SECONDS)
+        stands = store.result() if store.done() else None
+        waiting = broker.result() if broker.done() else None
         yield _gauge("store_up", "Whether the store answers.", stands is not None)
         yield _gauge("broker_up", "Whether the broker answers.", waiting is not None)
         if waiting is not None:

@@ -113,8 +113,7 @@ def test_each_way_to_ask_and_to_end_is_counted(watched):
     took = found.values("atom_request_seconds_sum", "action", service="Shop")
     assert took["Item.get"] >= 2  # that is how long the slow one waited
 
-    runs = watched.scrape("worker")
-    assert runs.sum("atom_run_seconds_count", service="Trial", state="faulted") == 1
+    watched.until("worker", "atom_run_seconds_count", 1, service="Trial", state="faulted")
     watched.until("worker", "atom_run_seconds_count", 1, service="Shop", state="failed")
 
 
@@ -128,8 +127,9 @@ def test_steps_retries_losses_and_callbacks_are_counted(watched, tmp_path):
     watched.atom.platform.script(Answer("NOT_ALLOWED"))
     watched.atom.run("Nothing")
 
-    worker = watched.scrape("worker")
     flaky = {"service": "Stubborn", "action": "Flaky"}
+    watched.until("worker", "atom_run_seconds_count", 1, state="completed", **flaky)
+    worker = watched.scrape("worker")
     steps = worker.values("atom_steps_total", "outcome", **flaky)
     assert steps == {"result": 2, "failure": 2, "replayed": 2}
     ends = worker.values("atom_run_seconds_count", "state", **flaky)

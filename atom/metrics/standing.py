@@ -73,7 +73,8 @@ class Standing(Collector):
     def collect(self) -> Iterator[Metric]:
         """Ask both at once; what does not answer is left out."""
         store, broker = self._store_look.begin(), self._broker_look.begin()
-        wait((store, broker), _PATIENCE_SECONDS)
+        both: list[Future[Any]] = [store, broker]
+        wait(both, _PATIENCE_SECONDS)
         stands = store.result() if store.done() else None
         waiting = broker.result() if broker.done() else None
         yield _gauge("store_up", "Whether the store answers.", stands is not None)

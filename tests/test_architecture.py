@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Left to right: a module imports from its own layer and from those before it.
 LAYERS = [
-    {"errors", "names", "redaction", "logs", "health"},
+    {"errors", "names", "redaction", "logs", "health", "traces", "open_telemetry"},
     {"protocol"},
     {
         *(
@@ -63,6 +63,7 @@ ONLY_IN = {
     "http.client": HTTP_CLIENT,
     "requests": HTTP_CLIENT,
     "httpx": HTTP_CLIENT,
+    "opentelemetry": {"atom.open_telemetry"},
 }
 
 IO_MODULES = {

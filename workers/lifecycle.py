@@ -1,6 +1,7 @@
 """What a worker does at its start."""
 
 import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from celery import current_app, signals
@@ -10,14 +11,14 @@ from atom.execution.keeper import LeaseKeeper
 from atom.logs import configure_logging
 from atom.names import CALLBACKS, RECOVERY
 from atom.settings import Settings
+from atom.traces import flush
 
 
 def connect_lifecycle(settings: Settings, keeper: LeaseKeeper) -> None:
     """Connect the handlers to Celery's signals."""
 
-    def set_logging_up(**_: Any) -> None:
-        configure_logging(settings.log_level, settings.log_format, _role())
-        redirect_prints()
+    def set_logging_up(options: Mapping[str, Any], **_: Any) -> None:
+        configure_logging(settings.log_level, settings.log_format, _role(options["queues"] or ()))
 
     def redirect_prints(**_: Any) -> None:
         # What a process prints goes the way of what it logs: it may be a secret as well.
@@ -33,15 +34,21 @@ def connect_lifecycle(settings: Settings, keeper: LeaseKeeper) -> None:
 
     # Before the pool forks: its children inherit the pipe over which they say what they run.
     signals.worker_init.connect(keep_leases, weak=False, dispatch_uid="atom.leases")
-    signals.setup_logging.connect(set_logging_up, weak=False, dispatch_uid="atom.logging")
+    # The first thing that a worker does, before it warns of anything.
+    signals.celeryd_init.connect(set_logging_up, weak=False, dispatch_uid="atom.logging")
+    # Whoever listens to this one keeps Celery from setting up its own.
+    signals.setup_logging.connect(redirect_prints, weak=False, dispatch_uid="atom.prints")
     # Each child has redirected its own once more, under a name of Celery's.
     signals.worker_process_init.connect(redirect_prints, weak=False, dispatch_uid="atom.prints")
+    # Celery's processes end without Python's own farewell.
+    signals.worker_process_shutdown.connect(flush, weak=False, dispatch_uid="atom.traces")
+    signals.worker_shutdown.connect(flush, weak=False, dispatch_uid="atom.traces")
     signals.celeryd_after_setup.connect(hush, weak=False, dispatch_uid="atom.hush")
 
 
-def _role() -> str:
-    """What this worker is for, by the queues that it was told to serve."""
-    queues = set(current_app.amqp.queues.consume_from)
-    if queues == {RECOVERY}:
-        return "recovery"
-    return "callbacks" if queues == {CALLBACKS} else "worker"
+def _role(queues: Iterable[str]) -> str:
+    """What a worker is for, by the queues that it was told to serve."""
+    match tuple(queues):
+        case (only,) if only in (RECOVERY, CALLBACKS):
+            return only
+    return "worker"

@@ -29,7 +29,7 @@ def serve(settings: Settings) -> None:
         StartupError: the address is taken.
     """
     host, port = split_bind("ATOM_CONSOLE_BIND", settings.console_bind)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format, "console")
     check_free("ATOM_CONSOLE_BIND", host, port)
     app = create_app(
         settings,

@@ -91,8 +91,7 @@ def show(execution_id: str, as_json: bool) -> None:
             markup=False,
         )
     for entry in store.log(execution_id):
-        # What has lines of its own goes on behind a tab, as in the log of a role.
-        message = entry.message.replace("\n", "\n\t")
+        message = entry.message.replace("\n", "\n    ")  # so that each line shows what it is
         shown = f"log {_clock(entry.at)} {entry.level}: {message}"
         console.print(shown, highlight=False, markup=False, soft_wrap=True)
     for name, document in (("request", execution.request), ("response", execution.response)):

@@ -21,6 +21,7 @@ from atom.publisher import Publisher
 from atom.records import Attempt, Delivery
 from atom.redaction import hiding
 from atom.store import ExecutionStore
+from atom.traces import Kind, current, fail, span
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +51,9 @@ class Deliverer:
         delivery = self._store.claim_delivery(execution_id)
         if delivery is None:
             return "nothing to do"
-        with bound_contextvars(**context_of(execution_id, delivery)):
+        name = f"callback {delivery.service}.{delivery.action}"
+        about = context_of(execution_id, delivery)
+        with bound_contextvars(**about), span(name, Kind.CLIENT, delivery.trace, about):
             verdict, awake = self._deliver(delivery)
         wake_callbacks(self._publisher, awake)
         return verdict
@@ -70,6 +73,8 @@ class Deliverer:
         CALLBACK_SECONDS.labels(attempt.kind, answered).observe(attempt.milliseconds / 1000)
         awake = self._record(delivery, attempt, decision)
         self._tell(delivery, attempt, decision)
+        if decision.verdict is not callback.Verdict.DELIVERED:
+            fail(answered)
         return decision.verdict.value, awake
 
     def _try(self, delivery: Delivery) -> tuple[callback.Tried, callback.Decision]:
@@ -88,7 +93,7 @@ class Deliverer:
             body = unsealed(delivery.response, delivery.token)
         else:
             body = orjson.dumps(wait(delivery.token, delivery.tenant_id, delivery.progress))
-        headers = callback.headers(delivery.tenant_id, delivery.authorization)
+        headers = callback.headers(delivery.tenant_id, delivery.authorization, current())
         try:
             reply = self._transport.post_json(delivery.callback_uri, body, headers)
         except DestinationRefused as error:

@@ -12,10 +12,11 @@ from atom.execution.steps import outcome_of, run_step
 from atom.execution.wakeup import wake_callback
 from atom.metrics import STEPS
 from atom.publisher import Publisher
-from atom.records import Claim, Step
+from atom.records import Claim, Step, StepKind
 from atom.redaction import redacted
 from atom.retry import Retry
 from atom.store import ExecutionStore
+from atom.traces import Kind, fail, span
 
 _log = logging.getLogger(__name__)
 
@@ -63,8 +64,11 @@ class StoreJournal:
         recorded, cause = self._recorded.get(self._position), None
         if recorded is None:
             self._lease.check()
-            recorded, cause = run_step(name, function, retry, self._lease.sleep)
-            self._record(recorded)
+            with span(f"step {name}", Kind.INTERNAL):
+                recorded, cause = run_step(name, function, retry, self._lease.sleep)
+                self._record(recorded)
+                if recorded.kind is StepKind.FAILURE:
+                    fail(type(cause).__name__)
             self._count(recorded.kind.value)
         elif recorded.name != name:
             raise StepMismatch(self._position, recorded.name, name)

@@ -41,10 +41,14 @@ from atom.redaction import hiding, masked, redacted, secrets_in
 from atom.store import ExecutionStore
 from atom.store.encryption import LOOK_AGAIN_SECONDS
 from atom.store.files import FileStore
+from atom.traces import Kind, fail, span
 
 _log = logging.getLogger(__name__)
 
 FAILED: Final = "Failed"
+
+# A fault is the process's own word, and no error.
+_AS_WANTED: Final = (State.COMPLETED.value, State.FAULTED.value)
 
 # What a synchronous request is answered with: the process said no, or it broke.
 _REFUSED, _BROKEN = 409, 500
@@ -115,8 +119,13 @@ class Runner:
         claim = self._store.claim(execution_id, self._worker, version)
         if claim is None:
             return "nothing to do"
-        with bound_contextvars(**context_of(claim.id, claim), attempt=claim.attempt):
-            return self._run(claim, asked_at)
+        name = f"run {claim.service}.{claim.action}"
+        about: dict[str, str | int] = {**context_of(claim.id, claim), "attempt": claim.attempt}
+        with bound_contextvars(**about), span(name, Kind.CONSUMER, claim.trace, about):
+            became = self._run(claim, asked_at)
+            if became not in _AS_WANTED:
+                fail(became)
+            return became
 
     def _run(self, claim: Claim, asked_at: float) -> str:
         process, document = self._process(claim), _document(claim)

@@ -12,6 +12,7 @@ from typing import Final
 import orjson
 
 from atom.redaction import MASK
+from atom.traces import HEADER
 
 # A person is waiting: quick tries first, then ever rarer ones.
 RETRY_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900, 3600)
@@ -55,9 +56,11 @@ class Decision:
     blames_host: bool = False  # the next callback to the same host would fare no better
 
 
-def headers(tenant_id: str, authorization: str | None) -> dict[str, str]:
-    """The headers of a callback: the tenant, and the running user where the request had one."""
+def headers(tenant_id: str, authorization: str | None, traceparent: str = "") -> dict[str, str]:
+    """The headers of a callback: the tenant, and running user and trace where there are any."""
     result = {"ManyWhoTenant": tenant_id}
+    if traceparent:
+        result[HEADER] = traceparent
     if authorization is not None:
         result["Authorization"] = authorization
     return result

@@ -28,6 +28,7 @@ from atom.protocol.run_api import (
 )
 from atom.protocol.wire import sentence
 from atom.settings import is_loopback
+from atom.traces import HEADER, current
 
 _DEFAULT_PLAYER: Final = "default"
 _ANSWER_SECONDS: Final = 60.0
@@ -240,6 +241,8 @@ class FlowClient:
         headers = {"ManyWhoTenant": self._tenant_id, "Content-Type": "application/json"}
         if token is not None:
             headers["Authorization"] = token
+        if trace := current():
+            headers[HEADER] = trace
         body, pause = orjson.dumps(document) if document else b"", _FIRST_PAUSE_SECONDS
         for attempt in range(1, _TRIES + 1):
             try:

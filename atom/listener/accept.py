@@ -17,6 +17,7 @@ from atom.publisher import Publisher
 from atom.records import NewExecution
 from atom.redaction import MASK, masked
 from atom.store import Answer, ExecutionStore, Result
+from atom.traces import current, describe
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Acceptor:
                 request=public,
                 private_request=private,
                 queue=process.options.queue,
+                trace=current(),
                 timeout_seconds=process.options.timeout,
                 sync_timeout_seconds=process.options.sync_timeout,
             )
@@ -95,6 +97,7 @@ class Acceptor:
                 request=public,
                 private_request=private,
                 queue=process.options.queue,
+                trace=current(),
                 timeout_seconds=process.options.timeout,
                 sync_timeout_seconds=wait_seconds,
                 is_synchronous=True,
@@ -104,7 +107,9 @@ class Acceptor:
         return execution_id
 
     def _accept(self, execution: NewExecution) -> tuple[str, bool]:
-        bind_contextvars(**context_of(execution.id, execution))
+        about = context_of(execution.id, execution)
+        bind_contextvars(**about)
+        describe(about)
         try:
             stored_id = self._store.accept(execution)
         except StoreUnavailable as error:
@@ -113,6 +118,7 @@ class Acceptor:
                 "The execution could not be stored; nothing was started. Try again."
             ) from error
         bind_contextvars(execution_id=stored_id)
+        describe({"execution_id": stored_id})
         is_new = stored_id == execution.id
         _log.info("Accepted" if is_new else "Asked for again")
         return stored_id, is_new

@@ -1,13 +1,17 @@
 """Reading a request: its JSON body, and what its headers say of the flow."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import request
 
 from atom.errors import InvalidRequest, UnsupportedMedia
+from atom.process import Process
 from atom.protocol.requests import LONGEST_ID
 from atom.protocol.running_user import running_user_of
 from atom.protocol.wire import parse_json
+from atom.traces import HEADER, Kind, span, traceparent_of
 
 
 def json_body() -> bytes:
@@ -40,6 +44,14 @@ def running_user() -> str | None:
     """Who runs the flow, as the header that goes back with the callback."""
     headers = request.headers
     return running_user_of(headers.get("Authorization"), headers.get("ManyWhoAuthorization"))
+
+
+@contextmanager
+def traced(process: Process) -> Iterator[None]:
+    """Have the block be the part of the flow's trace in which its request is accepted."""
+    parent = traceparent_of(request.headers.get(HEADER))
+    with span(f"accept {process.service}.{process.action}", Kind.SERVER, parent):
+        yield
 
 
 def tenant_id() -> str:

@@ -10,7 +10,7 @@ from atom.catalog import Catalog
 from atom.errors import NotFound
 from atom.listener import measuring
 from atom.listener.accept import Acceptor
-from atom.listener.body import json_document, running_user
+from atom.listener.body import json_document, running_user, traced
 from atom.message_process import MessageProcess
 from atom.protocol.message_actions import ServiceRequest, unsealed, wait
 
@@ -25,6 +25,10 @@ def create_blueprint(catalog: Catalog, acceptor: Acceptor) -> Blueprint:
         process = _process(catalog, service, action)
         g.action = process.action
         measuring.asks_for(process)
+        with traced(process):
+            return answer(process)
+
+    def answer(process: MessageProcess) -> Response:
         document = json_document()
         asked = process.read(document)
         execution_id, is_new = acceptor.accept(process, asked, document, running_user())

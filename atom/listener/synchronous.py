@@ -9,7 +9,7 @@ from flask import Response, request
 from atom.errors import TookTooLong
 from atom.listener import measuring
 from atom.listener.accept import Acceptor
-from atom.listener.body import running_user, tenant_id
+from atom.listener.body import running_user, tenant_id, traced
 from atom.listener.problems import problem
 from atom.process import Process
 from atom.protocol.problems import PROBLEM_KIND_HEADER
@@ -32,6 +32,17 @@ def answer(
         TookTooLong: there is no result yet.
         Unavailable: the store is away.
     """
+    with traced(process):
+        return _answer(acceptor, process, asked, document, wait_seconds)
+
+
+def _answer(
+    acceptor: Acceptor,
+    process: Process,
+    asked: ConnectorRequest,
+    document: Mapping[str, Any],
+    wait_seconds: float,
+) -> Response:
     process.check(asked)
     execution_id = acceptor.accept_synchronous(
         process,

@@ -19,7 +19,7 @@ def command(atom, *arguments, code=0, **env):
     )
     said = result.stdout + result.stderr
     assert result.returncode == code, said
-    # Of the command itself; that of a process is in its log, behind a tab.
+    # Of the command itself; that of a process is in its log, indented.
     assert "\nTraceback" not in f"\n{said}"
     return said
 

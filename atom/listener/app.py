@@ -41,7 +41,7 @@ def create_app(
 ) -> Flask:
     """Build the listener over its parts."""
     app = Flask("atom.listener", static_folder=None)
-    app.wsgi_app = _own_log_context(app.wsgi_app)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = own_log_context(app.wsgi_app)  # type: ignore[method-assign, assignment]
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
@@ -66,7 +66,7 @@ def create_app(
     return app
 
 
-def _own_log_context(app: WSGIApplication) -> WSGIApplication:
+def own_log_context(app: WSGIApplication) -> WSGIApplication:
     """What is bound for the log lines of a request ends with it: its thread takes another then.
 
     It ends when the response is closed, since what `call_on_close` does belongs to the request.

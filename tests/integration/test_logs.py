@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from atom.names import PROCESSES
 from atom.records import CallbackState, State
 from tests.support.operating import command, resumed
 from tests.support.roles import TestAtom
@@ -103,7 +104,7 @@ def test_what_says_nothing_has_no_log(talking):
 
 def test_what_a_killed_worker_said_is_there(talking):
     if "threads" in talking.directory.name:
-        talking.start("spare", "worker", "--pool=threads", "--concurrency=2")
+        talking.start("spare", "worker", f"--queues={PROCESSES}", "--pool=threads")
     flow = talking.run("Die once", {}, "Talkative")
     resumed(flow)
     execution = talking.execution_of(flow)

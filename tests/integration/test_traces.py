@@ -91,16 +91,9 @@ def test_a_trace_goes_from_the_request_to_the_callback(traced, flow, collector):
 
     well, broken, refused = (collector.named(each.split("-")[1]) for each in callers)
     name = "Talkative.Step by step"
-    assert well.keys() == {
-        f"accept {name}",
-        f"run {name}",
-        "step one",
-        "step two",
-        f"callback {name}",
-    }
-    (accept,), (run,), (callback,) = (
-        well[f"{each} {name}"] for each in ("accept", "run", "callback")
-    )
+    way = [f"accept {name}", f"run {name}", f"callback {name}"]
+    assert well.keys() == {*way, "step one", "step two"}
+    (accept,), (run,), (callback,) = (well[each] for each in way)
     assert accept.parent_span_id.hex() == callers[0].split("-")[2]
     assert run.parent_span_id == callback.parent_span_id == accept.span_id
     assert {well[each][0].parent_span_id for each in ("step one", "step two")} == {run.span_id}

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 import structlog
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, bound_contextvars
+from werkzeug.wsgi import ClosingIterator
 
+from atom.listener.app import own_log_context
 from atom.logs import collecting, configure_logging, context_of, printable
 from atom.redaction import MASK, Secret, hiding
 
@@ -250,3 +252,26 @@ def test_who_collects_badly_does_not_fail_who_logs(role, capsys):
 
     with collecting(broken):
         logging.getLogger("shop").info("x")
+
+
+def test_what_is_bound_for_a_request_ends_with_its_response(role):
+    written = role("json")
+
+    class Body(list):
+        def close(self):
+            ROOT.info("closing")
+
+    def app(environ, start_response):
+        ROOT.info("begins")
+        bind_contextvars(**context_of(environ["id"], ABOUT))
+        return Body([b"x"])
+
+    call = own_log_context(app)
+    for name in ("one", "two"):
+        ClosingIterator(call({"id": name}, None)).close()
+        ROOT.info("after")
+    said = [(line["message"], line.get("execution_id")) for line in parsed(written())]
+    assert said == [
+        *(("begins", None), ("closing", "one"), ("after", None)),
+        *(("begins", None), ("closing", "two"), ("after", None)),
+    ]

@@ -9,7 +9,7 @@ from atom import names
 from atom.errors import Unreadable
 from atom.records import Attempt, Delivery, ParkedCallback
 from atom.store import codec
-from atom.store.encryption import LOOK_AGAIN_SECONDS
+from atom.store.encryption import LOOK_AGAIN_SECONDS, Cipher
 from atom.store.redis_part import RedisPart, in_ms
 
 # Above what a callback may take, so that a delivery is taken over only from a dead worker.
@@ -20,6 +20,8 @@ _CIRCUIT_LONGEST_SECONDS: Final = 60.0
 # Callbacks that a circuit held back do not come back all at once.
 _CIRCUIT_SPREAD_SECONDS: Final = 2.0
 _AT_ONCE: Final = 500
+# For what tells of keys: those who have others are to read it, and nobody learns anything from it.
+_IN_CLEAR: Final = Cipher(())
 
 
 def _keys(execution_id: str) -> tuple[str, ...]:
@@ -56,10 +58,12 @@ class RedisCallbacks(RedisPart):
         oldest = now - timedelta(hours=self._settings.callback_hours)
         is_old = blank.due_since is not None and blank.due_since < oldest
         kind = "outcome" if blank.is_final else "progress"
+        attempt = Attempt(at=now, kind=kind, status=None, answer=str(error), milliseconds=0)
+        # Callbacks of the same flow state that waited for this one are found by recovery.
         self._record(
             blank,
             "retry" if blank.is_final and not is_old else "parked",
-            Attempt(at=now, kind=kind, status=None, answer=str(error), milliseconds=0),
+            codec.encode_attempt(attempt, _IN_CLEAR),
             due_in_seconds=LOOK_AGAIN_SECONDS,
             failures=blank.failures,
             busy=blank.busy,
@@ -82,7 +86,7 @@ class RedisCallbacks(RedisPart):
         return self._record(
             delivery,
             "kept" if keep and verdict == "delivered" else verdict,
-            attempt,
+            codec.encode_attempt(attempt, self._cipher),
             due_in_seconds=due_in_seconds,
             failures=failures,
             busy=busy,
@@ -93,7 +97,7 @@ class RedisCallbacks(RedisPart):
         self,
         delivery: Delivery,
         verdict: str,
-        attempt: Attempt,
+        attempt: bytes,
         *,
         due_in_seconds: float,
         failures: int,
@@ -108,7 +112,7 @@ class RedisCallbacks(RedisPart):
             in_ms(due_in_seconds),
             failures,
             busy,
-            codec.encode_attempt(attempt, self._cipher),
+            attempt,
             self._retention_ms,
             in_ms(self._settings.progress_seconds),
             names.FLOW_STATE_PREFIX,

@@ -169,11 +169,15 @@ def test_steps_that_cannot_be_read_are_an_error(store, with_keys):
         store.steps(claim)
 
 
-def test_a_callback_that_cannot_be_read_is_left_to_a_worker_that_can(store, with_keys, raw):
+@pytest.mark.parametrize("keys", [(), (OLD,)])
+def test_a_callback_that_cannot_be_read_is_left_to_a_worker_that_can(store, with_keys, raw, keys):
     execution_id = finished(store)
     with pytest.raises(Unreadable, match="ATOM_SECRET_KEY"):
-        with_keys().claim_delivery(execution_id)
+        with_keys(*keys).claim_delivery(execution_id)
     found = store.get(execution_id)
+    (tried,) = found.callback_attempts
+    assert "ATOM_SECRET_KEY" in tried.answer
+    assert found.unreadable is None
     assert found.callback_state is CallbackState.DUE
     assert store.claim_delivery(execution_id) is None, "not at once"
     let_its_time_come(raw, execution_id)

@@ -14,6 +14,7 @@ from atom.cli.output import finish_with, print_json, wide_console
 from atom.cli.running import settings_of_running
 from atom.errors import AtomError
 from atom.execution.ending import cancel as end_by_cancelling
+from atom.names import flower_url
 from atom.records import CallbackState, Ended, Execution, Restart, State, StepKind
 from atom.store import RedisStore
 
@@ -65,13 +66,16 @@ def list_(limit: int, state: str | None, service: str, action: str, as_json: boo
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def show(execution_id: str, as_json: bool) -> None:
     """Show one execution: its times, steps, log, documents and callback tries."""
-    store = RedisStore(settings_of_running())
+    settings = settings_of_running()
+    store = RedisStore(settings)
     execution = store.get(execution_id)
     if execution is None:
         raise AtomError(f"There is no execution {execution_id} (or it has outlived its retention).")
+    flower = flower_url(settings.flower_link, execution_id)
     if as_json:
         log = [asdict(line) for line in store.log(execution_id)]
-        print_json({**_document(execution, full=True), "log": log})
+        more = {"log": log, "flower_url": flower or None}
+        print_json({**_document(execution, full=True), **more})
         return
     console = wide_console()
     facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -79,6 +83,8 @@ def show(execution_id: str, as_json: bool) -> None:
         if value not in (None, ""):
             shown = _clock(value) if isinstance(value, datetime) else str(value)
             facts.add_row(name.replace("_", " "), shown)
+    if flower:
+        facts.add_row("flower", flower)
     console.print(facts)
     for position, step in enumerate(execution.steps, 1):
         ended = "" if step.kind is StepKind.RESULT else f" ({step.kind.value})"

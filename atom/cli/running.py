@@ -22,6 +22,8 @@ class Running:
     listener_url: str
     sandbox_url: str
     services: list[str]
+    console_url: str = ""  # empty where it does not run
+    flower_url: str = ""
 
 
 def write(running: Running, directory: Path = DIRECTORY) -> None:
@@ -62,10 +64,11 @@ def refuse_second(directory: Path = DIRECTORY) -> None:
 
 
 def settings_of_running() -> Settings:
-    """The settings; Redis and services are those of the Atom running here where none are set."""
+    """The settings; Redis, services and Flower are those of the Atom here where none are set."""
     settings = Settings.from_env()
     running = find()
     if running is None or "ATOM_REDIS_URL" in os.environ:
         return settings
     services = settings.services or tuple(running.services)
-    return replace(settings, redis_url=running.redis_url, services=services)
+    link = settings.flower_link or running.flower_url
+    return replace(settings, redis_url=running.redis_url, services=services, flower_link=link)

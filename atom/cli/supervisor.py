@@ -1,6 +1,7 @@
 """Several roles as child processes of one: started, watched, started again, ended together."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ _RESTARTS_PER_MINUTE: Final = 5
 class _Child:
     role: str
     command: Sequence[str]
+    is_extra: bool = False
     process: subprocess.Popen[str] | None = None
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=5))
     restarts: deque[float] = field(default_factory=lambda: deque(maxlen=_RESTARTS_PER_MINUTE))
@@ -42,9 +44,9 @@ class Supervisor:
         self._stop = threading.Event()
         self._impatient = False
 
-    def start(self, role: str, command: Sequence[str]) -> None:
-        """Start a child."""
-        child = _Child(role, command)
+    def start(self, role: str, command: Sequence[str], *, is_extra: bool = False) -> None:
+        """Start a child; an extra one that ends again and again is left alone."""
+        child = _Child(role, command, is_extra)
         self._children.append(child)
         self._launch(child)
 
@@ -132,8 +134,7 @@ class Supervisor:
                 text = line.rstrip()
                 if text:
                     child.last_lines.append(text)
-                    sys.stdout.write(f"{child.role:<9} | {text}\n")
-                    sys.stdout.flush()
+                    _say(child, text)
 
     def _plan_restart(self, child: _Child) -> None:
         if child.process is None:
@@ -142,12 +143,21 @@ class Supervisor:
         _kill_group(child.process)
         now = time.monotonic()
         if len(child.restarts) == child.restarts.maxlen and now - child.restarts[0] < 60:
-            raise StartupError(f"The {child.role} ended {len(child.restarts)} times in a minute.")
+            often = f"The {child.role} ended {len(child.restarts)} times in a minute."
+            if not child.is_extra:
+                raise StartupError(often)
+            child.process, child.start_again_at = None, math.inf
+            _say(child, f"{often} The rest goes on without it.")
+            return
         child.restarts.append(now)
         child.process, child.start_again_at = None, now + _RESTART_SECONDS
         why = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
-        sys.stdout.write(f"{child.role:<9} | ended ({why}); it is started again\n")
-        sys.stdout.flush()
+        _say(child, f"ended ({why}); it is started again")
+
+
+def _say(child: _Child, text: str) -> None:
+    sys.stdout.write(f"{child.role:<9} | {text}\n")
+    sys.stdout.flush()
 
 
 def _kill_group(process: subprocess.Popen[str]) -> None:

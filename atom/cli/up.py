@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -14,6 +14,7 @@ import click
 from atom.catalog import Catalog, load_catalog
 from atom.cli import running
 from atom.cli.embedded_redis import EmbeddedRedis, free_port
+from atom.cli.roles import has_flower
 from atom.cli.serving import check_free
 from atom.cli.supervisor import Supervisor
 from atom.errors import StartupError, StoreUnavailable
@@ -31,7 +32,7 @@ _READY_SECONDS: Final = 60.0
     "--concurrency", type=click.IntRange(1, 1000), help="Processes at once; default: the cores."
 )
 def up(concurrency: int | None) -> None:
-    """Run a whole Atom here: Redis, listener, workers, recovery and sandbox.
+    """Run a whole Atom here: Redis, listener, workers, recovery, sandbox, console and Flower.
 
     Without ATOM_REDIS_URL it starts a Redis of its own, with its data under .atom/. Ctrl-C ends
     everything.
@@ -46,10 +47,12 @@ def up(concurrency: int | None) -> None:
     running.refuse_second()
     check_free("ATOM_BIND", *split_bind("ATOM_BIND", settings.bind))
     check_free("ATOM_SANDBOX_BIND", *split_bind("ATOM_SANDBOX_BIND", settings.sandbox_bind))
+    extras = list(_extras(settings))
+    settings = _with_link(settings, extras)
     with _redis(settings) as settings:
         store = RedisStore(settings)
         _check_redis(store)
-        _run(settings, catalog, store, concurrency)
+        _run(settings, catalog, store, extras, concurrency)
         store.close()
 
 
@@ -57,13 +60,45 @@ def _with_ports(settings: Settings) -> Settings:
     """Port 0 is any free one; callbacks may go to our own sandbox."""
     bind = _with_port("ATOM_BIND", settings.bind)
     sandbox_bind = _with_port("ATOM_SANDBOX_BIND", settings.sandbox_bind)
-    hosts = (*settings.callback_hosts, sandbox_bind)
-    return replace(settings, bind=bind, sandbox_bind=sandbox_bind, callback_hosts=hosts)
+    return replace(
+        settings,
+        bind=bind,
+        sandbox_bind=sandbox_bind,
+        console_bind=_with_port("ATOM_CONSOLE_BIND", settings.console_bind),
+        flower_bind=_with_port("ATOM_FLOWER_BIND", settings.flower_bind),
+        callback_hosts=(*settings.callback_hosts, sandbox_bind),
+    )
 
 
 def _with_port(variable: str, bind: str) -> str:
     host, port = split_bind(variable, bind)
     return bind if port else f"{host}:{free_port()}"
+
+
+def _extras(settings: Settings) -> Iterator[str]:
+    """The roles that an Atom can do without, as far as they can run here."""
+    roles = {"console": ("ATOM_CONSOLE_BIND", settings.console_bind)}
+    if has_flower():
+        roles["flower"] = ("ATOM_FLOWER_BIND", settings.flower_bind)
+    for role, (variable, bind) in roles.items():
+        try:
+            check_free(variable, *split_bind(variable, bind))
+        except StartupError as error:
+            click.echo(f"Without the {role}. {error}")
+        else:
+            yield role
+
+
+def _with_link(settings: Settings, extras: Sequence[str]) -> Settings:
+    """Links lead to our own Flower, unless they are to lead elsewhere; it keeps what it saw."""
+    if "flower" not in extras:
+        return settings
+    prefix = settings.flower_prefix.strip("/")
+    return replace(
+        settings,
+        flower_link=settings.flower_link or f"http://{settings.flower_bind}/{prefix}".rstrip("/"),
+        flower_database=settings.flower_database or str(running.DIRECTORY / "flower"),
+    )
 
 
 @contextlib.contextmanager
@@ -82,22 +117,14 @@ def _check_redis(store: RedisStore) -> None:
         raise StartupError(f"{error}. Start it, or correct ATOM_REDIS_URL.") from None
 
 
-def _run(settings: Settings, catalog: Catalog, store: RedisStore, concurrency: int | None) -> None:
-    supervisor = Supervisor(
-        {
-            **os.environ,
-            "ATOM_REDIS_URL": settings.redis_url,
-            "ATOM_BIND": settings.bind,
-            "ATOM_SANDBOX_BIND": settings.sandbox_bind,
-            "ATOM_CALLBACK_HOSTS": ",".join(settings.callback_hosts),
-            # One address cannot be that of three roles; the listener's port has metrics too.
-            "ATOM_METRICS_BIND": "",
-            # Roles write into a pipe here, but people read it.
-            "ATOM_LOG_FORMAT": "json" if settings.log_format == "json" else "text",
-            "PYTHONUNBUFFERED": "1",
-        },
-        settings.shutdown_seconds,
-    )
+def _run(
+    settings: Settings,
+    catalog: Catalog,
+    store: RedisStore,
+    extras: Sequence[str],
+    concurrency: int | None,
+) -> None:
+    supervisor = Supervisor(_environment(settings), settings.shutdown_seconds)
     supervisor.stop_on_signals()
     queues = sorted({PROCESSES, *(each.options.queue for each in catalog.processes())})
     size = [f"--concurrency={concurrency}"] if concurrency else []
@@ -109,21 +136,49 @@ def _run(settings: Settings, catalog: Catalog, store: RedisStore, concurrency: i
         supervisor.start("recovery", [*atom, "recovery"])
         supervisor.start("sandbox", [*atom, "sandbox"])
         if _wait_until_ready(settings, store, supervisor, {*queues, CALLBACKS, RECOVERY}):
-            running.write(
-                running.Running(
-                    os.getpid(),
-                    settings.redis_url,
-                    f"http://{settings.bind}",
-                    f"http://{settings.sandbox_bind}",
-                    list(settings.services),
-                )
-            )
-            _greet(settings, catalog)
+            # Only now: nobody waits for them, and their start would slow the others' down.
+            for role in extras:
+                supervisor.start(role, [*atom, role], is_extra=True)
+            here = _note(settings, extras)
+            running.write(here)
+            _greet(here, catalog)
             supervisor.watch()
         click.echo("Ending …")
     finally:
         supervisor.stop()
         running.forget()
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """What the roles are told beside what we were told ourselves."""
+    return {
+        **os.environ,
+        "ATOM_REDIS_URL": settings.redis_url,
+        "ATOM_BIND": settings.bind,
+        "ATOM_SANDBOX_BIND": settings.sandbox_bind,
+        "ATOM_CONSOLE_BIND": settings.console_bind,
+        "ATOM_FLOWER_BIND": settings.flower_bind,
+        "ATOM_FLOWER_LINK": settings.flower_link,
+        "ATOM_FLOWER_DATABASE": settings.flower_database,
+        "ATOM_CALLBACK_HOSTS": ",".join(settings.callback_hosts),
+        # One address cannot be that of three roles; the listener's port has metrics too.
+        "ATOM_METRICS_BIND": "",
+        # Roles write into a pipe here, but people read it.
+        "ATOM_LOG_FORMAT": "json" if settings.log_format == "json" else "text",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _note(settings: Settings, extras: Sequence[str]) -> running.Running:
+    return running.Running(
+        os.getpid(),
+        settings.redis_url,
+        f"http://{settings.bind}",
+        f"http://{settings.sandbox_bind}",
+        list(settings.services),
+        console_url=f"http://{settings.console_bind}" if "console" in extras else "",
+        flower_url=settings.flower_link,
+    )
 
 
 def _wait_until_ready(
@@ -168,14 +223,17 @@ def _answers(transport: Transport, url: str) -> bool:
         return False
 
 
-def _greet(settings: Settings, catalog: Catalog) -> None:
+def _greet(here: running.Running, catalog: Catalog) -> None:
     lines = ["", "The Atom is up."]
+    lines += [f"  {name:<10} {here.listener_url}{s.path}" for name, s in catalog.services.items()]
+    where = {
+        "sandbox": here.sandbox_url,
+        "console": here.console_url,
+        "flower": here.flower_url,
+        "redis": masked_url(here.redis_url),
+    }
+    lines += [f"  {role:<10} {url}" for role, url in where.items() if url]
     lines += [
-        f"  {name:<10} http://{settings.bind}{s.path}" for name, s in catalog.services.items()
-    ]
-    lines += [
-        f"  sandbox    http://{settings.sandbox_bind}",
-        f"  redis      {masked_url(settings.redis_url)}",
         "Try an action in another terminal: atom services, then atom invoke SERVICE ACTION.",
         "Ctrl-C ends it.",
         "",

@@ -15,6 +15,7 @@ import pytest
 
 from atom.cli import running
 from atom.cli.embedded_redis import EmbeddedRedis
+from atom.flow.transport import Transport, TransportError
 from tests.support.roles import ROOT
 from tests.support.waiting import until
 
@@ -30,6 +31,8 @@ class Up:
             "ATOM_SERVICES": "tests.support.services",
             "ATOM_BIND": "127.0.0.1:0",
             "ATOM_SANDBOX_BIND": "127.0.0.1:0",
+            "ATOM_CONSOLE_BIND": "127.0.0.1:0",
+            "ATOM_FLOWER_BIND": "127.0.0.1:0",
             "PYTHONPATH": str(ROOT),
             **env,
         }
@@ -113,6 +116,12 @@ def alive(pid: int) -> bool:
     return False
 
 
+def answers(transport: Transport, url: str) -> bool:
+    with contextlib.suppress(TransportError):
+        return transport.get(url, {}).status == 200
+    return False
+
+
 def port_is_taken(url: str) -> bool:
     host, _, port = url.rpartition("//")[2].split("/")[0].rpartition(":")
     with socket.socket() as probe:
@@ -144,9 +153,17 @@ def test_a_flow_runs_and_a_signal_ends_everything(up, how):
     assert [each["state"] for each in listed] == ["faulted", "completed"]
     shown = atom.atom("executions", "show", listed[1]["id"])
     assert "callback (outcome)" in shown.stdout
+    task = f"{here.flower_url}/task/{listed[1]['id']}"
+    assert re.search(rf"^flower +{re.escape(task)}", shown.stdout, re.MULTILINE)
     as_json = orjson.loads(atom.atom("executions", "show", listed[1]["id"], "--json").stdout)
     assert "token" not in as_json["response"]
     assert as_json["request"]["token"] == "••••"
+    assert as_json["flower_url"] == task
+    transport = Transport()
+    # Whether Flower saw the task depends on when it was there.
+    for url in (f"{here.flower_url}/", f"{here.console_url}/executions/{listed[1]['id']}"):
+        until(lambda url=url: answers(transport, url), url, 60)
+    transport.close()
 
     tree = descendants(atom.process.pid)
     assert len(tree) >= 8
@@ -155,7 +172,8 @@ def test_a_flow_runs_and_a_signal_ends_everything(up, how):
     assert atom.process.wait(30) == 0
     assert time.monotonic() - began < 20
     assert [pid for pid in tree if alive(pid)] == []
-    for url in (here.listener_url, here.sandbox_url, here.redis_url):
+    here_was = (here.listener_url, here.sandbox_url, here.console_url, here.flower_url)
+    for url in (*here_was, here.redis_url):
         assert not port_is_taken(url)
     assert running.find(atom.directory / ".atom") is None
     assert "Traceback" not in atom.text()
@@ -228,6 +246,27 @@ def test_a_port_in_use(up, variable):
         sentence = refused(up(**{variable: address}))
     assert address in sentence
     assert variable in sentence
+
+
+@pytest.mark.parametrize("role", ["console", "flower"])
+def test_an_extra_role_whose_port_is_in_use_is_left_out(up, role):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        atom = up(**{f"ATOM_{role.upper()}_BIND": address})
+        here = atom.wait_until_up()
+        assert f"Without the {role}. Cannot listen on {address}" in atom.text()
+        assert getattr(here, f"{role}_url") == ""
+        until(lambda: "The Atom is up." in atom.text(), "the greeting")
+        assert f"  {role} " not in atom.text()
+
+
+def test_an_extra_role_that_does_not_stay_does_not_end_the_atom(up):
+    # Only Flower minds: nobody would be asked who looks.
+    atom = up(ATOM_FLOWER_BIND="0.0.0.0:0")
+    atom.wait_until_up()
+    until(lambda: "The rest goes on without it." in atom.text(), "that it is left alone", 90)
+    assert atom.atom("invoke", "Trial", "Echo", "-i", "Text=x").returncode == 0
+    assert atom.process.poll() is None
 
 
 def test_a_missing_service_module(up):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from atom.settings import settings_table
+from docs.measured import SCALING, scaling_page
 
 SETTINGS: Final = Path(__file__).parent / "settings.md"
 
@@ -72,3 +73,4 @@ def _topic_of(variable: str) -> str:
 
 if __name__ == "__main__":
     SETTINGS.write_text(settings_page())
+    SCALING.write_text(scaling_page(SCALING.read_text()))

@@ -14,6 +14,7 @@ from atom.data_action import DataAction
 from atom.file_resource import FileResource
 from atom.testing import MemoryJournal
 from docs.generate import SETTINGS, settings_page
+from docs.measured import SCALING, scaling_page
 from tests.docs.pages import BLOCKS, PAGES, ROOT
 from tests.docs.rules import VARIABLES, check_inline
 
@@ -26,6 +27,10 @@ each_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 
 def test_the_settings_reference_is_what_the_code_says():
     assert SETTINGS.read_text() == settings_page(), "run: make docs"
+
+
+def test_the_figures_of_scaling_are_those_that_were_measured_last():
+    assert SCALING.read_text() == scaling_page(SCALING.read_text()), "run: make docs"
 
 
 def test_the_first_service_of_the_readme_has_twenty_lines():

@@ -20,12 +20,13 @@ from benchmarks.scale.report import ScaleFigures, document, tables
 
 _MOST_PROCESSES: Final = 4
 _BUSY_CORES: Final = 0.25
+_WIDTH: Final = 110  # of the widest table, also where there is no terminal
 
 
 def main() -> None:
     """Exit with 0 only if every part was valid and the result was written."""
     arguments = _arguments()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=_WIDTH)
     with running_to_the_end("benchmarks.scale"):
         figures = measure(arguments, console.print)
         for table in tables(figures):

@@ -7,7 +7,7 @@ from typing import Final
 from benchmarks.errors import BenchmarkError
 from benchmarks.scale.stage import Stage, stage
 
-WAIT_SECONDS: Final = 5.0
+WAIT_SECONDS: Final = 10.0
 _FULL_SECONDS: Final = 60.0
 
 

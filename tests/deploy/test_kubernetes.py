@@ -1,7 +1,6 @@
 """The manifests fit together, and fit the settings, commands and metrics that there are.
 
-Each was also found valid, strictly, by the schemas of Kubernetes 1.29 and 1.37 (the package
-kubernetes-validate);
+Each was also found valid by the schemas of Kubernetes 1.29 and 1.37 (kubernetes-validate, strict);
 those are too large to be kept here. What is misspelt most easily is checked by `KNOWN`.
 """
 

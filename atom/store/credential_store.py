@@ -34,7 +34,8 @@ class CredentialStore:
         """Add one; a revoked one of the same name is replaced.
 
         Raises:
-            CredentialError: there is one of that name that is not revoked.
+            CredentialError: there is one of that name that is not revoked, or was of the other
+                kind.
         """
 
         def change(held: Credential | None) -> Credential:
@@ -42,6 +43,12 @@ class CredentialStore:
                 raise CredentialError(
                     f"There is a credential “{held.name}” already; revoke it first, or choose "
                     "another name to change over without a gap."
+                )
+            if held is not None and (held.role is None) != (credential.role is None):
+                # It would be forgotten that there was one, and what it closed would be open again.
+                was = "services" if held.role is None else "the console"
+                raise CredentialError(
+                    f"“{held.name}” was a credential for {was}; choose another name."
                 )
             return credential
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from atom.credentials import NOBODY, create
+from atom.credentials import NOBODY, Role, create
 from atom.errors import (
     CredentialError,
     Forbidden,
@@ -135,6 +135,18 @@ def test_while_redis_is_away_the_last_known_credentials_count(monkeypatch):
         never.check("CRM", None)
 
 
+def test_who_opens_the_console_neither_calls_services_nor_closes_them():
+    user, token = create("ada", role=Role.OPERATOR)
+    authenticator(user, is_open=True).check("CRM", None)
+    assert not authenticator(user).has_credentials()
+    connector, _ = create("boomi")
+    with pytest.raises(Unauthorized):
+        authenticator(user, connector).check("CRM", basic("ada", token))
+    assert not user.permits("CRM")
+    with pytest.raises(CredentialError, match="create two"):
+        create("both", ("CRM",), Role.VIEWER)
+
+
 @pytest.fixture
 def store(embedded_redis):
     store = CredentialStore(Settings(redis_url=embedded_redis.url))
@@ -149,6 +161,19 @@ def test_what_is_kept_comes_back(store):
     store.add(one)
     store.add(other)
     assert store.all() == [other, one]
+    user, _ = create("user", role=Role.VIEWER)
+    store.add(user)
+    assert store.all() == [other, one, user]
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, Role.VIEWER), (Role.VIEWER, None)])
+def test_a_name_stays_of_its_kind(store, first, second):
+    """Else the last revoked credential could be replaced, and the services be open again."""
+    store.add(create("ada", role=first)[0])
+    store.revoke("ada")
+    with pytest.raises(CredentialError, match="choose another name"):
+        store.add(create("ada", role=second)[0])
+    store.add(create("ada", role=first)[0])
 
 
 def test_a_name_is_used_once_until_it_is_revoked(store):

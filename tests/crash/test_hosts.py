@@ -108,7 +108,8 @@ def test_a_host_that_is_cut_off_for_a_minute_loses_nothing_and_is_not_deaf(atom,
         before = everything_of(atom, (standing, stepping))
         still = CUT_SECONDS - (time.monotonic() - cut_at)
         time.sleep(max(still, 0))  # the cut itself; nothing could be waited for
-    until(lambda: atom.log(NEAR).count(b"What this attempt did is dropped") == 2, "it to give up")
+    given_up = b"What this attempt did is dropped"
+    until(lambda: atom.log(NEAR).count(given_up) == 2, "it to give up", 60)
     assert everything_of(atom, (standing, stepping)) == before
     assert "second 1" not in waits.lines(stands), "a step began that another worker was doing"
     assert atom.end(FAR) == 0

@@ -8,7 +8,10 @@ CALLBACKS: Final = "callbacks"
 RECOVERY: Final = "recovery"
 
 # Roles that consume no queue announce themselves by these.
+LISTENER: Final = "listener"
+CONSOLE: Final = "console"
 FLOWER: Final = "flower"
+SANDBOX: Final = "sandbox"
 
 DELIVER_TASK: Final = "atom.deliver"
 RECOVER_TASK: Final = "atom.recover"
@@ -31,6 +34,9 @@ PAUSED: Final = KEY_PREFIX + "paused"
 # The set of the queues that were ever used; beside it, as `…:<queue>`, what waits in each: a sorted
 # set of execution ids by when they began to wait, which may be yet to come.
 WAITING: Final = KEY_PREFIX + "waiting"
+
+# What is written to see whether Redis takes writes.
+PROBE: Final = KEY_PREFIX + "probe"
 
 # A sorted set of `<role>\0<instance>` by when that presence is over.
 PRESENCES: Final = KEY_PREFIX + "presences"

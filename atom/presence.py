@@ -7,30 +7,20 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Final, Protocol
+from types import MappingProxyType
+from typing import Final
 
 from atom.errors import StoreUnavailable
 from atom.service import FlowService
+from atom.settings import Settings
+from atom.store import RedisStore
 
 _log = logging.getLogger(__name__)
 
-LISTENER: Final = "listener"
-CONSOLE: Final = "console"
-FLOWER: Final = "flower"
-SANDBOX: Final = "sandbox"
-
 # A few of them may be missed before the store forgets who announced itself.
-ANNOUNCE_SECONDS: Final = 5.0
-
-
-class Board(Protocol):
-    """The part of a store on which roles announce themselves."""
-
-    def announce(self, role: str, instance: str, details: Mapping[str, str]) -> None:
-        """See ExecutionStore."""
-
-    def withdraw(self, role: str, instance: str) -> None:
-        """See ExecutionStore."""
+_ANNOUNCE_SECONDS: Final = 5.0
+# A role that ends does not wait for a store that hangs.
+_STORE_SECONDS: Final = 2.0
 
 
 def process_details(services: Mapping[str, FlowService]) -> dict[str, str]:
@@ -53,9 +43,16 @@ class Announcer:
     there for as long as one of them lives.
     """
 
-    def __init__(self, board: Board, role: str, details: Mapping[str, str]) -> None:
-        self._board, self._role, self._details = board, role, details
-        self._instance = f"{role}-{details['pid']}@{details['host']}"
+    def __init__(
+        self,
+        settings: Settings,
+        role: str,
+        services: Mapping[str, FlowService] = MappingProxyType({}),
+    ) -> None:
+        self.role: Final = role
+        self._store = RedisStore(settings, within_seconds=_STORE_SECONDS)
+        self._details = process_details(services)
+        self._instance = f"{role}-{self._details['pid']}@{self._details['host']}"
         self._ended = threading.Event()
 
     def start(self) -> None:
@@ -66,19 +63,19 @@ class Announcer:
         """Take the announcement back, at a clean end, in the last process that announces it."""
         self._ended.set()
         try:
-            self._board.withdraw(self._role, self._instance)
+            self._store.withdraw(self.role, self._instance)
         except StoreUnavailable as error:
-            _log.warning("The %s could not take its announcement back: %s", self._role, error)
+            _log.warning("The %s could not take its announcement back: %s", self.role, error)
 
     def _run(self) -> None:
         has_complained = False
         while True:
             try:
-                self._board.announce(self._role, self._instance, self._details)
+                self._store.announce(self.role, self._instance, self._details)
                 has_complained = False
             except StoreUnavailable as error:
                 if not has_complained:
-                    _log.warning("The %s could not announce itself: %s", self._role, error)
+                    _log.warning("The %s could not announce itself: %s", self.role, error)
                 has_complained = True
-            if self._ended.wait(ANNOUNCE_SECONDS):
+            if self._ended.wait(_ANNOUNCE_SECONDS):
                 return

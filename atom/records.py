@@ -290,3 +290,19 @@ class Overview:
     open_circuits: Mapping[str, datetime]  # host → until when nothing is sent to it
     paused: Mapping[str, datetime]  # target → since when
     counters: Mapping[str, int]  # see `ExecutionStore.counters`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """What the Redis server says of itself; 0 and "" where it does not say."""
+
+    version: str
+    used_bytes: int
+    max_bytes: int  # 0: no limit
+    policy: str  # what it evicts when it is full
+    evicted: int  # keys, since it was started
+    clients: int
+    max_clients: int
+    is_append_only: bool
+    is_replica: bool
+    failed: tuple[str, ...]  # what it could not write to disk at its last try: AOF, RDB

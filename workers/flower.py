@@ -1,6 +1,5 @@
 """Flower as the settings say, for `atom flower`: it needs the broker and none of the services."""
 
-import asyncio
 import logging
 import os
 import signal
@@ -17,21 +16,19 @@ from flower.options import default_options
 from flower.urls import settings as flower_settings
 from flower.utils import prepend_url
 from flower.views.monitor import Metrics
-from tornado.ioloop import PeriodicCallback
 from tornado.web import RedirectHandler, authenticated
 
-from atom.errors import StoreUnavailable
+from atom.health import answers_at
 from atom.logs import configure_logging
 from atom.names import FLOWER
+from atom.presence import Announcer
 from atom.settings import Settings, split_bind
-from atom.store import RedisStore
 from workers.celery_config import celery_options
 from workers.connection import AMQP
 
 _log = logging.getLogger(__name__)
 
 _NODE: Final = f"{FLOWER}@{socket.gethostname()}"
-_ANNOUNCE_SECONDS: Final = 5.0
 _RECONNECT_SECONDS: Final = 2.0
 # Any worker sends a heartbeat every 2 s.
 _SILENCE_SECONDS: Final = 30.0
@@ -136,39 +133,17 @@ def serve(settings: Settings) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.asyncio_loop.add_signal_handler(each, loop.stop)
     _log.info("Flower listens on http://%s/%s", settings.flower_bind, default_options.url_prefix)
-    presence = _Presence(settings)
-    announcing = PeriodicCallback(presence.announce, _ANNOUNCE_SECONDS * 1000)
+    announcer = Announcer(settings, FLOWER)
+    prefix = f"/{default_options.url_prefix}" if default_options.url_prefix else ""
+    answers_at(FLOWER, default_options.address, default_options.port, f"{prefix}/healthcheck")
     flower.start_http_server()
-    announcing.start()
-    loop.add_callback(presence.announce)
+    announcer.start()
     flower.start()
-    announcing.stop()
     flower.stop()
-    presence.withdraw()
+    announcer.end()
     # What still asks the broker something is not waited for: nobody wants the answer.
     logging.shutdown()
     os._exit(0)
-
-
-class _Presence:
-    """Says in the store that Flower is here."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._store = RedisStore(settings)
-
-    async def announce(self) -> None:
-        """At the start, and every few seconds."""
-        try:
-            await asyncio.to_thread(self._store.announce, FLOWER, _NODE)
-        except StoreUnavailable as error:
-            _log.warning("Flower could not announce itself: %s", error)
-
-    def withdraw(self) -> None:
-        """At a clean end."""
-        try:
-            self._store.withdraw(FLOWER, _NODE)
-        except StoreUnavailable as error:
-            _log.warning("Flower could not take its announcement back: %s", error)
 
 
 def _set_options(settings: Settings) -> None:

@@ -11,6 +11,8 @@ from atom.console import Users, create_app
 from atom.errors import CatalogError
 from atom.health import answers_at
 from atom.logs import configure_logging
+from atom.names import CONSOLE
+from atom.presence import Announcer
 from atom.settings import Settings, is_loopback, split_bind
 from atom.store import RedisStore
 from atom.store.credential_store import CredentialStore
@@ -38,11 +40,11 @@ def serve(settings: Settings) -> None:
         Users(CredentialStore(settings).all, is_on_loopback=is_loopback(host)),
         _session_secret(settings),
     )
-    answers_at("console", host, port)
+    answers_at(CONSOLE, host, port)
     _log.info("The console listens on http://%s", settings.console_bind)
     Gunicorn(
         app,
-        "console",
+        Announcer(settings, CONSOLE),
         settings.console_bind,
         processes=_PROCESSES,
         threads=_THREADS,

@@ -11,6 +11,8 @@ from atom.health import answers_at
 from atom.listener import Authenticator, create_app
 from atom.logs import configure_logging
 from atom.metrics import share
+from atom.names import LISTENER
+from atom.presence import Announcer
 from atom.publisher import Publisher
 from atom.settings import Settings, is_loopback, split_bind
 from atom.store import RedisStore
@@ -39,19 +41,20 @@ def serve(settings: Settings) -> None:
     _check_callers(authenticator, host, settings)
     check_free("ATOM_BIND", host, port)
     share()
+    catalog = load_catalog(settings.services)
     app = create_app(
         settings,
-        load_catalog(settings.services),
+        catalog,
         RedisStore(settings),
         Publisher(settings.broker),
         file_store(settings),
         authenticator,
     )
     tls = ("mutual" if settings.tls_client_ca else "server") if settings.tls_cert else ""
-    answers_at("listener", host, port, tls=tls)
+    answers_at(LISTENER, host, port, tls=tls)
     Gunicorn(
         app,
-        "listener",
+        Announcer(settings, LISTENER, catalog.services),
         settings.bind,
         processes=settings.listener_processes,
         threads=settings.listener_threads,

@@ -15,6 +15,7 @@ from atom.cli import (
     roles,
     secret_key,
     services,
+    status,
     up,
 )
 from atom.errors import AtomError
@@ -51,6 +52,7 @@ for command in (
     services.services,
     services.check,
     invoke.invoke,
+    status.status,
     executions.executions,
     callbacks.callbacks,
     listeners.listeners,

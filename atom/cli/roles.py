@@ -17,7 +17,8 @@ from atom.cli.serving import check_free
 from atom.errors import StartupError
 from atom.health import answers_at
 from atom.logs import configure_logging
-from atom.names import CALLBACKS, PROCESSES, RECOVERY
+from atom.names import CALLBACKS, PROCESSES, RECOVERY, SANDBOX
+from atom.presence import Announcer
 from atom.sandbox import serve as serve_sandbox
 from atom.settings import Settings, is_loopback, split_bind
 from atom.store.encryption import Cipher
@@ -72,8 +73,14 @@ def sandbox() -> None:
     settings = Settings.from_env()
     configure_logging(settings.log_level, settings.log_format, "sandbox")
     host, port = split_bind("ATOM_SANDBOX_BIND", settings.sandbox_bind)
-    answers_at("sandbox", host, port)
+    answers_at(SANDBOX, host, port)
+    announcer = Announcer(settings, SANDBOX)
+    has_store = "ATOM_REDIS_URL" in os.environ  # it works without one
+    if has_store:
+        announcer.start()
     serve_sandbox(host, port)
+    if has_store:
+        announcer.end()
 
 
 @click.command()

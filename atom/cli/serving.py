@@ -13,6 +13,7 @@ from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 
 from atom.errors import StartupError
+from atom.presence import Announcer
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ class Gunicorn(BaseApplication):
     def __init__(
         self,
         app: WSGIApplication,
-        role: str,
+        announcer: Announcer,
         bind: str,
         *,
         processes: int,
@@ -35,14 +36,14 @@ class Gunicorn(BaseApplication):
 
         Args:
             app: what it serves, loaded before its processes are forked.
-            role: what it is called in its last line.
+            announcer: says that it is there.
             bind: `host:port`.
             processes: how many.
             threads: of each process.
             shutdown_seconds: how long requests may take that it has when it is to end.
             options: others, as gunicorn calls them.
         """
-        self._app = app
+        self._app, self._announcer = app, announcer
         self._options = {
             "bind": [bind],
             "workers": processes,
@@ -54,7 +55,9 @@ class Gunicorn(BaseApplication):
             "graceful_timeout": math.ceil(shutdown_seconds),
             "when_ready": _quit_at_second_sigterm,
             "worker_exit": _tell_what_was_cut,
-            "on_exit": lambda _: _log.info("The %s has ended", role),
+            # In each process, and not in the one that forks them: that has to have one thread.
+            "post_worker_init": lambda _: announcer.start(),
+            "on_exit": self._end,
             "preload_app": True,
             "control_socket_disable": True,
             "logger_class": _Logger,
@@ -66,6 +69,10 @@ class Gunicorn(BaseApplication):
         """Set each option."""
         for name, value in self._options.items():
             self.cfg.set(name, value)
+
+    def _end(self, _arbiter: Any) -> None:
+        self._announcer.end()
+        _log.info("The %s has ended", self._announcer.role)
 
     def load(self) -> WSGIApplication:
         """The WSGI app."""

@@ -13,6 +13,7 @@ from atom.listener import (
     authentication,
     data_actions,
     files,
+    headers,
     health,
     measuring,
     message_actions,
@@ -24,6 +25,7 @@ from atom.listener import (
 from atom.listener.accept import Acceptor
 from atom.listener.authentication import Authenticator
 from atom.listener.multipart import Uploads
+from atom.listener.readiness import Readiness
 from atom.metrics import Fixed, Scrape, Standing
 from atom.publisher import Publisher
 from atom.settings import Settings
@@ -46,6 +48,7 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     problems.install(app, settings.max_request_bytes)
+    headers.install(app)
     measuring.install(app, catalog)
     authentication.install(app, authenticator)
     acceptor = Acceptor(store, publisher, CallbackPolicy.from_settings(settings))
@@ -56,7 +59,8 @@ def create_app(
     wait_seconds = settings.sync_seconds
     app.register_blueprint(data_actions.create_blueprint(catalog, acceptor, wait_seconds))
     app.register_blueprint(files.create_blueprint(catalog, acceptor, uploads, wait_seconds))
-    app.register_blueprint(health.create_blueprint(store))
+    readiness = Readiness(store, publisher.waiting, catalog)
+    app.register_blueprint(health.create_blueprint(readiness))
     threads = settings.listener_processes * settings.listener_threads
     whole = Scrape(
         Standing(store, publisher, catalog),

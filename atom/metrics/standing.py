@@ -4,60 +4,27 @@ Every role that is asked says the same, so these are not to be added up over ins
 by` their labels.
 """
 
-import logging
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from atom.catalog import Catalog
 from atom.errors import PublishFailed, StoreUnavailable
-from atom.names import CALLBACKS, PROCESSES, RECOVERY
-from atom.presence import LISTENER
+from atom.look import Look, came
+from atom.names import CALLBACKS, LISTENER, PROCESSES, RECOVERY
 from atom.publisher import Publisher
 from atom.records import Overview, Presence
 from atom.store import ExecutionStore
-
-_log = logging.getLogger(__name__)
-
-_T = TypeVar("_T")
 
 # Below the time that Prometheus gives a scrape (10 s unless told otherwise).
 _PATIENCE_SECONDS: Final = 3.0
 _FINISHED: Final = "finished:"
 _TAKEN_OVER: Final = "lease_lost"
-
-
-class _Look(Generic[_T]):
-    """Asks something that may hang: no scrape waits for it for ever, and only one thread does."""
-
-    def __init__(self, ask: Callable[[], _T], *away: type[Exception]) -> None:
-        self._ask, self._away = ask, away
-        self._lock = threading.Lock()
-        self._answer: Future[_T | None] | None = None
-
-    def begin(self) -> "Future[_T | None]":
-        """Ask, unless somebody else's question is still without an answer."""
-        with self._lock:
-            if self._answer is None or self._answer.done():
-                answer = self._answer = Future()
-                threading.Thread(target=self._run, args=[answer], name="look", daemon=True).start()
-            return self._answer
-
-    def _run(self, answer: "Future[_T | None]") -> None:
-        found: _T | None = None
-        try:
-            found = self._ask()
-        except self._away as error:
-            _log.warning("Metrics: %s", error)
-        except Exception:
-            _log.exception("Metrics: a look broke")
-        answer.set_result(found)
 
 
 class Standing(Collector):
@@ -67,16 +34,15 @@ class Standing(Collector):
         self._store, self._publisher = store, publisher
         queues = {each.options.queue for each in catalog.processes()}
         self._queues = sorted({PROCESSES, *queues, CALLBACKS, RECOVERY})
-        self._store_look = _Look(self._ask_store, StoreUnavailable)
-        self._broker_look = _Look(self._ask_broker, PublishFailed)
+        self._store_look = Look(self._ask_store, StoreUnavailable)
+        self._broker_look = Look(self._ask_broker, PublishFailed)
 
     def collect(self) -> Iterator[Metric]:
         """Ask both at once; what does not answer is left out."""
         store, broker = self._store_look.begin(), self._broker_look.begin()
         both: list[Future[Any]] = [store, broker]
         wait(both, _PATIENCE_SECONDS)
-        stands = store.result() if store.done() else None
-        waiting = broker.result() if broker.done() else None
+        stands, waiting = came(store), came(broker)
         yield _gauge("store_up", "Whether the store answers.", stands is not None)
         yield _gauge("broker_up", "Whether the broker answers.", waiting is not None)
         if waiting is not None:

@@ -28,6 +28,7 @@ from atom.records import (
     ParkedCallback,
     Presence,
     Restart,
+    ServerFacts,
     State,
     Step,
 )
@@ -318,6 +319,12 @@ class ExecutionStore(Protocol):
 
         What it costs does not depend on how many executions there are.
         """
+
+    def facts(self) -> ServerFacts:
+        """What the server says of itself."""
+
+    def check_writable(self) -> None:
+        """Return if the store answers and takes a write: it may be full, or a replica."""
 
     def ping(self) -> None:
         """Return if the store answers."""

@@ -4,7 +4,8 @@ from atom.store.redis_callbacks import RedisCallbacks
 from atom.store.redis_executions import RedisExecutions
 from atom.store.redis_operations import RedisOperations
 from atom.store.redis_recovery import RedisRecovery
+from atom.store.redis_server import RedisServer
 
 
-class RedisStore(RedisExecutions, RedisCallbacks, RedisRecovery, RedisOperations):
+class RedisStore(RedisExecutions, RedisCallbacks, RedisRecovery, RedisOperations, RedisServer):
     """See `ExecutionStore`. Safe to share between threads, and to use after a fork."""

@@ -87,7 +87,7 @@ class TestAtom:
     def wait_for_listener(url: str) -> None:
         """Until a listener takes requests."""
         transport = Transport()
-        until(lambda: _is_healthy(transport, f"{url}/health"), "the listener", 60)
+        until(lambda: _is_healthy(transport, f"{url}/ready"), "the listener", 60)
         transport.close()
 
     def run(

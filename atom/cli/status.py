@@ -1,0 +1,202 @@
+"""`atom status`: how it stands with everything, and what is wrong with it."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from atom.catalog import load_catalog
+from atom.cli.output import print_json, wide_console
+from atom.cli.running import settings_of_running
+from atom.errors import CatalogError, StoreUnavailable
+from atom.names import CALLBACKS, RECOVERY
+from atom.publisher import Publisher
+from atom.records import ServerFacts
+from atom.status import Finding, Severity, Situation, judge, megabytes, take_stock
+from atom.store import RedisStore
+
+_STORE_SECONDS: Final = 5.0
+_FINISHED: Final = "finished:"
+_MARKS: Final = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
+_STYLES: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def status(as_json: bool) -> None:
+    """Show roles, queues, executions, callbacks and Redis, and what is wrong with them.
+
+    The exit code is 0 where nothing is wrong, 1 where something needs a person, and 2 where the
+    store does not answer, so that nothing is known.
+    """
+    settings = settings_of_running()
+    try:
+        # Where the services cannot be loaded, the queues that are in use are shown all the same.
+        catalog = load_catalog(settings.services, required=False)
+        queues = {each.options.queue for each in catalog.processes()}
+    except CatalogError as error:
+        click.echo(f"atom: {error}", err=True)
+        queues = set()
+    store = RedisStore(settings, within_seconds=_STORE_SECONDS)
+    try:
+        situation = take_stock(store, Publisher(settings.broker).waiting, queues)
+    except StoreUnavailable as error:
+        if as_json:
+            print_json({"store": str(error)})
+        click.echo(f"atom: {error}", err=True)
+        sys.exit(2)
+    findings = judge(situation)
+    if as_json:
+        print_json(_document(situation, findings))
+    else:
+        _print(situation, findings)
+    if any(each.severity.needs_a_person for each in findings):
+        sys.exit(1)
+
+
+def _print(situation: Situation, findings: Sequence[Finding]) -> None:
+    console = wide_console()
+    console.print(_roles(situation), _queues(situation), sep="\n")
+    for line in _lines(situation):
+        console.print(line, highlight=False)
+    if situation.facts is not None:
+        console.print(_server(situation.facts), highlight=False)
+    _print_findings(console, findings)
+
+
+def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
+    console.print()
+    if not findings:
+        console.print("Nothing is wrong.", style="green")
+    for each in findings:
+        # One line each, however long, so that a command can be copied.
+        console.print(
+            f"{_MARKS[each.severity]} {each}",
+            style=_STYLES[each.severity],
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _roles(situation: Situation) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("Role", "Instance", "Host", "Since (UTC)", "Seen", "Version", "Busy", "Serves"):
+        table.add_column(heading, no_wrap=heading != "Serves")
+    for each in situation.presences:
+        details = each.details
+        busy = f"{details['busy']}/{details['concurrency']}" if "concurrency" in details else ""
+        table.add_row(
+            each.role,
+            each.instance.partition("@")[0],
+            details.get("host", each.instance.partition("@")[2]),
+            details.get("since", "").replace("T", " ").removesuffix("+00:00"),
+            f"{situation.age(each):.0f} s ago",
+            details.get("version", ""),
+            busy,
+            details.get("services", ""),
+        )
+    return table
+
+
+def _queues(situation: Situation) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("Queue", "Waiting", "Oldest", "Messages", "Workers", "Busy"):
+        table.add_column(heading, no_wrap=True)
+    for each in _queue_states(situation):
+        table.add_row(
+            each["queue"],
+            "" if each["waiting"] is None else str(each["waiting"]),
+            _ago(situation, each["oldest_at"]),
+            "?" if each["messages"] is None else str(each["messages"]),
+            str(each["workers"]),
+            f"{each['busy']}/{each['concurrency']}",
+        )
+    return table
+
+
+def _queue_states(situation: Situation) -> list[dict[str, Any]]:
+    """Each queue; what waits is known of those of processes only."""
+    states = []
+    for queue in [*situation.served(), CALLBACKS, RECOVERY]:
+        of_processes = queue not in (CALLBACKS, RECOVERY)
+        workers, state = situation.workers(queue), situation.waiting(queue)
+        states.append(
+            {
+                "queue": queue,
+                "waiting": state.waiting if of_processes else None,
+                "oldest_at": state.oldest_at,
+                "messages": None if situation.messages is None else situation.messages.get(queue),
+                "workers": len(workers),
+                "busy": sum(int(each.details.get("busy", 0)) for each in workers),
+                "concurrency": sum(int(each.details.get("concurrency", 0)) for each in workers),
+            }
+        )
+    return states
+
+
+def _lines(situation: Situation) -> list[str]:
+    overview, counters = situation.overview, situation.overview.counters
+    waiting = sum(each.waiting for each in overview.queues.values())
+    finished = {
+        name.removeprefix(_FINISHED): count
+        for name, count in sorted(counters.items())
+        if name.startswith(_FINISHED)
+    }
+    ended = ", ".join(f"{count} {name}" for name, count in finished.items()) or "none"
+    late = _ago(situation, overview.callbacks_late_since)
+    circuits = ", ".join(sorted(overview.open_circuits)) or "none"
+    return [
+        f"Executions  {waiting} waiting, {overview.scheduled} scheduled, {overview.running} held "
+        f"({overview.lost} by a lease that ran out), {overview.overdue_deadlines} overdue",
+        f"Finished    {ended}; {counters.get('lease_lost', 0)} taken over from a lost worker",
+        f"Callbacks   {overview.callbacks_due} due, late since {late or 'never'}, "
+        f"{overview.parked} parked; open circuits: {circuits}",
+        f"Paused      {', '.join(sorted(overview.paused)) or 'nothing'}",
+    ]
+
+
+def _server(facts: ServerFacts) -> str:
+    room = megabytes(facts.max_bytes) if facts.max_bytes else "no limit"
+    return (
+        f"Redis       {facts.version}, {megabytes(facts.used_bytes)} of {room} "
+        f"({facts.policy or 'policy unknown'}), append-only file "
+        f"{'on' if facts.is_append_only else 'off'}, {facts.clients} clients"
+    )
+
+
+def _ago(situation: Situation, moment: datetime | None) -> str:
+    if moment is None:
+        return ""
+    seconds = max(0, round((situation.overview.at - moment).total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s ago"
+    return f"{seconds // 60} min ago" if seconds < 7200 else f"{seconds // 3600} h ago"
+
+
+def _document(situation: Situation, findings: Sequence[Finding]) -> dict[str, Any]:
+    overview = asdict(situation.overview)
+    overview.pop("queues")
+    return {
+        "roles": [
+            {
+                "role": each.role,
+                "instance": each.instance,
+                "seen_at": each.seen_at,
+                "seen_seconds_ago": round(situation.age(each), 1),
+                **dict(each.details),
+            }
+            for each in situation.presences
+        ],
+        "queues": _queue_states(situation),
+        **overview,
+        "redis": asdict(situation.facts) if situation.facts else None,
+        "broker_problem": situation.broker_problem,
+        "findings": [asdict(each) for each in findings],
+    }

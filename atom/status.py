@@ -1,0 +1,329 @@
+"""How it stands with a whole Atom, and what is wrong with it: in sentences, with what helps.
+
+`take_stock` asks store and broker; `judge` is a function of what they said, and asks nobody.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from atom.errors import PublishFailed
+from atom.names import CALLBACKS, LISTENER, PROCESSES, RECOVERY
+from atom.records import Overview, Presence, QueueState, ServerFacts
+from atom.store import ExecutionStore
+
+# What waits no longer than this is on its way: an outage of seconds is nobody's business.
+_LATE: Final = timedelta(seconds=60)
+_ALMOST: Final = 0.9
+
+
+class Severity(StrEnum):
+    """What a finding asks of a person."""
+
+    ERROR = "error"  # something is not done, or may be lost
+    WARNING = "warning"  # it goes on, but somebody should look
+    NOTE = "note"  # it is as somebody wanted it
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether somebody has to do something."""
+        return self is not Severity.NOTE
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, in a sentence, and the command that helps ("": there is none)."""
+
+    severity: Severity
+    sentence: str
+    command: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.sentence} → {self.command}" if self.command else self.sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What store and broker say at one moment."""
+
+    overview: Overview
+    presences: Sequence[Presence]
+    queues: Sequence[str]  # that processes are declared for; empty where no service is known
+    facts: ServerFacts | None = None  # None: nobody asked
+    messages: Mapping[str, int] | None = None  # by queue; None: the broker does not say
+    broker_problem: str = ""
+
+    def workers(self, queue: str) -> Sequence[Presence]:
+        """Who consumes a queue."""
+        return [each for each in self.presences if each.role == queue]
+
+    def served(self) -> Sequence[str]:
+        """The queues of processes: those declared, served or waited in."""
+        of_workers = {each.role for each in self.presences if "concurrency" in each.details}
+        known = {*self.declared, *of_workers, *self.overview.queues}
+        return sorted(known - {CALLBACKS, RECOVERY})
+
+    @property
+    def declared(self) -> Sequence[str]:
+        """The queues that need a worker, whether something waits there or not."""
+        return self.queues or (PROCESSES,)
+
+    def waiting(self, queue: str) -> QueueState:
+        """What waits in a queue."""
+        return self.overview.queues.get(queue, QueueState(0, None))
+
+    def age(self, presence: Presence) -> float:
+        """For how many seconds nothing was seen of a role."""
+        return max(0.0, (self.overview.at - presence.seen_at).total_seconds())
+
+
+def take_stock(
+    store: ExecutionStore, waiting: Callable[[str], int], queues: Iterable[str]
+) -> Situation:
+    """Ask everything there is to ask.
+
+    Args:
+        store: where the executions are.
+        waiting: how many messages the broker has in a queue; raises PublishFailed.
+        queues: those that processes are declared for.
+
+    Raises:
+        StoreUnavailable: then nothing is known.
+    """
+    situation = Situation(
+        overview=store.overview(),
+        presences=store.presences(),
+        queues=sorted(queues),
+        facts=store.facts(),
+    )
+    messages, problem = ask_broker(waiting, [*situation.served(), CALLBACKS, RECOVERY])
+    return Situation(
+        overview=situation.overview,
+        presences=situation.presences,
+        queues=situation.queues,
+        facts=situation.facts,
+        messages=messages,
+        broker_problem=problem,
+    )
+
+
+def ask_broker(
+    waiting: Callable[[str], int], queues: Iterable[str]
+) -> tuple[Mapping[str, int] | None, str]:
+    """The messages in each queue, or None and why it does not say."""
+    try:
+        return {queue: waiting(queue) for queue in queues}, ""
+    except PublishFailed as error:
+        return None, str(error)
+
+
+def judge(situation: Situation) -> Sequence[Finding]:
+    """Everything that is wrong, the worst first."""
+    found = [
+        *judge_roles(situation),
+        *_judge_queues(situation),
+        *_judge_executions(situation.overview),
+        *_judge_callbacks(situation.overview),
+        *_judge_versions(situation.presences),
+        *(_judge_server(situation.facts) if situation.facts else ()),
+        *_judge_paused(situation.overview),
+    ]
+    return sorted(found, key=lambda each: list(Severity).index(each.severity))
+
+
+def judge_roles(situation: Situation) -> Iterator[Finding]:
+    """Who is missing: what is accepted is kept, and not done."""
+    if situation.broker_problem:
+        yield Finding(
+            Severity.ERROR,
+            f"{situation.broker_problem.rstrip('.')}. What is accepted is published when it does.",
+        )
+    if not situation.workers(LISTENER):
+        yield Finding(
+            Severity.ERROR, "No listener is seen: no flow can ask for anything.", "atom listener"
+        )
+    for queue in situation.served():
+        state = situation.waiting(queue)
+        if not situation.workers(queue) and (queue in situation.declared or state.waiting):
+            yield _unserved(queue, state, is_declared=queue in situation.declared)
+    if not situation.workers(CALLBACKS):
+        yield Finding(
+            Severity.ERROR,
+            f"Nobody delivers callbacks ({situation.overview.callbacks_due} are due): no flow is "
+            "resumed.",
+            f"atom worker --queues {CALLBACKS}",
+        )
+    if not situation.workers(RECOVERY):
+        yield Finding(
+            Severity.ERROR,
+            "Recovery is not seen: nothing takes over from lost workers, ends what is overdue or "
+            "tries a callback again.",
+            "atom recovery",
+        )
+
+
+def _unserved(queue: str, state: QueueState, *, is_declared: bool) -> Finding:
+    where = ""
+    if state.waiting:
+        many = "1 execution waits" if state.waiting == 1 else f"{state.waiting} executions wait"
+        where = f", where {many} since {_clock(state.oldest_at)}"
+    if not is_declared:
+        where += "; no service that is declared here uses it"
+    return Finding(
+        Severity.ERROR if state.waiting else Severity.WARNING,
+        f"No worker serves the queue “{queue}”{where}.",
+        f"atom worker --queues {queue}",
+    )
+
+
+def _judge_queues(situation: Situation) -> Iterator[Finding]:
+    for queue in situation.served():
+        state, workers = situation.waiting(queue), situation.workers(queue)
+        if workers and state.waiting and _is_late(situation.overview, state.oldest_at):
+            yield _behind(queue, state, workers)
+
+
+def _behind(queue: str, state: QueueState, workers: Sequence[Presence]) -> Finding:
+    places = sum(int(each.details.get("concurrency", 0)) for each in workers)
+    busy = sum(int(each.details.get("busy", 0)) for each in workers)
+    since = (
+        f"{state.waiting} wait in the queue “{queue}”, the first since {_clock(state.oldest_at)}"
+    )
+    if busy >= places:
+        return Finding(
+            Severity.WARNING,
+            f"{since}: all {places} places of its {len(workers)} worker(s) are taken.",
+            f"atom worker --queues {queue}",
+        )
+    return Finding(
+        Severity.ERROR,
+        f"{since}, although only {busy} of {places} places of its {len(workers)} worker(s) are "
+        "taken: look at their logs, and whether recovery publishes again.",
+        "atom executions list --state accepted",
+    )
+
+
+def _judge_executions(overview: Overview) -> Iterator[Finding]:
+    if overview.lost:
+        yield Finding(
+            Severity.WARNING,
+            f"{_some(overview.lost, 'execution')} without the worker that ran it, and no other has "
+            "taken over yet.",
+            "atom executions list --state running",
+        )
+    if overview.overdue_deadlines:
+        yield Finding(
+            Severity.WARNING,
+            f"{_some(overview.overdue_deadlines, 'execution')} past the deadline and not ended "
+            "yet, which recovery does.",
+        )
+
+
+def _judge_callbacks(overview: Overview) -> Iterator[Finding]:
+    if _is_late(overview, overview.callbacks_late_since):
+        yield Finding(
+            Severity.ERROR,
+            f"Callbacks are late: the first was due at {_clock(overview.callbacks_late_since)}.",
+            f"atom worker --queues {CALLBACKS}",
+        )
+    if overview.parked:
+        yield Finding(
+            Severity.WARNING,
+            f"{_some(overview.parked, 'callback')} parked: no further try is made until somebody "
+            "asks for it.",
+            "atom callbacks list",
+        )
+    for host, until in sorted(overview.open_circuits.items()):
+        yield Finding(
+            Severity.WARNING,
+            f"Nothing is sent to {host} before {until:%H:%M:%S} UTC: it answered badly, or not at "
+            "all, five times in a row. Its callbacks are kept.",
+        )
+
+
+def _judge_versions(presences: Iterable[Presence]) -> Iterator[Finding]:
+    """Roles of different versions: for a while, while they are replaced."""
+    versions: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for each in presences:
+        versions["flow-atom"][each.details.get("version", "")].add(each.role)
+        for service in filter(None, each.details.get("services", "").split(", ")):
+            name, _, version = service.rpartition(" ")
+            versions[f"the service “{name}”"][version].add(each.role)
+    for what, roles in versions.items():
+        known = {version: names for version, names in roles.items() if version}
+        if len(known) > 1:
+            told = "; ".join(f"{each}: {', '.join(sorted(known[each]))}" for each in sorted(known))
+            yield Finding(
+                Severity.WARNING,
+                f"Roles have different versions of {what} ({told}): restart those with the old "
+                "one.",
+            )
+
+
+def _judge_server(facts: ServerFacts) -> Iterator[Finding]:
+    if facts.is_replica:
+        yield Finding(
+            Severity.ERROR, "This Redis is a replica: name the primary one in ATOM_REDIS_URL."
+        )
+    if facts.max_bytes and facts.policy not in ("noeviction", ""):
+        yield Finding(
+            Severity.ERROR,
+            f"Redis evicts keys when it is full (maxmemory-policy {facts.policy}; "
+            f"{facts.evicted} so far): executions are lost.",
+            "redis-cli config set maxmemory-policy noeviction",
+        )
+    if facts.max_bytes and facts.used_bytes >= _ALMOST * facts.max_bytes:
+        yield Finding(
+            Severity.ERROR,
+            f"Redis is almost full: {megabytes(facts.used_bytes)} of "
+            f"{megabytes(facts.max_bytes)}; then no request is accepted. Raise maxmemory, or lower "
+            "ATOM_RETENTION_DAYS.",
+        )
+    if facts.max_clients and facts.clients >= _ALMOST * facts.max_clients:
+        yield Finding(
+            Severity.WARNING,
+            f"Redis has {facts.clients} of at most {facts.max_clients} clients: raise maxclients.",
+        )
+    if facts.failed:
+        yield Finding(
+            Severity.ERROR,
+            f"Redis cannot write to disk ({', '.join(facts.failed)}): look at its log and at the "
+            "room on its disk.",
+        )
+    if not facts.is_append_only:
+        yield Finding(
+            Severity.WARNING,
+            "Redis writes no append-only file: what it accepted last is lost when it dies.",
+            "redis-cli config set appendonly yes",
+        )
+
+
+def _judge_paused(overview: Overview) -> Iterator[Finding]:
+    for target, since in sorted(overview.paused.items()):
+        everything = target == "*"
+        yield Finding(
+            Severity.NOTE,
+            f"{'Every service' if everything else f'“{target}”'} takes no new requests since "
+            f"{_clock(since)}.",
+            "atom listeners resume" if everything else f"atom listeners resume {target}",
+        )
+
+
+def megabytes(count: int) -> str:
+    """Bytes as people read them."""
+    return f"{count / 1_048_576:,.1f} MB"
+
+
+def _is_late(overview: Overview, since: datetime | None) -> bool:
+    return since is not None and overview.at - since > _LATE
+
+
+def _clock(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "?"
+
+
+def _some(count: int, noun: str) -> str:
+    return f"1 {noun} is" if count == 1 else f"{count} {noun}s are"

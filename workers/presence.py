@@ -35,10 +35,10 @@ class _Presence:
         if consumer is not None:
             self._announced = {(queue.name, sender.hostname) for queue in consumer.queues}
             self._details = self._details or self._of_pool(sender.pool)
-        self._details["busy"] = str(len(state.reserved_requests))
+        details = {**self._details, "busy": str(len(state.reserved_requests))}
         try:
             for queue, hostname in self._announced:
-                self._store.announce(queue, hostname, self._details)
+                self._store.announce(queue, hostname, details)
         except StoreUnavailable as error:
             _log.warning("The worker could not announce itself: %s", error)
 

@@ -35,7 +35,7 @@ class ConsoleAtom(TestAtom):
         """Its URL."""
         bind = f"127.0.0.1:{free_port()}"
         self.start(name, "console", ATOM_CONSOLE_BIND=bind, ATOM_FLOWER_LINK=FLOWER, **env)
-        self.wait_for_listener(f"http://{bind}")
+        self.wait_for_listener(f"http://{bind}", "/health")
         return f"http://{bind}"
 
     def cli(self, *arguments):
@@ -282,7 +282,7 @@ def test_with_a_secret_key_a_session_outlives_a_restart(atom):
         browser = Browser(f"http://{bind}")
         for start in range(2):
             atom.start("keyed", "console", **environment)
-            atom.wait_for_listener(f"http://{bind}")
+            atom.wait_for_listener(f"http://{bind}", "/health")
             if start == 0:
                 until(lambda: browser.log_in("cyd", token).status == 303, "it knows of the user")
             assert browser.get("/").status == 200

@@ -84,10 +84,10 @@ class TestAtom:
         self.wait_for_listener(self.url)
 
     @staticmethod
-    def wait_for_listener(url: str) -> None:
-        """Until a listener takes requests."""
+    def wait_for_listener(url: str, path: str = "/ready") -> None:
+        """Until a listener takes requests, or another role answers at its own path."""
         transport = Transport()
-        until(lambda: _is_healthy(transport, f"{url}/ready"), "the listener", 60)
+        until(lambda: _is_healthy(transport, f"{url}{path}"), f"{url}{path}", 60)
         transport.close()
 
     def run(

@@ -13,6 +13,7 @@ from atom.health import answers_at
 from atom.logs import configure_logging
 from atom.names import CONSOLE
 from atom.presence import Announcer
+from atom.publisher import Publisher
 from atom.settings import Settings, is_loopback, split_bind
 from atom.store import RedisStore
 from atom.store.credential_store import CredentialStore
@@ -37,6 +38,7 @@ def serve(settings: Settings) -> None:
         settings,
         _catalog(settings),
         RedisStore(settings),
+        Publisher(settings.broker).waiting,
         Users(CredentialStore(settings).all, is_on_loopback=is_loopback(host)),
         _session_secret(settings),
     )

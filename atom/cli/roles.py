@@ -102,6 +102,11 @@ def flower() -> None:
             "who looks: set ATOM_FLOWER_USERNAME and ATOM_FLOWER_PASSWORD, or listen on loopback "
             "(127.0.0.1:5555)."
         )
+    if not f"{settings.flower_username}{settings.flower_password}".isascii():
+        raise StartupError(
+            "ATOM_FLOWER_USERNAME and ATOM_FLOWER_PASSWORD must be of ASCII characters: Flower "
+            "refuses whoever sends others."
+        )
     check_free("ATOM_FLOWER_BIND", host, port)
     prefix = f"/{settings.flower_prefix.strip('/')}".rstrip("/")
     answers_at("flower", host, port, f"{prefix}/healthcheck")

@@ -1,5 +1,6 @@
 """The Flask app of the console, put together."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,7 +21,12 @@ _SHOWN_CHARACTERS: Final = 200_000
 
 
 def create_app(
-    settings: Settings, catalog: Catalog, store: ExecutionStore, users: Users, secret: bytes
+    settings: Settings,
+    catalog: Catalog,
+    store: ExecutionStore,
+    waiting: Callable[[str], int],
+    users: Users,
+    secret: bytes,
 ) -> Flask:
     """Build the console over its parts.
 
@@ -28,6 +34,7 @@ def create_app(
         settings: what it links to.
         catalog: what is declared, as far as it could be loaded.
         store: what happened.
+        waiting: how many messages the broker has in a queue; raises PublishFailed.
         users: who may look.
         secret: signs the sessions; the same for every process of the console.
     """
@@ -47,8 +54,9 @@ def create_app(
     problems.install(app)
     security.install(app)
     login.install(app, users)
-    for part in (pages, executions):
-        app.register_blueprint(part.create_blueprint(catalog, store, settings.flower_link))
+    link = settings.flower_link
+    app.register_blueprint(pages.create_blueprint(catalog, store, waiting, link))
+    app.register_blueprint(executions.create_blueprint(catalog, store, link))
     return app
 
 

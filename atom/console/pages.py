@@ -1,6 +1,6 @@
 """How it stands, and what is declared."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, render_template
@@ -9,27 +9,33 @@ from atom.catalog import Catalog
 from atom.message_process import MessageProcess
 from atom.process import Process
 from atom.records import Overview, State
+from atom.status import judge, take_stock
 from atom.store import ExecutionStore
 
 
-def create_blueprint(catalog: Catalog, store: ExecutionStore, flower_link: str) -> Blueprint:
+def create_blueprint(
+    catalog: Catalog, store: ExecutionStore, waiting: Callable[[str], int], flower_link: str
+) -> Blueprint:
     """Build the pages.
 
     Args:
         catalog: what is declared here.
         store: what happened.
+        waiting: how many messages the broker has in a queue; raises PublishFailed.
         flower_link: where Flower is; empty where there is none.
     """
     blueprint = Blueprint("pages", __name__)
+    queues = {each.options.queue for each in catalog.processes()}
 
     @blueprint.get("/")
     def overview() -> str:
-        found = store.overview()
+        situation = take_stock(store, waiting, queues)
         return render_template(
             "overview.html",
-            overview=found,
-            presences=store.presences(),
-            finished=_finished(found),
+            situation=situation,
+            overview=situation.overview,
+            findings=judge(situation),
+            finished=_finished(situation.overview),
             flower=flower_link,
         )
 

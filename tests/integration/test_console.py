@@ -118,7 +118,14 @@ def test_on_loopback_without_users_everything_is_shown(atom, url):
     execution = ended(atom, flow)
     fault = ended(atom, atom.run("No"))
     browser = Browser(url)
-    assert ">1</dd>" in browser.get("/").text
+    overview = until(
+        lambda: page if "Nothing is wrong." in (page := browser.get("/").text) else None,
+        "that every role is seen",
+        60,
+    )
+    for role in ("listener", "console", "processes", "callbacks", "recovery"):
+        assert f"<td>{role}</td>" in overview
+    assert ">1</dd>" in overview
     listed = browser.get("/executions")
     assert execution.id in listed.text
     assert fault.id in listed.text
@@ -139,6 +146,17 @@ def test_on_loopback_without_users_everything_is_shown(atom, url):
     for path in ("/", "/executions", f"/executions/{execution.id}", "/services"):
         assert "canary" not in browser.get(path).text
     assert orjson.loads(browser.get("/health").body) == {"status": "ok"}
+
+
+def test_what_is_wrong_is_said_with_the_command_that_helps(atom, url):
+    atom.cli("listeners", "pause", "Trial")
+    try:
+        page = Browser(url).get("/").text
+    finally:
+        atom.cli("listeners", "resume", "Trial")
+    assert "“Trial” takes no new requests since" in page
+    assert "<code>atom listeners resume Trial</code>" in page
+    assert "takes no new requests" not in Browser(url).get("/").text
 
 
 def test_every_answer_has_its_headers(atom, url):

@@ -279,6 +279,7 @@ def test_on_loopback_it_needs_no_login_and_its_api_is_closed_then(watched):
     [
         ({"ATOM_FLOWER_BIND": "0.0.0.0:0"}, "ATOM_FLOWER_USERNAME and ATOM_FLOWER_PASSWORD"),
         ({"ATOM_FLOWER_USERNAME": "x"}, "ATOM_FLOWER_PASSWORD is missing"),
+        ({"ATOM_FLOWER_USERNAME": "é", "ATOM_FLOWER_PASSWORD": "x"}, "must be of ASCII"),
         ({"ATOM_FLOWER_BIND": "nowhere"}, "ATOM_FLOWER_BIND must be host:port"),
     ],
 )

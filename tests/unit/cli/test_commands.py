@@ -146,3 +146,16 @@ def test_secrets_are_masked_wherever_they_stand():
     assert "shown" in repr(masked(document))
     assert masked_url("redis://user:canary@host:1/0") == "redis://user:••••@host:1/0"
     assert masked_url("redis://host:1/0") == "redis://host:1/0"
+
+
+def test_without_its_extra_flower_says_how_to_install_it(run, monkeypatch):
+    monkeypatch.setattr("atom.cli.roles.has_flower", lambda: False)
+    result = run("flower")
+    assert result.exit_code == 1
+    assert "pip install 'flow-atom[flower]'" in result.output
+
+
+def test_a_credential_is_for_services_or_for_the_console(run):
+    result = run("credentials", "create", "x", "--service", "CRM", "--role", "viewer")
+    assert result.exit_code == 1
+    assert "create two" in result.output

@@ -64,7 +64,8 @@ def test_a_login_leads_on_to_pages_of_ours_alone(path, leads_to):
 
 def app_of(users, url="redis://127.0.0.1:1/0"):
     settings = Settings(redis_url=url)
-    app = create_app(settings, Catalog([]), RedisStore(settings), users, b"secret")
+    store = RedisStore(settings)
+    app = create_app(settings, Catalog([]), store, lambda queue: 0, users, b"secret")
     return app.test_client()
 
 

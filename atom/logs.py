@@ -128,6 +128,8 @@ def configure_logging(level: str, log_format: str = "auto", role: str = "atom") 
 
 def printable(text: str) -> str:
     """The text with its unprintable characters escaped; line breaks and tabs stay."""
+    if text.isprintable():
+        return text
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text.replace("\r\n", "\n"))
 
 

@@ -11,7 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
+from structlog.contextvars import bound_contextvars
+
 from atom.errors import ClaimLost, StoreUnavailable
+from atom.logs import context_of
 from atom.records import Hold
 from atom.store import ExecutionStore
 
@@ -99,16 +102,17 @@ class LeaseKeeper:
         store = self._make_store()
         handed = 0
         for kept in self._kept.values():
-            extra = {"execution_id": kept.hold.id}
             try:
                 store.hand_back(kept.hold)
             except ClaimLost:
                 continue
             except StoreUnavailable as error:
-                _log.warning("Not handed back, its lease runs out: %s", error, extra=extra)
+                with bound_contextvars(execution_id=kept.hold.id):
+                    _log.warning("Not handed back, its lease runs out: %s", error)
                 break
             handed += 1
-            _log.info("Handed back: its worker ends", extra=extra)
+            with _about(kept.hold, store):
+                _log.info("Handed back: its worker ends")
         self._kept.clear()
         return handed
 
@@ -130,7 +134,7 @@ class LeaseKeeper:
                 told = True
             except Exception:
                 _log.exception("Leases could not be renewed")
-            self._end_the_lost()
+            self._end_the_lost(store)
 
     def _hear(self) -> None:
         """Take in what was said since the last look; a `-` follows its `+`."""
@@ -156,12 +160,11 @@ class LeaseKeeper:
                 each.renew_at = now + self._interval
                 if each.hold in lost:
                     each.lost_at = now
-                    extra = {"execution_id": each.hold.id}
-                    _log.warning(
-                        "This worker holds the execution no longer: it was ended from outside, "
-                        "or its lease ran out",
-                        extra=extra,
-                    )
+                    with _about(each.hold, store):
+                        _log.warning(
+                            "This worker holds the execution no longer: it was ended from "
+                            "outside, or its lease ran out"
+                        )
 
     def _release_of_the_dead(self, store: ExecutionStore) -> None:
         pids = {each.pid for each in self._kept.values()} - {self._main_pid}
@@ -169,30 +172,28 @@ class LeaseKeeper:
         for each in [each for each in self._kept.values() if each.pid in dead]:
             store.release(each.hold)
             del self._kept[each.hold]
-            extra = {"execution_id": each.hold.id}
-            _log.warning("The worker process %d that ran it is dead", each.pid, extra=extra)
+            with _about(each.hold, store):
+                _log.warning("The worker process %d that ran it is dead", each.pid)
 
-    def _end_the_lost(self) -> None:
+    def _end_the_lost(self, store: ExecutionStore) -> None:
         """Kill what was told long ago that it no longer counts."""
         now = time.monotonic()
         for each in list(self._kept.values()):
             if each.lost_at is None or now - each.lost_at < self._grace_seconds:
                 continue
             del self._kept[each.hold]
-            extra = {"execution_id": each.hold.id}
-            if each.pid == self._main_pid:
+            with _about(each.hold, store):
+                if each.pid == self._main_pid:
+                    _log.warning(
+                        "Its process runs on and cannot be interrupted in this pool; nothing that "
+                        "it does is recorded"
+                    )
+                    continue
                 _log.warning(
-                    "Its process runs on and cannot be interrupted in this pool; nothing that it "
-                    "does is recorded",
-                    extra=extra,
+                    "Its process ran on for %.0f s: worker process %d is killed",
+                    self._grace_seconds,
+                    each.pid,
                 )
-                continue
-            _log.warning(
-                "Its process ran on for %.0f s: worker process %d is killed",
-                self._grace_seconds,
-                each.pid,
-                extra=extra,
-            )
             with suppress(ProcessLookupError):
                 os.kill(each.pid, signal.SIGKILL)
 
@@ -205,6 +206,18 @@ class LeaseKeeper:
     def held(self) -> Sequence[Hold]:
         """What is kept at this moment, in the main process."""
         return list(self._kept)
+
+
+@contextmanager
+def _about(hold: Hold, store: ExecutionStore) -> Iterator[None]:
+    """Say in the log whose execution it is; what happens here is rare enough to ask the store."""
+    context = {"execution_id": hold.id}
+    with suppress(StoreUnavailable):
+        envelope = store.envelope(hold.id)
+        if envelope is not None:
+            context = context_of(hold.id, envelope)
+    with bound_contextvars(**context):
+        yield
 
 
 def _is_alive(pid: int) -> bool:

@@ -133,8 +133,7 @@ def test_every_line_of_every_role_is_json_and_says_whose_it_is(talking):
         for line in said:
             assert list(line)[:4] == ["timestamp", "level", "logger", "message"]
     assert "canary-pin" not in json.dumps(lines)
-    for flow in flows:
-        execution = talking.execution_of(flow)
+    for execution in talking.store.newest(100):
         about = {
             "execution_id": execution.id,
             "service": "Talkative",
@@ -148,7 +147,9 @@ def test_every_line_of_every_role_is_json_and_says_whose_it_is(talking):
             for line in mine:
                 assert about.items() <= line.items(), line
         said = [line for line in lines["worker"] if line.get("execution_id") == execution.id]
-        assert {line["attempt"] for line in said} == set(range(1, execution.attempts + 1))
+        assert {line["attempt"] for line in said if "attempt" in line} == set(
+            range(1, execution.attempts + 1)
+        )
     strays = [line for line in lines["worker"] if line["logger"] == "stray"]
     assert strays
     assert not any("execution_id" in line for line in strays)

@@ -151,6 +151,8 @@ def _set_options(settings: Settings) -> None:
 
     FLOWER_* variables are not read: the settings are the ATOM_* ones alone.
     """
+    # The one that Flower looks up by itself; it opens the API to every page of every browser here.
+    os.environ.pop("FLOWER_UNAUTHENTICATED_API", None)
     host, port = split_bind("ATOM_FLOWER_BIND", settings.flower_bind)
     options = default_options
     options.address, options.port = host, port

@@ -108,8 +108,6 @@ def flower() -> None:
             "refuses whoever sends others."
         )
     check_free("ATOM_FLOWER_BIND", host, port)
-    prefix = f"/{settings.flower_prefix.strip('/')}".rstrip("/")
-    answers_at("flower", host, port, f"{prefix}/healthcheck")
     _become(["-m", "workers.flower"])
 
 

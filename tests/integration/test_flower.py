@@ -261,6 +261,7 @@ def test_on_loopback_it_needs_no_login_and_its_api_is_closed_then(watched):
         ATOM_FLOWER_PASSWORD="",
         ATOM_FLOWER_PREFIX="",
         ATOM_FLOWER_DATABASE="",
+        FLOWER_UNAUTHENTICATED_API="true",
     )
 
     def ask(path, method="GET"):

@@ -34,6 +34,7 @@ class _Kept:
     pid: int  # of the process that runs it
     renew_at: float
     lost_at: float | None = None
+    is_told: bool = False
 
 
 class LeaseKeeper:
@@ -125,6 +126,7 @@ class LeaseKeeper:
             self._looked_at = time.monotonic()
             self._hear()
             try:
+                self._tell_of_the_lost(store)
                 self._release_of_the_dead(store)
                 self._renew(store)
                 told = False
@@ -160,11 +162,18 @@ class LeaseKeeper:
                 each.renew_at = now + self._interval
                 if each.hold in lost:
                     each.lost_at = now
-                    with _about(each.hold, store):
-                        _log.warning(
-                            "This worker holds the execution no longer: it was ended from "
-                            "outside, or its lease ran out"
-                        )
+
+    def _tell_of_the_lost(self, store: ExecutionStore) -> None:
+        """At the look after: most of them had ended, and their processes had not yet said so."""
+        for each in self._kept.values():
+            if each.lost_at is None or each.is_told:
+                continue
+            each.is_told = True
+            with _about(each.hold, store):
+                _log.warning(
+                    "This worker holds the execution no longer: it was ended from outside, or its "
+                    "lease ran out"
+                )
 
     def _release_of_the_dead(self, store: ExecutionStore) -> None:
         pids = {each.pid for each in self._kept.values()} - {self._main_pid}

@@ -13,6 +13,8 @@ from atom.redaction import masked_url
 
 _CONNECT_SECONDS: Final = 3.0
 _REPLY_SECONDS: Final = 10.0
+# As many as there are threads that ask at once: the driver refuses the 101st unless it is told so.
+_MOST_CONNECTIONS: Final = 2**31
 
 
 def connect(url: str, reply_seconds: float = _REPLY_SECONDS, *, retries: bool = True) -> Any:
@@ -29,6 +31,7 @@ def connect(url: str, reply_seconds: float = _REPLY_SECONDS, *, retries: bool = 
     with guarded(url):
         return redis.Redis.from_url(
             url,
+            max_connections=_MOST_CONNECTIONS,
             socket_connect_timeout=min(_CONNECT_SECONDS, reply_seconds),
             socket_timeout=reply_seconds,
             **options,

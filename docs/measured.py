@@ -14,6 +14,7 @@ _USED: Final = 0.6
 _REDIS_GIB: Final = 16
 _LOADS: Final = {"10 a second": 10, "10 ×": 100, "1,000 ×": 10_000}
 _HOURS: Final = (1, 24, 24 * 30)
+_ROLES: Final = ("listener", "worker", "callbacks")
 
 
 def scaling_page(text: str) -> str:
@@ -71,13 +72,17 @@ def _roles(capacity: Mapping[str, Any]) -> str:
                 f"{role['per_second']:.0f}",
                 f"{role['cpu_ms']:.1f} ms",
                 f"{1000 / role['cpu_ms']:.0f}",
-                f"{role['redis_cpu_ms']:.2f} ms",
+                f"{role['store_cpu_ms']:.2f} ms",
+                f"{role['broker_cpu_ms']:.2f} ms",
             )
         )
-    redis = _redis_ms(capacity)
-    rows.append(("Redis: all of it", "–", f"{redis:.2f} ms", f"{1000 / redis:.0f}", "–"))
-    headings = ("one process", "a second", "CPU for each", "a core could", "Redis CPU for each")
-    return _table(headings, rows)
+    for label, ms in (
+        ("Redis: store and broker", _redis_ms(capacity)),
+        ("Redis: store alone", _store_ms(capacity)),
+    ):
+        rows.append((label, "–", f"{ms:.2f} ms", f"{1000 / ms:.0f}", "–", "–"))
+    headings = ("one process", "a second", "CPU for each", "a core could")
+    return _table((*headings, "of the store's Redis", "of the broker's Redis"), rows)
 
 
 def _line(found: Sequence[Mapping[str, Any]]) -> str:
@@ -118,6 +123,7 @@ def _loads(capacity: Mapping[str, Any]) -> str:
         ("workers, beside what your code uses", capacity["worker"]["cpu_ms"]),
         ("workers of callbacks", capacity["callbacks"]["cpu_ms"]),
         ("Redis", _redis_ms(capacity)),
+        ("Redis, with a broker of its own", _store_ms(capacity)),
     ):
         cores = [load * ms / 1000 / _USED for load in _LOADS.values()]
         rows.append((f"cores: {label}", *(f"{each:,.2f}" for each in cores)))
@@ -143,8 +149,12 @@ def _retention(capacity: Mapping[str, Any]) -> str:
 
 
 def _redis_ms(capacity: Mapping[str, Any]) -> float:
-    roles = ("listener", "worker", "callbacks")
-    return float(sum(capacity[role]["redis_cpu_ms"] for role in roles))
+    broker = sum(capacity[role]["broker_cpu_ms"] for role in _ROLES)
+    return float(_store_ms(capacity) + broker)
+
+
+def _store_ms(capacity: Mapping[str, Any]) -> float:
+    return float(sum(capacity[role]["store_cpu_ms"] for role in _ROLES))
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

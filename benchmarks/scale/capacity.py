@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,8 +22,10 @@ class RoleFigures:
     per_second: float
     cpu_ms: float | None
     """Its processor time for each execution; a core carries 1000 divided by that."""
-    redis_cpu_ms: float | None
-    """What Redis used for each execution meanwhile."""
+    store_cpu_ms: float | None
+    """What the Redis of the store used for each execution meanwhile."""
+    broker_cpu_ms: float | None
+    """What that of the broker did, which is the same server unless one says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,9 @@ class CapacityFigures:
     worker: RoleFigures
     callbacks: RoleFigures
     redis_bytes_waiting: float
-    """What Redis holds for each execution that has been accepted and not begun."""
+    """What store and broker hold for each execution that has been accepted and not begun."""
     redis_bytes_finished: float
-    """What it holds for each that has ended, its history."""
+    """What they hold for each that has ended, its history."""
     network_bytes: float
     """What goes into and out of Redis for each execution, from its accept to its callback."""
 
@@ -45,26 +47,23 @@ class CapacityFigures:
 class _Clocks:
     done: int
     wall: float
-    cpu: float | None
-    redis_cpu: float | None
+    cpu: Sequence[float | None]
+    """Of the role, of the store and of the broker."""
 
 
 def _read(on: Stage, role: str, done: int) -> _Clocks:
     stack = on.stack
-    return _Clocks(done, time.perf_counter(), stack.cpu_seconds(role), stack.cpu_seconds(REDIS))
+    cpu = (stack.cpu_seconds(role), stack.cpu_seconds(REDIS), on.broker_cpu_seconds())
+    return _Clocks(done, time.perf_counter(), cpu)
 
 
 def _between(first: _Clocks, last: _Clocks) -> RoleFigures:
     done = last.done - first.done
-
-    def each_ms(begin: float | None, end: float | None) -> float | None:
-        return None if begin is None or end is None else (end - begin) * 1000 / done
-
-    return RoleFigures(
-        done / (last.wall - first.wall),
-        each_ms(first.cpu, last.cpu),
-        each_ms(first.redis_cpu, last.redis_cpu),
-    )
+    each_ms = [
+        None if begin is None or end is None else (end - begin) * 1000 / done
+        for begin, end in zip(first.cpu, last.cpu, strict=True)
+    ]
+    return RoleFigures(done / (last.wall - first.wall), *each_ms)
 
 
 async def capacity(flows: int) -> CapacityFigures:
@@ -74,19 +73,19 @@ async def capacity(flows: int) -> CapacityFigures:
         BenchmarkError: a request failed, or a callback was missing, wrong or came twice.
     """
     async with stage(0) as on:
-        empty = _redis(on)
+        empty, _ = on.redis_bytes()
         await on.accept(_WARM_UP)
         await on.start_processes(1)
         await on.start_callbacks()
         await on.all_called_back(_WARM_UP)
         on.end("processes")
         on.end("callbacks")
-        warm = _redis(on)
+        warm, network_before = on.redis_bytes()
 
         before = _read(on, "listener", 0)
         await on.accept(flows)
         listener = _between(before, _read(on, "listener", flows))
-        waiting = _redis(on)
+        waiting, _ = on.redis_bytes()
 
         await on.start_processes(1)
         worker = await _watched(on, "processes", flows, lambda: on.finished() - _WARM_UP)
@@ -95,14 +94,14 @@ async def capacity(flows: int) -> CapacityFigures:
         await on.start_callbacks()
         callbacks = await _watched(on, "callbacks", flows, lambda: len(on.sink.arrivals))
         await on.all_called_back(flows)
-        finished = _redis(on)
+        finished, network_after = on.redis_bytes()
     return CapacityFigures(
         listener,
         worker,
         callbacks,
-        (waiting.memory - warm.memory) / flows,
-        (finished.memory - empty.memory) / (flows + _WARM_UP),
-        (finished.network - warm.network) / flows,
+        (waiting - warm) / flows,
+        (finished - empty) / (flows + _WARM_UP),
+        (network_after - network_before) / flows,
     )
 
 
@@ -114,15 +113,3 @@ async def _watched(on: Stage, role: str, flows: int, done: Callable[[], int]) ->
         on.stack.check_alive()
         await asyncio.sleep(_LOOK_SECONDS)
     return _between(first, _read(on, role, count))
-
-
-@dataclass(frozen=True, slots=True)
-class _Redis:
-    memory: int
-    network: int
-
-
-def _redis(on: Stage) -> _Redis:
-    found = on.redis.info()
-    network = found["total_net_input_bytes"] + found["total_net_output_bytes"]
-    return _Redis(found["used_memory"], network)

@@ -37,7 +37,7 @@ def tables(figures: ScaleFigures) -> list[Table]:
 def _roles(found: CapacityFigures) -> Table:
     shown = _table(
         "One process of each role, alone",
-        *("role", "per second", "CPU (ms)", "Redis CPU (ms)", "a core carries (per s)"),
+        *("role", "per second", "CPU (ms)", "store (ms)", "broker (ms)", "a core carries (per s)"),
     )
     for name, role in (
         ("listener", found.listener),
@@ -48,7 +48,8 @@ def _roles(found: CapacityFigures) -> Table:
             name,
             f"{role.per_second:.0f}",
             text(role.cpu_ms, ".2f"),
-            text(role.redis_cpu_ms, ".2f"),
+            text(role.store_cpu_ms, ".2f"),
+            text(role.broker_cpu_ms, ".2f"),
             text(1000 / role.cpu_ms if role.cpu_ms else None, ".0f"),
         )
     shown.caption = (

@@ -3,18 +3,22 @@
 import asyncio
 import contextlib
 import socket
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Final
 
 from redis import Redis
 
+from atom.cli.embedded_redis import EmbeddedRedis
 from atom.names import CALLBACKS, PROCESSES
 from atom.settings import Settings
 from atom.store import RedisStore
 from benchmarks.errors import BenchmarkError
 from benchmarks.flow_requests import flow_requests
 from benchmarks.load import Load, accept_flows, callbacks_of, time_limit_seconds
+from benchmarks.proc import tree_cpu_seconds
 from benchmarks.scale.slow_server import SlowServer
 from benchmarks.sink import CallbackSink
 from benchmarks.stacks import Launch, Ports, Stack, running
@@ -25,15 +29,40 @@ _POLL_SECONDS: Final = 0.05
 
 
 class Stage:
-    """A listener of one process over Redis; other roles are started when they are wanted.
+    """A listener of one process over two Redis servers, one of them as the broker.
+
+    So what each of the two uses can be told apart; other roles are started when they are wanted.
 
     Recovery never runs here, for it would publish again what waits on purpose.
     """
 
-    def __init__(self, stack: Stack, sink: CallbackSink, slow: SlowServer) -> None:
+    def __init__(
+        self, stack: Stack, broker: EmbeddedRedis, sink: CallbackSink, slow: SlowServer
+    ) -> None:
         self.stack, self.sink, self.slow = stack, sink, slow
         self.store = RedisStore(Settings(redis_url=stack.redis_url))
-        self.redis = Redis.from_url(stack.redis_url, decode_responses=True)
+        self._broker_pid = broker.process.pid
+        urls = (stack.redis_url, broker.url)
+        self._servers = [Redis.from_url(url, decode_responses=True) for url in urls]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.store.close()
+        for each in self._servers:
+            each.close()
+
+    def broker_cpu_seconds(self) -> float | None:
+        """What the broker has used; None where the system does not tell."""
+        return tree_cpu_seconds([self._broker_pid])
+
+    def redis_bytes(self) -> tuple[int, int]:
+        """What store and broker hold in memory, and what went to and from them over the network."""
+        memory = network = 0
+        for each in self._servers:
+            found = each.info()
+            memory += found["used_memory"]
+            network += found["total_net_input_bytes"] + found["total_net_output_bytes"]
+        return memory, network
 
     async def start_processes(
         self, concurrency: int, pool: str = "prefork", role: str = "processes"
@@ -92,7 +121,11 @@ class Stage:
 @contextlib.asynccontextmanager
 async def stage(wait_seconds: float) -> AsyncIterator[Stage]:
     """A stage whose processes wait that long, for as long as the block."""
-    with socket.create_server(("127.0.0.1", 0)) as bound:
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmark-broker-") as folder,
+        EmbeddedRedis(Path(folder)) as broker,
+        socket.create_server(("127.0.0.1", 0)) as bound,
+    ):
         async with SlowServer() as slow, CallbackSink(bound) as sink:
             slow.seconds = wait_seconds
 
@@ -100,6 +133,7 @@ async def stage(wait_seconds: float) -> AsyncIterator[Stage]:
                 environment = {
                     "ATOM_SERVICES": "benchmarks.services",
                     "ATOM_REDIS_URL": redis_url,
+                    "ATOM_BROKER_URL": broker.url,
                     "ATOM_BIND": f"127.0.0.1:{ports.listener}",
                     "ATOM_CALLBACK_HOSTS": f"127.0.0.1:{ports.callbacks}",
                     "ATOM_LISTENER_PROCESSES": "1",
@@ -109,9 +143,8 @@ async def stage(wait_seconds: float) -> AsyncIterator[Stage]:
                 return Launch(environment, {"listener": ["atom", "listener"]})
 
             with running("scale", sink.port, launch) as stack:
-                made = Stage(stack, sink, slow)
+                made = Stage(stack, broker, sink, slow)
                 try:
                     yield made
                 finally:
-                    made.store.close()
-                    made.redis.close()
+                    made.close()

@@ -10,6 +10,7 @@ import pytest
 
 import atom
 from atom import Execution, FlowService, Query, Retry, UploadedFile, fields, testing
+from atom.cli import main
 from atom.data_action import DataAction
 from atom.file_resource import FileResource
 from atom.testing import MemoryJournal
@@ -65,6 +66,12 @@ def test_the_page_on_services_has_every_option():
     words = set(re.findall(r"\w+", PAGES["docs/services.md"].text))
     missing = {name for name in options_of_a_service() if name[0] != "_"} - words - INTERNAL
     assert missing == set()
+
+
+def test_the_readme_leads_to_every_page_and_has_every_command():
+    assert [name for name in PAGES if name != "README.md" and f"({name})" not in README.text] == []
+    table = README.text.partition("## Commands")[2].partition("\n## ")[0]
+    assert [name for name in main.commands if f"`atom {name}" not in table] == []
 
 
 @each_page
@@ -125,6 +132,15 @@ def test_every_alert_leads_to_its_place_in_troubleshooting():
     )
     assert len(named) > 10
     assert [anchor for page, anchor in named if anchor not in PAGES[page].anchors] == []
+
+
+def test_what_status_is_quoted_with_is_what_it_says():
+    section = PAGES["docs/troubleshooting.md"].text.partition("## What `atom status` says")[2]
+    quoted = re.findall(r"“([^”]+)”", section.partition("\n## ")[0])
+    # Texts of the source that go on in the next line are one.
+    source = re.sub(r'"\s*f?"', "", (ROOT / "atom/status.py").read_text())
+    assert len(quoted) > 10
+    assert [each for each in quoted if each not in source] == []
 
 
 @each_page

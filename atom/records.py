@@ -202,7 +202,7 @@ class Execution:
     error: str | None
     callback_uri: str
     callback_state: CallbackState
-    callback_due_at: datetime | None
+    callback_due_at: datetime | None  # None where it is not due
     delivered_at: datetime | None
     request: dict[str, Any] | None = field(default=None, repr=False)
     response: dict[str, Any] | None = field(default=None, repr=False)

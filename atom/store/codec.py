@@ -161,6 +161,7 @@ def execution(
         content = reader.content(row.get(name))
         return masked(orjson.loads(content)) if content else None
 
+    callback_state = CallbackState(text(b"callback_state") or "none")
     recorded = sorted((int(position), step) for position, step in (steps or {}).items())
     return Execution(
         id=reader.execution_id,
@@ -183,8 +184,9 @@ def execution(
         progress=reader.text(row.get(b"progress")),
         error=reader.text(row.get(b"error")) or None,
         callback_uri=text(b"callback_uri") or "",
-        callback_state=CallbackState(text(b"callback_state") or "none"),
-        callback_due_at=moment(b"callback_due_at"),
+        callback_state=callback_state,
+        # While it is on its way, that is when the hold on it ends.
+        callback_due_at=moment(b"callback_due_at") if callback_state is CallbackState.DUE else None,
         delivered_at=moment(b"delivered_at"),
         request=document(b"request"),
         response=document(b"response"),

@@ -147,6 +147,15 @@ def test_progress_that_the_flow_refuses_is_dropped(store):
 # --- outcomes
 
 
+def test_a_callback_says_when_it_is_due_only_while_it_is(store):
+    claim = finished(store)
+    assert store.get(claim.id).callback_due_at is not None
+    delivery = store.claim_delivery(claim.id)
+    assert store.get(claim.id).callback_due_at is None
+    store.record_delivery(delivery, "delivered", an_attempt())
+    assert store.get(claim.id).callback_due_at is None
+
+
 def test_a_delivered_callback_expires_with_its_retention_and_forgets_the_user(store, raw):
     claim = finished(store, authorization="ManyWhoUserId%3Du")
     delivery = store.claim_delivery(claim.id)

@@ -79,6 +79,22 @@ def test_a_sandbox_and_a_listener_side_by_side(lone):
     assert health(lone)[1].startswith("listener")
 
 
+def test_console_and_flower(lone):
+    lone.start("console", "console", ATOM_CONSOLE_BIND=f"127.0.0.1:{free_port()}")
+    lone.start(
+        "flower",
+        "flower",
+        ATOM_FLOWER_BIND=f"127.0.0.1:{free_port()}",
+        ATOM_FLOWER_PREFIX="/flower",
+    )
+    until(lambda: health(lone)[1].count("well") == 2, "both to be well", 60)
+    for role in ("console", "flower"):
+        (seen,) = until(lambda role=role: lone.store.presences(role), f"{role} to be seen", 60)
+        assert seen.details["pid"] == str(lone.processes[role].pid)
+        assert lone.end(role) == 0
+        assert not lone.store.present(role)
+
+
 @pytest.mark.parametrize("client_certificates", [False, True])
 def test_a_listener_that_speaks_tls(lone, tmp_path, client_certificates):
     authority = trustme.CA()

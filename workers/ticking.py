@@ -27,7 +27,6 @@ class Ticking:
 
     def __init__(self, worker: Any, ending: Ending) -> None:
         self._worker, self._ending = worker, ending
-        self._has_lived = False
         self._noted, self._known = 0, 0
         self._is_under_way = False
         self._silent_looks = 0
@@ -47,11 +46,10 @@ class Ticking:
 
     def look(self) -> None:
         """Count a look since which nothing was heard; end the worker whose beat is dead."""
-        is_alive = self._worker.beat.is_alive()
-        if self._has_lived and not is_alive:
+        # None both while it runs and before it is started, which is after us.
+        if self._worker.beat.exitcode is not None:
             _log.critical("The process that ticks recovery is dead: it ends, to be started again")
             self._ending.begin(EX_FAILURE)
-        self._has_lived = self._has_lived or is_alive  # it is started after us
         before, self._known = self._known, self._noted
         is_silent = (
             before == self._known and not self._is_under_way and broker_answers(self._worker.app)

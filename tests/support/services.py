@@ -96,6 +96,7 @@ def dies_once(request, execution):
     """Write a line for each run of the step; kill the worker at the first attempt."""
 
     def step():
+        assert os.path.isabs(request["file"]), "a fuzzed name, and no file of a test's"
         with open(request["file"], "a") as file:
             file.write("ran\n")
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from atom.settings import Settings
+from tests.docs.compose import compose_file
 from tests.docs.pages import BLOCKS, PAGES, ROOT, Block, Page, files_of_the_pages
 from tests.docs.rules import VARIABLES, Rules, check_inner
 from tests.docs.running import Site, make_site
@@ -45,6 +46,15 @@ def an_env_file(text):
             assert line.partition("=")[0] in {*VARIABLES, "COMPOSE_PROFILES"}, line
 
 
+def a_dockerfile(text):
+    """It begins with our image, and ends as the user that ours runs as."""
+    instructions = [line.split()[0] for line in text.splitlines() if line]
+    assert set(instructions) <= {"FROM", "USER", "COPY", "RUN"}
+    image = compose_file()["services"]["worker"]["image"]
+    assert text.splitlines()[0].removeprefix("FROM ") in image
+    assert text.rstrip().endswith("\nUSER atom")
+
+
 def a_proxy(text):
     """No parser of these is at hand: braces close, and what is behind is the listener."""
     assert text.count("{") == text.count("}")
@@ -53,6 +63,7 @@ def a_proxy(text):
 
 PARSERS = {
     "caddyfile": a_proxy,
+    "dockerfile": a_dockerfile,
     "env": an_env_file,
     "ini": an_ini,
     "json": json.loads,

@@ -52,6 +52,9 @@ class Condition:
         if self.criteria is Criteria.IS_EMPTY:
             return (value is None or value == "") is self.operand
         operand = comparable(field, self.operand)
+        if isinstance(value, float) and not isinstance(operand, float) and operand is not None:
+            # To a float, 0.1 is the float that is nearest to it, as it is to a database.
+            operand = float(str(operand))
         if self.criteria is Criteria.EQUAL:
             return bool(value == operand)
         if self.criteria is Criteria.NOT_EQUAL:

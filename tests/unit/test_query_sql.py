@@ -177,6 +177,9 @@ def one(column, criteria, operand):
 @example(rows=[{"id": 1, "name": "axb"}], asked=one("Name", "STARTS_WITH", "a_"))
 @example(rows=[{"id": 1, "name": None}], asked=one("Name", "NOT_EQUAL", "x"))
 @example(rows=[{"id": 1, "count": 2**53 + 1}], asked=one("Count", "EQUAL", str(2**53)))
+@example(rows=[{"id": 1, "price": 0.1}], asked=one("Price", "EQUAL", "0.1"))
+@example(rows=[{"id": 1, "price": -1e300}], asked=one("Price", "NOT_EQUAL", "-1E+300"))
+@example(rows=[{"id": 1, "price": 1e300}], asked=one("Price", "LESS_THAN", "1e400"))
 def test_in_memory_and_in_sqlite_a_filter_finds_the_same(engine, rows, asked):
     rows = [{**dict.fromkeys(VALUES), **each} for each in rows]
     query = Query.load(THING, ListFilter.read(asked))

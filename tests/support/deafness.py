@@ -16,11 +16,11 @@ heartbeat = sys.modules.get("workers.heartbeat")
 
 if heartbeat is not None:
     heartbeat.BEAT_SECONDS, heartbeat.SILENT_SECONDS = 0.5, 5.0
-    ticking = sys.modules["workers.ticking"]
-    ticking.LOOK_SECONDS, ticking.SILENT_LOOKS = 0.5, 10
+    sys.modules["workers.silence"].LOOK_SECONDS = 0.5
+    sys.modules["workers.ticking"].SILENT_LOOKS = 10
 
 if hearing is not None:
-    hearing.LOOK_SECONDS, hearing.DEAF_LOOKS = 0.5, 10
+    hearing.DEAF_LOOKS = 10
     ask = Channel._brpop_start
 
     def ask_unless_deaf(self, timeout=None):

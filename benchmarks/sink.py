@@ -4,14 +4,14 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, cast
 
 import orjson
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.flow_requests import EXPECTED_OUTPUTS, plain_outputs
 from benchmarks.http_messages import MessageReader
+from benchmarks.local_server import LocalServer
 
 _ANSWER: Final = (
     b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"SUCCESS"'
@@ -19,12 +19,11 @@ _ANSWER: Final = (
 _REFUSAL: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
-class CallbackSink:
+class CallbackSink(LocalServer):
     """Runs as an async context manager on a bound socket, whose port is known beforehand."""
 
     def __init__(self, bound: socket.socket) -> None:
         self._socket = bound
-        self._server: asyncio.Server | None = None
         self._pending: set[str] = set()
         self._complete = asyncio.Event()
         self.arrivals: dict[str, float] = {}
@@ -76,19 +75,9 @@ class CallbackSink:
             self.problems.append("A callback came with a token that nobody waits for.")
         return _ANSWER
 
-    async def __aenter__(self) -> Self:
+    async def _listen(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), sock=self._socket)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._server is not None:
-            self._server.close()
+        return await loop.create_server(lambda: _Connection(self), sock=self._socket)
 
 
 class _Connection(asyncio.Protocol):

@@ -1,16 +1,15 @@
 """What processes wait for: a server that takes its time, and counts who is waiting."""
 
 import asyncio
-from types import TracebackType
-from typing import Self
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.http_messages import MessageReader
+from benchmarks.local_server import LocalServer
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 
 
-class SlowServer:
+class SlowServer(LocalServer):
     """Answers each request after so many seconds; an async context manager."""
 
     def __init__(self) -> None:
@@ -20,7 +19,6 @@ class SlowServer:
         """How many wait at this moment."""
         self.most_waiting = 0
         """How many waited at once, at most."""
-        self._server: asyncio.Server | None = None
 
     @property
     def port(self) -> int:
@@ -29,21 +27,9 @@ class SlowServer:
             raise BenchmarkError("The slow server has not been started.")
         return int(self._server.sockets[0].getsockname()[1])
 
-    async def __aenter__(self) -> Self:
+    async def _listen(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Connection(self), "127.0.0.1", 0, backlog=4096
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._server is not None:
-            self._server.close()
+        return await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, backlog=4096)
 
 
 class _Connection(asyncio.Protocol):

@@ -5,14 +5,13 @@ import datetime
 import http.client
 import socket
 import ssl
-import subprocess
-import sys
 
 import orjson
 import pytest
 import trustme
 
-from tests.support.roles import ROOT, TestAtom
+from tests.support.operating import check_refused, run_atom
+from tests.support.roles import TestAtom
 from tests.support.waiting import until
 
 
@@ -27,15 +26,7 @@ def guarded(tmp_path_factory):
 
 
 def cli(atom, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "atom", *arguments],
-        cwd=ROOT,
-        env=atom.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_atom(atom.environment, *arguments)
 
 
 def ask(url, path="/fs/Shop/metadata", authorization=None, body=b"{}", method="POST"):
@@ -205,15 +196,4 @@ def test_a_certificate_that_cannot_be_used_is_named_at_the_start(guarded, tmp_pa
         ({"ATOM_TLS_CERT": str(wrong), "ATOM_TLS_KEY": str(wrong)}, "ATOM_TLS_CERT"),
         ({"ATOM_TLS_CERT": "/nowhere", "ATOM_TLS_KEY": "/nowhere"}, "No such file"),
     ):
-        refused = subprocess.run(
-            [sys.executable, "-m", "atom", "listener"],
-            cwd=ROOT,
-            env={**guarded.environment, **variables},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert refused.returncode == 1
-        assert says in refused.stderr
-        assert "Traceback" not in refused.stderr
+        check_refused({**guarded.environment, **variables}, "listener", says)

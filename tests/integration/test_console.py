@@ -1,8 +1,6 @@
 """`atom console` as a process: who may look, what is shown, and what never is."""
 
 import contextlib
-import subprocess
-import sys
 
 import orjson
 import pytest
@@ -15,7 +13,8 @@ from atom.store import RedisStore
 from atom.store.encryption import new_key
 from tests.support.browser import Browser
 from tests.support.executions import new_execution
-from tests.support.roles import ROOT, TestAtom
+from tests.support.operating import run_atom
+from tests.support.roles import TestAtom
 from tests.support.waiting import until
 
 POLICY = (
@@ -39,15 +38,7 @@ class ConsoleAtom(TestAtom):
         return f"http://{bind}"
 
     def cli(self, *arguments):
-        done = subprocess.run(
-            [sys.executable, "-m", "atom", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_atom(self.environment, *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

@@ -13,6 +13,7 @@ import trustme
 from atom.cli.embedded_redis import free_port
 from atom.sandbox import FlowStatus
 from tests.support import waits
+from tests.support.operating import run_atom
 from tests.support.roles import ROOT, SERVICES, TestAtom
 from tests.support.waiting import until
 
@@ -219,13 +220,7 @@ def test_anybody_may_call_where_the_operator_says_so(lone):
     lone.wait_for_listener(lone.url)
     assert b"whoever reaches 0.0.0.0" in lone.log("listener")
     assert status(lone, "/fs/Shop/metadata") == 200
-    made = subprocess.run(
-        [sys.executable, "-m", "atom", "credentials", "create", "boomi"],
-        cwd=ROOT,
-        env=lone.environment,
-        capture_output=True,
-        timeout=60,
-    )
+    made = run_atom(lone.environment, "credentials", "create", "boomi")
     assert made.returncode == 0, made.stderr
     # Each process of the listener looks anew for itself.
     until(

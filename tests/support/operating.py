@@ -7,16 +7,30 @@ import sys
 from tests.support.roles import ROOT
 
 
-def command(atom, *arguments, code=0, **env):
-    """What `atom …` says, called as a person calls it; its exit code must be the one given."""
-    result = subprocess.run(
+def run_atom(environment, *arguments):
+    """`atom …` to its end, as it is installed here."""
+    return subprocess.run(
         [sys.executable, "-m", "atom", *arguments],
         cwd=ROOT,
-        env={**os.environ, **atom.environment, **env},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
+
+
+def check_refused(environment, role, says):
+    """That a role does not start, and says why in a sentence."""
+    refused = run_atom(environment, role)
+    assert refused.returncode == 1
+    assert says in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def command(atom, *arguments, code=0, **env):
+    """What `atom …` says, called as a person calls it; its exit code must be the one given."""
+    result = run_atom({**os.environ, **atom.environment, **env}, *arguments)
     said = result.stdout + result.stderr
     assert result.returncode == code, said
     # Of the command itself; that of a process is in its log, indented.

@@ -101,7 +101,7 @@ class LeaseKeeper:
         self._thread = None
         self._hear()
         store = self._make_store()
-        handed = 0
+        handed = []
         for kept in self._kept.values():
             try:
                 store.hand_back(kept.hold)
@@ -111,11 +111,13 @@ class LeaseKeeper:
                 with bound_contextvars(execution_id=kept.hold.id):
                     _log.warning("Not handed back, its lease runs out: %s", error)
                 break
-            handed += 1
-            with _about(kept.hold, store):
-                _log.info("Handed back: its worker ends")
+            handed.append(kept.hold)
         self._kept.clear()
-        return handed
+        # Not before all are handed back: the time for that is short, and this asks the store.
+        for hold in handed:
+            with _about(hold, store):
+                _log.info("Handed back: its worker ends")
+        return len(handed)
 
     def _run(self) -> None:
         store = self._make_store()

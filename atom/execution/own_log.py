@@ -53,8 +53,8 @@ class OwnLog:
         """Write what was collected, if anything was."""
         if not self._lines or not self._writing.acquire(blocking=False):
             return
-        lines = list(self._lines)
-        self._lines.clear()
+        # One by one: a thread that logs in this context may add a line meanwhile.
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
         try:
             while lines:
                 self._store.add_log(self._claim.id, lines[:_AT_ONCE])

@@ -117,9 +117,10 @@ class Acceptor:
             raise Unavailable(
                 "The execution could not be stored; nothing was started. Try again."
             ) from error
-        bind_contextvars(execution_id=stored_id)
-        describe({"execution_id": stored_id})
         is_new = stored_id == execution.id
+        if not is_new:
+            bind_contextvars(execution_id=stored_id)
+            describe({"execution_id": stored_id})
         _log.info("Accepted" if is_new else "Asked for again")
         return stored_id, is_new
 

@@ -107,6 +107,10 @@ class Catalog:
         for service in self.services.values():
             yield from self._processes[service.name].values()
 
+    def queues(self) -> set[str]:
+        """The queues that processes are declared for; empty where there is no process."""
+        return {process.options.queue for process in self.processes()}
+
 
 def load_catalog(references: Iterable[str], *, required: bool = True) -> Catalog:
     """Import the services named in ATOM_SERVICES and those that installed packages offer.

@@ -3,18 +3,20 @@
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Generic, TypeVar
+from concurrent.futures import Future, wait
+from typing import Any, Generic, TypeVar
 
 _log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+_S = TypeVar("_S")
+_Answer = TypeVar("_Answer", covariant=True)
 
 
-class Look(Generic[_T]):
+class Look(Generic[_Answer]):
     """Asks in a thread of its own, and only one at a time, however many want to know."""
 
-    def __init__(self, ask: Callable[[], _T], *away: type[Exception]) -> None:
+    def __init__(self, ask: Callable[[], _Answer], *away: type[Exception]) -> None:
         """Make one.
 
         Args:
@@ -23,9 +25,9 @@ class Look(Generic[_T]):
         """
         self._ask, self._away = ask, away
         self._lock = threading.Lock()
-        self._answer: Future[_T | None] | None = None
+        self._answer: Future[_Answer | None] | None = None
 
-    def begin(self) -> "Future[_T | None]":
+    def begin(self) -> "Future[_Answer | None]":
         """Ask, unless somebody else's question is still without an answer."""
         with self._lock:
             if self._answer is None or self._answer.done():
@@ -33,8 +35,8 @@ class Look(Generic[_T]):
                 threading.Thread(target=self._run, args=[answer], name="look", daemon=True).start()
             return self._answer
 
-    def _run(self, answer: "Future[_T | None]") -> None:
-        came: _T | None = None
+    def _run(self, answer: "Future[_Answer | None]") -> None:
+        came: _Answer | None = None
         try:
             came = self._ask()
         except self._away as error:
@@ -44,6 +46,13 @@ class Look(Generic[_T]):
         answer.set_result(came)
 
 
-def came(answer: "Future[_T]") -> _T | None:
-    """What came; None where nothing has come yet."""
+def both(first: Look[_T], second: Look[_S], seconds: float) -> tuple[_T | None, _S | None]:
+    """Ask two at once; what each says, None where nothing comes within these seconds."""
+    asked = first.begin(), second.begin()
+    pending: tuple[Future[Any], ...] = asked
+    wait(pending, seconds)
+    return _came(asked[0]), _came(asked[1])
+
+
+def _came(answer: "Future[_T | None]") -> _T | None:
     return answer.result() if answer.done() else None

@@ -6,6 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+# How the scripts of the store call what they count; the rest is what recovery counts.
+_FINISHED: Final = "finished:"
+_TAKEN_OVER: Final = "lease_lost"
+
 
 class State(StrEnum):
     """Where an execution stands: accepted → running → one of the final states."""
@@ -290,6 +294,29 @@ class Overview:
     open_circuits: Mapping[str, datetime]  # host → until when nothing is sent to it
     paused: Mapping[str, datetime]  # target → since when
     counters: Mapping[str, int]  # see `ExecutionStore.counters`
+
+    @property
+    def finished(self) -> Mapping[str, int]:
+        """How many executions ever ended in each final state; none where there was none."""
+        return {
+            name.removeprefix(_FINISHED): count
+            for name, count in sorted(self.counters.items())
+            if name.startswith(_FINISHED)
+        }
+
+    @property
+    def taken_over(self) -> int:
+        """How often a worker took an execution over from a lost one."""
+        return self.counters.get(_TAKEN_OVER, 0)
+
+    @property
+    def recoveries(self) -> Mapping[str, int]:
+        """What recovery did, and how often."""
+        return {
+            name: count
+            for name, count in self.counters.items()
+            if name != _TAKEN_OVER and not name.startswith(_FINISHED)
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,14 @@ class Situation:
         """Who consumes a queue."""
         return [each for each in self.presences if each.role == queue]
 
+    def places(self, queue: str) -> tuple[int, int]:
+        """How many executions the workers of a queue run now, and how many they could."""
+        details = [each.details for each in self.workers(queue)]
+        return (
+            sum(int(each.get("busy", 0)) for each in details),
+            sum(int(each.get("concurrency", 0)) for each in details),
+        )
+
     def served(self) -> Sequence[str]:
         """The queues of processes: those declared, served or waited in."""
         of_workers = {each.role for each in self.presences if "concurrency" in each.details}
@@ -183,24 +191,22 @@ def _judge_queues(situation: Situation) -> Iterator[Finding]:
     for queue in situation.served():
         state, workers = situation.waiting(queue), situation.workers(queue)
         if workers and state.waiting and _is_late(situation.overview, state.oldest_at):
-            yield _behind(queue, state, workers)
+            yield _behind(queue, state, len(workers), *situation.places(queue))
 
 
-def _behind(queue: str, state: QueueState, workers: Sequence[Presence]) -> Finding:
-    places = sum(int(each.details.get("concurrency", 0)) for each in workers)
-    busy = sum(int(each.details.get("busy", 0)) for each in workers)
+def _behind(queue: str, state: QueueState, workers: int, busy: int, places: int) -> Finding:
     since = (
         f"{state.waiting} wait in the queue “{queue}”, the first since {_clock(state.oldest_at)}"
     )
     if busy >= places:
         return Finding(
             Severity.WARNING,
-            f"{since}: all {places} places of its {len(workers)} worker(s) are taken.",
+            f"{since}: all {places} places of its {workers} worker(s) are taken.",
             f"atom worker --queues {queue}",
         )
     return Finding(
         Severity.ERROR,
-        f"{since}, although only {busy} of {places} places of its {len(workers)} worker(s) are "
+        f"{since}, although only {busy} of {places} places of its {workers} worker(s) are "
         "taken: look at their logs, and whether recovery publishes again.",
         "atom executions list --state accepted",
     )

@@ -26,9 +26,7 @@ def create_app(settings: Settings) -> Celery:
     """
     catalog = load_catalog(settings.services)
     app = Celery("atom", amqp=AMQP, set_as_current=True)
-    app.conf.update(
-        celery_options(settings, (process.options.queue for process in catalog.processes()))
-    )
+    app.conf.update(celery_options(settings, catalog.queues()))
     keeper = LeaseKeeper(
         lambda: RedisStore(settings), settings.lease_seconds, settings.cancel_grace_seconds
     )

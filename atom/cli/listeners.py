@@ -114,8 +114,7 @@ def _check(target: str, catalog: Catalog) -> None:
 
 def _states(catalog: Catalog, store: RedisStore) -> Iterator[dict[str, Any]]:
     paused = store.paused()
-    queues = {each.options.queue for each in catalog.processes()}
-    workers = {queue: store.present(queue) for queue in queues}
+    workers = {queue: store.present(queue) for queue in catalog.queues()}
     for process in catalog.processes():
         yield {
             "service": process.service,

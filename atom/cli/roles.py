@@ -118,8 +118,7 @@ def has_flower() -> bool:
 
 def _check_queues(names: Sequence[str]) -> None:
     """A queue that nothing is published to is a mistake, and its worker would idle for ever."""
-    catalog = load_catalog(Settings.from_env().services)
-    known = {PROCESSES, CALLBACKS, *(each.options.queue for each in catalog.processes())}
+    known = {PROCESSES, CALLBACKS, *load_catalog(Settings.from_env().services).queues()}
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         raise click.UsageError(

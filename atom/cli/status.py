@@ -22,7 +22,6 @@ from atom.status import Finding, Severity, Situation, judge, megabytes, take_sto
 from atom.store import RedisStore
 
 _STORE_SECONDS: Final = 5.0
-_FINISHED: Final = "finished:"
 _MARKS: Final = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
 _STYLES: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
@@ -38,8 +37,7 @@ def status(as_json: bool) -> None:
     settings = settings_of_running()
     try:
         # Where the services cannot be loaded, the queues that are in use are shown all the same.
-        catalog = load_catalog(settings.services, required=False)
-        queues = {each.options.queue for each in catalog.processes()}
+        queues = load_catalog(settings.services, required=False).queues()
     except CatalogError as error:
         click.echo(f"atom: {error}", err=True)
         queues = set()
@@ -126,36 +124,31 @@ def _queue_states(situation: Situation) -> list[dict[str, Any]]:
     states = []
     for queue in [*situation.served(), CALLBACKS, RECOVERY]:
         of_processes = queue not in (CALLBACKS, RECOVERY)
-        workers, state = situation.workers(queue), situation.waiting(queue)
+        state, (busy, concurrency) = situation.waiting(queue), situation.places(queue)
         states.append(
             {
                 "queue": queue,
                 "waiting": state.waiting if of_processes else None,
                 "oldest_at": state.oldest_at,
                 "messages": None if situation.messages is None else situation.messages.get(queue),
-                "workers": len(workers),
-                "busy": sum(int(each.details.get("busy", 0)) for each in workers),
-                "concurrency": sum(int(each.details.get("concurrency", 0)) for each in workers),
+                "workers": len(situation.workers(queue)),
+                "busy": busy,
+                "concurrency": concurrency,
             }
         )
     return states
 
 
 def _lines(situation: Situation) -> list[str]:
-    overview, counters = situation.overview, situation.overview.counters
+    overview = situation.overview
     waiting = sum(each.waiting for each in overview.queues.values())
-    finished = {
-        name.removeprefix(_FINISHED): count
-        for name, count in sorted(counters.items())
-        if name.startswith(_FINISHED)
-    }
-    ended = ", ".join(f"{count} {name}" for name, count in finished.items()) or "none"
+    ended = ", ".join(f"{count} {name}" for name, count in overview.finished.items()) or "none"
     late = _ago(situation, overview.callbacks_late_since)
     circuits = ", ".join(sorted(overview.open_circuits)) or "none"
     return [
         f"Executions  {waiting} waiting, {overview.scheduled} scheduled, {overview.running} held "
         f"({overview.lost} by a lease that ran out), {overview.overdue_deadlines} overdue",
-        f"Finished    {ended}; {counters.get('lease_lost', 0)} taken over from a lost worker",
+        f"Finished    {ended}; {overview.taken_over} taken over from a lost worker",
         f"Callbacks   {overview.callbacks_due} due, late since {late or 'never'}, "
         f"{overview.parked} parked; open circuits: {circuits}",
         f"Paused      {', '.join(sorted(overview.paused)) or 'nothing'}",

@@ -126,7 +126,7 @@ def _run(
 ) -> None:
     supervisor = Supervisor(_environment(settings), settings.shutdown_seconds)
     supervisor.stop_on_signals()
-    queues = sorted({PROCESSES, *(each.options.queue for each in catalog.processes())})
+    queues = sorted({PROCESSES, *catalog.queues()})
     size = [f"--concurrency={concurrency}"] if concurrency else []
     atom = [sys.executable, "-m", "atom"]
     try:

@@ -25,7 +25,7 @@ def create_blueprint(
         flower_link: where Flower is; empty where there is none.
     """
     blueprint = Blueprint("pages", __name__)
-    queues = {each.options.queue for each in catalog.processes()}
+    queues = catalog.queues()
 
     @blueprint.get("/")
     def overview() -> str:
@@ -56,10 +56,7 @@ def create_blueprint(
 
 def _finished(overview: Overview) -> Mapping[str, int]:
     """How many executions ended in each final state since the store was made."""
-    counters = overview.counters
-    return {
-        state.value: counters.get(f"finished:{state.value}", 0) for state in State if state.is_final
-    }
+    return {state.value: overview.finished.get(state.value, 0) for state in State if state.is_final}
 
 
 def _action(process: Process) -> dict[str, Any]:

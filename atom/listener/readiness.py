@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from atom.catalog import Catalog
 from atom.errors import StoreUnavailable
-from atom.look import Look, came
+from atom.look import Look, both
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
 from atom.records import Overview, Presence
 from atom.status import Situation, ask_broker, judge_roles
@@ -51,7 +50,7 @@ class Readiness:
             catalog: says which queues need a worker.
         """
         self._store, self._waiting = store, waiting
-        self._queues = sorted({each.options.queue for each in catalog.processes()})
+        self._queues = sorted(catalog.queues())
         self._store_look = Look(self._ask_store)
         self._broker_look = Look(lambda: ask_broker(waiting, [PROCESSES]))
         self._last: Verdict | None = None
@@ -62,10 +61,7 @@ class Readiness:
         last = self._last
         if last is not None and time.monotonic() < self._looked_at + _FRESH_SECONDS:
             return last
-        asked, asked_broker = self._store_look.begin(), self._broker_look.begin()
-        both: list[Future[Any]] = [asked, asked_broker]
-        wait(both, _PATIENCE_SECONDS)
-        stands, broker = came(asked), came(asked_broker)
+        stands, broker = both(self._store_look, self._broker_look, _PATIENCE_SECONDS)
         problem = broker[1] if broker else f"The broker does not answer in {_PATIENCE_SECONDS:g} s."
         if stands is None:
             stands = f"The store does not answer in {_PATIENCE_SECONDS:g} s."

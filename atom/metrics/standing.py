@@ -6,7 +6,6 @@ by` their labels.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, wait
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from atom.catalog import Catalog
 from atom.errors import PublishFailed, StoreUnavailable
-from atom.look import Look, came
+from atom.look import Look, both
 from atom.names import CALLBACKS, LISTENER, PROCESSES, RECOVERY
 from atom.publisher import Publisher
 from atom.records import Overview, Presence
@@ -23,8 +22,6 @@ from atom.store import ExecutionStore
 
 # Below the time that Prometheus gives a scrape (10 s unless told otherwise).
 _PATIENCE_SECONDS: Final = 3.0
-_FINISHED: Final = "finished:"
-_TAKEN_OVER: Final = "lease_lost"
 
 
 class Standing(Collector):
@@ -32,17 +29,13 @@ class Standing(Collector):
 
     def __init__(self, store: ExecutionStore, publisher: Publisher, catalog: Catalog) -> None:
         self._store, self._publisher = store, publisher
-        queues = {each.options.queue for each in catalog.processes()}
-        self._queues = sorted({PROCESSES, *queues, CALLBACKS, RECOVERY})
+        self._queues = sorted({PROCESSES, *catalog.queues(), CALLBACKS, RECOVERY})
         self._store_look = Look(self._ask_store, StoreUnavailable)
         self._broker_look = Look(self._ask_broker, PublishFailed)
 
     def collect(self) -> Iterator[Metric]:
         """Ask both at once; what does not answer is left out."""
-        store, broker = self._store_look.begin(), self._broker_look.begin()
-        both: list[Future[Any]] = [store, broker]
-        wait(both, _PATIENCE_SECONDS)
-        stands, waiting = came(store), came(broker)
+        stands, waiting = both(self._store_look, self._broker_look, _PATIENCE_SECONDS)
         yield _gauge("store_up", "Whether the store answers.", stands is not None)
         yield _gauge("broker_up", "Whether the broker answers.", waiting is not None)
         if waiting is not None:
@@ -87,15 +80,9 @@ def _queues(overview: Overview) -> Iterator[Metric]:
 
 
 def _executions(overview: Overview) -> Iterator[Metric]:
-    counters = dict(overview.counters)
-    taken_over = counters.pop(_TAKEN_OVER, 0)
-    finished = {
-        name.removeprefix(_FINISHED): counters.pop(name)
-        for name in overview.counters
-        if name.startswith(_FINISHED)
-    }
-    yield _counters("executions_finished", "Executions that ended.", "state", finished)
-    yield _counters("recoveries", "What recovery did.", "kind", counters)
+    yield _counters("executions_finished", "Executions that ended.", "state", overview.finished)
+    yield _counters("recoveries", "What recovery did.", "kind", overview.recoveries)
+    taken_over = overview.taken_over
     yield CounterMetricFamily("atom_leases_lost", "Take-overs from lost workers.", taken_over)
     yield _gauge("leases_expired", "Executions whose worker is lost.", overview.lost)
     yield _gauge("deadlines_overdue", "Executions past their deadline.", overview.overdue_deadlines)

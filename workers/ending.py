@@ -124,6 +124,12 @@ class Ending:
                 request.cancel(self._worker.pool, signal="SIGKILL", emit_retry=False)
 
 
+def _see_beat_off(sender: Any, **_: Any) -> None:
+    """Celery tells an embedded beat to end, and leaves it for an init to wait for."""
+    if sender.beat is not None:
+        sender.beat.join()  # the ending's thread bounds it
+
+
 def end_in_time(app: Celery, seconds: float, keeper: LeaseKeeper) -> Ending:
     """Have every worker of the app end within that time once it is asked to."""
     ending = Ending(seconds, keeper)
@@ -139,6 +145,7 @@ def end_in_time(app: Celery, seconds: float, keeper: LeaseKeeper) -> Ending:
 
     app.steps["worker"].add(EndInTime)
     signals.worker_shutdown.connect(ending.conclude, weak=False, dispatch_uid="atom.ending")
+    signals.worker_shutdown.connect(_see_beat_off, weak=False, dispatch_uid="atom.beat")
     # The pool's children die with the worker, its embedded beat would live on.
     signals.beat_embedded_init.connect(
         lambda **_: set_pdeathsig("SIGKILL"), weak=False, dispatch_uid="atom.beat"

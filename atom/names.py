@@ -25,8 +25,20 @@ LEASES: Final = KEY_PREFIX + "leases"  # when the holder's lease ends
 DEADLINES: Final = KEY_PREFIX + "deadlines"  # when the execution times out
 CALLBACKS_DUE: Final = KEY_PREFIX + "callbacks"  # when the next try of its callback is due
 PARKED: Final = KEY_PREFIX + "parked"  # when its callback was parked
+FAILED: Final = KEY_PREFIX + "failed"  # when it failed or timed out; until somebody saw to it
 HISTORY: Final = KEY_PREFIX + "history"  # when it was accepted
 EXPIRING: Final = KEY_PREFIX + "expiring"  # when what is kept of it expires
+
+# Scripts complete this one with the minute since 1970: a hash of what happened in it → how often
+# (`accepted`, and each final state). Kept for two hours.
+MINUTES: Final = KEY_PREFIX + "minutes"
+
+# Every process, as `<Service>.<Action>`, and every tenant that the history knows.
+KNOWN_PROCESSES: Final = HISTORY + ":processes"
+KNOWN_TENANTS: Final = HISTORY + ":tenants"
+
+# A sorted set of `<flow state id> <execution id>`, all with score 0: in their own order.
+FLOW_STATES: Final = HISTORY + ":flow-states"
 
 # A hash of target (`*`, `<service>` or `<service>.<action>`) → when it was paused.
 PAUSED: Final = KEY_PREFIX + "paused"
@@ -103,11 +115,28 @@ def execution_keys(execution_id: str) -> tuple[str, ...]:
         DEADLINES,
         CALLBACKS_DUE,
         PARKED,
+        FAILED,
         HISTORY,
         EXPIRING,
         WAITING,
         COUNTERS,
+        MINUTES,
     )
+
+
+def process_history_key(process: str, state: str) -> str:
+    """The part of HISTORY that is of a process (`<Service>.<Action>`) and in a state."""
+    return f"{HISTORY}:process:{process}:{state}"
+
+
+def tenant_history_key(tenant_id: str, state: str) -> str:
+    """The part of HISTORY that is of a tenant and in a state."""
+    return f"{HISTORY}:tenant:{tenant_id}:{state}"
+
+
+def minute_key(minute: int) -> str:
+    """What happened in that minute since 1970."""
+    return f"{MINUTES}:{minute}"
 
 
 def finished_key(execution_id: str) -> str:

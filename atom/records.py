@@ -36,6 +36,7 @@ class CallbackState(StrEnum):
     DELIVERING = "delivering"  # a worker is sending it
     DELIVERED = "delivered"  # the flow took it, or the listener answered with the outcome
     PARKED = "parked"  # a person has to look at it
+    DISMISSED = "dismissed"  # it was parked, and a person decided that it is not sent again
 
 
 TRANSITIONS: Final[dict[State, frozenset[State]]] = {
@@ -132,6 +133,8 @@ class Step:
     name: str
     result: str = field(repr=False)
     kind: StepKind = StepKind.RESULT
+    ended_at: datetime | None = None
+    milliseconds: int | None = None  # how long it took, its tries included
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,31 @@ class RecordedStep:
 
     name: str
     kind: StepKind
+    ended_at: datetime | None = None
+    milliseconds: int | None = None
+
+
+class RunEnd(StrEnum):
+    """How one attempt of an execution ended; the final states are those of the execution."""
+
+    LOST = "lost"  # its worker gave no sign of life for the length of a lease
+    HANDED_BACK = "handed_back"  # its worker was to end
+    TRIED_AGAIN = "tried_again"  # it failed, and the process's policy repeats it
+    COMPLETED = State.COMPLETED.value
+    FAULTED = State.FAULTED.value
+    FAILED = State.FAILED.value
+    CANCELLED = State.CANCELLED.value
+    TIMED_OUT = State.TIMED_OUT.value
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt of an execution."""
+
+    started_at: datetime
+    ended_at: datetime | None  # None while it runs; of a lost one, when its lease ran out
+    worker: str
+    end: RunEnd | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +238,7 @@ class Execution:
     delivered_at: datetime | None
     request: dict[str, Any] | None = field(default=None, repr=False)
     response: dict[str, Any] | None = field(default=None, repr=False)
+    runs: tuple[Run, ...] = ()  # its attempts: the latest 20, and the one under way
     steps: tuple[RecordedStep, ...] = ()
     callback_attempts: tuple[Attempt, ...] = ()
     unreadable: str | None = None  # why parts of it are missing here: we lack their key
@@ -244,6 +273,10 @@ class ParkedCallback:
     host: str
     parked_at: datetime
     answer: str  # to its last try
+
+
+# The level of a line that is what the process told its flow.
+PROGRESS: Final = "PROGRESS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +324,7 @@ class Overview:
     callbacks_due: int  # are to be sent, now or at a later time, or on their way
     callbacks_late_since: datetime | None  # the oldest due time that has passed
     parked: int
+    failed: int  # failed or timed out, and nobody has seen to it
     open_circuits: Mapping[str, datetime]  # host → until when nothing is sent to it
     paused: Mapping[str, datetime]  # target → since when
     counters: Mapping[str, int]  # see `ExecutionStore.counters`

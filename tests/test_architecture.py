@@ -33,7 +33,7 @@ LAYERS = [
         "retry",
         *("process", "message_process", "object_process", "data_action", "file_resource"),
     },
-    {"settings", "catalog", "records", "credentials"},
+    {"settings", "catalog", "history", "records", "credentials"},
     {"store", "flow", "publisher", "broker"},
     {"execution", "metrics", "presence", "status"},
     {"listener", "console", "sandbox", "testing", "cli", "__main__", "workers"},

@@ -1,10 +1,9 @@
 """`atom callbacks`: those that wait for a person."""
 
-import re
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
 import click
 from rich import box
@@ -13,39 +12,15 @@ from rich.table import Table
 
 from atom.cli.output import finish_with, print_json, wide_console
 from atom.cli.running import settings_of_running
+from atom.cli.when import When
 from atom.store import RedisStore
 
-_SPAN: Final = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _AT_ONCE: Final = 1_000_000
-
-
-class _When(click.ParamType[datetime]):
-    """A moment: ISO 8601, in UTC unless it says otherwise, or how long ago."""
-
-    name = "WHEN"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Read it."""
-        if isinstance(value, datetime):
-            return value
-        span = _SPAN.fullmatch(value.strip().removesuffix("ago").strip())
-        try:
-            if span is not None:
-                return datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})
-            moment = datetime.fromisoformat(value)
-        except (ValueError, OverflowError):
-            self.fail(
-                f"{value!r} is neither a time such as 2026-01-31T08:00 nor a span such as 2h."
-            )
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 _host = click.option("--host", default="", help="Only those to this host (or host:port).")
 _since = click.option(
-    "--since", type=_When(), help="Only those parked since then: 2026-01-31T08:00, or 30m, 2h, 7d."
+    "--since", type=When(), help="Only those parked since then: 2026-01-31T08:00, or 30m, 2h, 7d."
 )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 import click
@@ -12,11 +13,15 @@ from rich.table import Table
 from atom.catalog import load_catalog
 from atom.cli.output import finish_with, print_json, wide_console
 from atom.cli.running import settings_of_running
+from atom.cli.when import When
 from atom.errors import AtomError
 from atom.execution.ending import cancel as end_by_cancelling
+from atom.history import ExecutionFilter
 from atom.names import flower_url
 from atom.records import CallbackState, Ended, Execution, Restart, State, StepKind
 from atom.store import RedisStore
+
+_PER_PAGE: Final = 500
 
 _REFUSALS: Final = {
     Restart.UNKNOWN: "there is no such execution (or it has outlived its retention)",
@@ -38,11 +43,16 @@ def executions() -> None:
 @click.option("--state", type=click.Choice([state.value for state in State]))
 @click.option("--service", default="", help="Only those of this service.")
 @click.option("--action", default="", help="Only those of this action.")
+@click.option("--tenant", "tenant_id", default="", help="Only those of this tenant.")
+@click.option("--since", type=When(), help="Accepted then or later: 2026-01-31T08:00, or 2h.")
+@click.option("--until", type=When(), help="Accepted before then.")
+@click.option("--find", "text", default="", help="An id of an execution or flow state, or a token.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def list_(limit: int, state: str | None, service: str, action: str, as_json: bool) -> None:
+def list_(limit: int, state: str | None, as_json: bool, **wanted: Any) -> None:
     """List the newest executions."""
     store = RedisStore(settings_of_running())
-    found = store.newest(limit, State(state) if state else None, service=service, action=action)
+    asked = ExecutionFilter(state=State(state) if state else None, **wanted)
+    found = list(islice(_newest(store, asked), limit))
     if as_json:
         print_json([_document(each, full=False) for each in found])
         return
@@ -59,6 +69,14 @@ def list_(limit: int, state: str | None, service: str, action: str, as_json: boo
             each.callback_state.value,
         )
     wide_console().print(table if found else "No executions.")
+
+
+def _newest(store: RedisStore, wanted: ExecutionFilter) -> Iterator[Execution]:
+    page = store.find(_PER_PAGE, wanted)
+    yield from page.executions
+    while page.older:
+        page = store.find(_PER_PAGE, wanted, older_than=page.older)
+        yield from page.executions
 
 
 @executions.command()
@@ -163,7 +181,7 @@ def retry(
 def _document(execution: Execution, *, full: bool) -> dict[str, Any]:
     document = asdict(execution)
     if not full:
-        for name in ("request", "response", "steps", "callback_attempts"):
+        for name in ("request", "response", "runs", "steps", "callback_attempts"):
             del document[name]
     return document
 

@@ -5,6 +5,7 @@ from typing import Final
 from flask import Blueprint, abort, render_template, request, url_for
 
 from atom.catalog import Catalog
+from atom.history import ExecutionFilter
 from atom.names import flower_url
 from atom.records import State
 from atom.store import ExecutionStore
@@ -26,15 +27,14 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore, flower_link: str) 
     def newest() -> str:
         state, service = _state(request.args.get("state", "")), request.args.get("service", "")
         older_than = request.args.get("older_than", "")
-        found = store.newest(_PER_PAGE + 1, state, service=service, older_than=older_than)
-        shown, older = found[:_PER_PAGE], ""
-        if len(found) > _PER_PAGE:
-            older = url_for(
-                ".newest", older_than=shown[-1].id, state=state, service=service or None
-            )
+        wanted = ExecutionFilter(state=state, service=service)
+        page = store.find(_PER_PAGE, wanted, older_than=older_than)
+        older = ""
+        if page.older:
+            older = url_for(".newest", older_than=page.older, state=state, service=service or None)
         return render_template(
             "executions.html",
-            executions=shown,
+            executions=page.executions,
             older=older,
             states=list(State),
             # One that is not declared any more can still be asked for.

@@ -3,6 +3,8 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TypeVar, cast
 
 from atom.errors import StepMismatch, StepTooLarge, StoreUnavailable
@@ -12,7 +14,7 @@ from atom.execution.steps import outcome_of, run_step
 from atom.execution.wakeup import wake_callback
 from atom.metrics import STEPS
 from atom.publisher import Publisher
-from atom.records import Claim, Step, StepKind
+from atom.records import PROGRESS, Claim, Step, StepKind
 from atom.redaction import redacted
 from atom.retry import Retry
 from atom.store import ExecutionStore
@@ -54,6 +56,8 @@ class StoreJournal:
             _log.warning("Progress could not be shown: %s", error)
             return
         self._lease.confirm(asked_at)
+        if due:  # as often as a flow is told, not as often as a process says something
+            self._own_log.note(PROGRESS, message)
         self._own_log.flush()
         if due:
             wake_callback(self._publisher, self._claim.id)
@@ -65,8 +69,10 @@ class StoreJournal:
         if recorded is None:
             self._lease.check()
             with span(f"step {name}", Kind.INTERNAL):
+                began = time.monotonic()
                 recorded, cause = run_step(name, function, retry, self._lease.sleep)
-                self._record(recorded)
+                took = round((time.monotonic() - began) * 1000)
+                self._record(replace(recorded, ended_at=datetime.now(UTC), milliseconds=took))
                 if recorded.kind is StepKind.FAILURE:
                     fail(type(cause).__name__)
             self._count(recorded.kind.value)

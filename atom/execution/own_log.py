@@ -49,6 +49,11 @@ class OwnLog:
         if time.monotonic() >= self._due_at:
             self.flush()
 
+    def note(self, level: str, message: str) -> None:
+        """Add a line that was not logged; it is written with the next ones."""
+        text = _cut(_shown(message))
+        self._lines.append(LogLine(datetime.now(UTC), level, text, self._claim.attempt))
+
     def flush(self) -> None:
         """Write what was collected, if anything was."""
         if not self._lines or not self._writing.acquire(blocking=False):
@@ -83,15 +88,17 @@ def _text(record: logging.LogRecord) -> str:
         message = record.getMessage()
     except Exception:  # its arguments do not fit: the role's log says where
         message = str(record.msg)
-    text = _shown(message)
-    if len(text) > _LONGEST_MESSAGE:
-        text = f"{text[:_LONGEST_MESSAGE]}…"
+    text = _cut(_shown(message))
     if record.exc_info:
         raised = _shown("".join(traceback.format_exception(*record.exc_info)).rstrip())
         # Its end says what happened.
         cut = f"…{raised[-_LONGEST_TRACEBACK:]}" if len(raised) > _LONGEST_TRACEBACK else raised
         text = f"{text}\n{cut}"
     return text
+
+
+def _cut(text: str) -> str:
+    return f"{text[:_LONGEST_MESSAGE]}…" if len(text) > _LONGEST_MESSAGE else text
 
 
 def _shown(text: str) -> str:

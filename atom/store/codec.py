@@ -1,6 +1,6 @@
 """Between the records and what Redis holds of them, encrypted where it has to be."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,6 +21,8 @@ from atom.records import (
     Presence,
     QueueState,
     RecordedStep,
+    Run,
+    RunEnd,
     State,
     Step,
     StepKind,
@@ -30,9 +32,10 @@ from atom.store.encryption import Cipher
 from atom.store.reading import Reader
 
 # Written into every record, so that a later version knows what it reads.
+# 5 added the places in the indexes of the history, earlier attempts and the times of steps.
 # 4 added the queue and the trace to the third one.
 # 3 added the callback's host, the timeout and whether there are secrets to the second one.
-FORMAT_VERSION: Final = 4
+FORMAT_VERSION: Final = 5
 
 # What a list of executions shows; the documents are left in the store.
 SUMMARY_FIELDS: Final = [
@@ -66,10 +69,6 @@ def accepted_fields(new: NewExecution, cipher: Cipher) -> list[Any]:
     fields = [
         "format",
         FORMAT_VERSION,
-        "tenant_id",
-        new.tenant_id,
-        "state_id",
-        new.state_id,
         "token",
         cipher.seal(new.token.encode()),
         "callback_uri",
@@ -190,6 +189,7 @@ def execution(
         delivered_at=moment(b"delivered_at"),
         request=document(b"request"),
         response=document(b"response"),
+        runs=tuple(_runs(row)),
         steps=tuple(_seen(decode_step(reader, step)) for _, step in recorded),
         callback_attempts=tuple(filter(None, (_attempt(reader, each) for each in attempts))),
         # The last, for the others were to be read before it is known.
@@ -218,31 +218,55 @@ def _attempt(reader: Reader, stored: bytes) -> Attempt | None:
 
 
 def encode_step(step: Step, cipher: Cipher) -> bytes:
-    """A recorded step; scripts know one that failed by its third element.
+    """A recorded step: name, result, failure or false, whether it is encrypted, end, duration.
 
-    An encrypted one has four: nothing, its name and result, its third one or false, true.
+    Scripts know one that failed by its third element. An encrypted one has its name and result in
+    the second. The times are milliseconds, null where nobody measured.
     """
+    failed = step.kind is not StepKind.RESULT and step.kind
+    ended_ms = step.ended_at and int(step.ended_at.timestamp() * 1000)
+    name, result = step.name, step.result
     if cipher.is_on:
-        content = cipher.encrypt(orjson.dumps([step.name, step.result])).decode()
-        failed = step.kind is not StepKind.RESULT and step.kind
-        return orjson.dumps(["", content, failed, True])
-    if step.kind is StepKind.RESULT:
-        return orjson.dumps([step.name, step.result])
-    return orjson.dumps([step.name, step.result, step.kind])
+        name, result = "", cipher.encrypt(orjson.dumps([step.name, step.result])).decode()
+    return orjson.dumps([name, result, failed, cipher.is_on, ended_ms, step.milliseconds])
 
 
 def decode_step(reader: Reader, encoded: bytes) -> Step:
     """A recorded step."""
-    name, result, *rest = orjson.loads(encoded)
-    kind, is_encrypted = (*rest, False, False)[:2]
+    written: list[Any] = orjson.loads(encoded)
+    # Up to the fourth format what was false at the end was left out.
+    written += (False, False, None, None)[len(written) - 2 :]
+    name, result, kind, is_encrypted, ended_ms, milliseconds = written
     if is_encrypted:
         content = reader.decrypted(result.encode())
         name, result = orjson.loads(content) if content else (MASK, "")
-    return Step(name, result, StepKind(kind) if kind else StepKind.RESULT)
+    return Step(
+        name,
+        result,
+        StepKind(kind) if kind else StepKind.RESULT,
+        _moment(ended_ms) if ended_ms else None,
+        milliseconds,
+    )
 
 
 def _seen(step: Step) -> RecordedStep:
-    return RecordedStep(step.name, step.kind)
+    return RecordedStep(step.name, step.kind, step.ended_at, step.milliseconds)
+
+
+def _runs(row: Mapping[bytes, bytes | None]) -> Iterator[Run]:
+    """The attempts: those that were kept, and the latest one."""
+    runs = orjson.loads(row.get(b"runs") or b"[]")
+    for started, ended, worker, how in runs:
+        yield Run(_moment(started), _moment(ended), worker, RunEnd(how))
+    started_at = row.get(b"run_started_at") or (not runs and row.get(b"started_at"))
+    if started_at:
+        finished_at, worker = row.get(b"finished_at"), _text(row.get(b"worker"))
+        yield Run(
+            _moment(started_at),
+            _moment(finished_at) if finished_at else None,
+            worker or "",
+            RunEnd(_text(row[b"state"]) or "") if finished_at else None,
+        )
 
 
 def parked(
@@ -284,7 +308,8 @@ def presence(member: bytes, value: bytes) -> Presence:
 
 def overview(found: Sequence[Any]) -> Overview:
     """From what `overview.lua` returns."""
-    now, queues, scheduled, running, lost, overdue, callbacks, late_since, parked, *rest = found
+    now, queues, scheduled, running, lost, overdue, callbacks, late_since, *rest = found
+    parked, failed, *rest = rest
     circuits, paused, counters = (_row(flat) for flat in rest)
     return Overview(
         at=_moment(now),
@@ -299,6 +324,7 @@ def overview(found: Sequence[Any]) -> Overview:
         callbacks_due=callbacks,
         callbacks_late_since=_moment(late_since) if late_since else None,
         parked=parked,
+        failed=failed,
         open_circuits={host.decode(): _moment(until) for host, until in circuits.items()},
         paused=since_by_target(paused),
         counters=counts_by_name(counters),

@@ -14,6 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
 
+from atom.history import EVERYTHING, ExecutionFilter, Minute, Page
 from atom.records import (
     Attempt,
     Claim,
@@ -238,6 +239,13 @@ class ExecutionStore(Protocol):
     def replay(self, execution_id: str) -> bool:
         """Make a parked callback due again, or a delivered one that was kept; False: neither."""
 
+    def dismiss(self, execution_id: str) -> bool:
+        """Note that a person has seen to a failed execution or a parked callback.
+
+        It is in the history still. The callback is not sent again, and its secrets are forgotten.
+        False: it did not wait for a person.
+        """
+
     def parked(
         self, limit: int, *, host: str = "", since: datetime | None = None
     ) -> Sequence[ParkedCallback]:
@@ -267,19 +275,33 @@ class ExecutionStore(Protocol):
     def get(self, execution_id: str) -> Execution | None:
         """Read one execution with its documents, steps and callback tries. Not atomic."""
 
-    def newest(
-        self,
-        limit: int,
-        state: State | None = None,
-        *,
-        service: str = "",
-        action: str = "",
-        older_than: str = "",
-    ) -> Sequence[Execution]:
-        """Read the newest executions (of those named), without documents. Not atomic.
+    def find(
+        self, limit: int, wanted: ExecutionFilter = EVERYTHING, *, older_than: str = ""
+    ) -> Page:
+        """Read the newest executions of those wanted, without documents. Not atomic.
 
-        With `older_than`, the id of one, those that were accepted before it.
+        `older_than` is the `Page.older` of the page before. What it costs depends on the page, not
+        on how many there are: where a tenant and a process are asked for together and few match,
+        a page may be short, and say until when it looked.
         """
+
+    def count_states(self, wanted: ExecutionFilter = EVERYTHING) -> Mapping[State, int] | None:
+        """How many of those wanted are in each state, whichever state is wanted. Not atomic.
+
+        None where only reading them would tell: a text, or a tenant and a process together.
+        """
+
+    def known_processes(self) -> Sequence[str]:
+        """Every process that the history ever had, as `<Service>.<Action>`."""
+
+    def known_tenants(self) -> Sequence[str]:
+        """Every tenant that the history ever had."""
+
+    def minutes(self, count: int) -> Sequence[Minute]:
+        """What happened in each of the last minutes (of two hours at most), this one last."""
+
+    def failed(self, limit: int) -> Sequence[Execution]:
+        """Read what failed or timed out and nobody has seen to, the latest first. Not atomic."""
 
     def announce(
         self, role: str, instance: str, details: Mapping[str, str] = MappingProxyType({})

@@ -130,6 +130,12 @@ class RedisCallbacks(RedisPart):
         with self._guard():
             return bool(self._scripts.replay(names.execution_keys(execution_id), (execution_id,)))
 
+    def dismiss(self, execution_id: str) -> bool:
+        """See ExecutionStore."""
+        arguments = (execution_id, self._retention_ms)
+        with self._guard():
+            return bool(self._scripts.dismiss(names.execution_keys(execution_id), arguments))
+
     def parked(
         self, limit: int, *, host: str = "", since: datetime | None = None
     ) -> Sequence[ParkedCallback]:

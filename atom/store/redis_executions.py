@@ -48,6 +48,8 @@ class RedisExecutions(RedisPart):
             new.service,
             new.action,
             new.queue,
+            new.tenant_id,
+            new.state_id,
             *codec.accepted_fields(new, self._cipher),
         )
         with self._guard():

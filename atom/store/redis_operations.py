@@ -1,4 +1,4 @@
-"""What people see and steer in Redis: executions, who is alive, what is paused."""
+"""What people see and steer in Redis: who is alive, what is paused, how it stands."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from atom import names
-from atom.records import Execution, LogLine, Overview, Presence, State
+from atom.records import Overview, Presence
 from atom.store import codec
 from atom.store.redis_part import RedisPart, in_ms
 from atom.store.redis_recovery import LONGEST_PUT_OFF_SECONDS
@@ -20,61 +20,6 @@ _LOOKED_AT: Final = 500
 
 class RedisOperations(RedisPart):
     """See `ExecutionStore`."""
-
-    def get(self, execution_id: str) -> Execution | None:
-        """See ExecutionStore."""
-        with self._guard(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hgetall(names.execution_key(execution_id))
-            pipeline.hgetall(names.steps_key(execution_id))
-            pipeline.lrange(names.attempts_key(execution_id), 0, -1)
-            row, steps, attempts = pipeline.execute()
-        if not row:
-            return None
-        return codec.execution(self._reader(execution_id, is_lenient=True), row, steps, attempts)
-
-    def newest(
-        self,
-        limit: int,
-        state: State | None = None,
-        *,
-        service: str = "",
-        action: str = "",
-        older_than: str = "",
-    ) -> Sequence[Execution]:
-        """See ExecutionStore."""
-        asked = {b"state": state or "", b"service": service, b"action": action}
-        wanted = {name: value.encode() for name, value in asked.items() if value}
-        found: list[Execution] = []
-        start = self._position_after(older_than) if older_than else 0
-        while len(found) < limit:
-            with self._guard():
-                ids = self._redis.zrevrange(names.HISTORY, start, start + 199)
-                with self._redis.pipeline(transaction=False) as pipeline:
-                    for each in ids:
-                        pipeline.hmget(names.execution_key(each.decode()), codec.SUMMARY_FIELDS)
-                    rows = pipeline.execute()
-            for each, values in zip(ids, rows, strict=True):
-                row = dict(zip(codec.SUMMARY_FIELDS, values, strict=True))
-                if row[b"state"] and all(row[name] == value for name, value in wanted.items()):
-                    reader = self._reader(each.decode(), is_lenient=True)
-                    found.append(codec.execution(reader, row))
-            if len(ids) < 200:
-                break
-            start += 200
-        return found[:limit]
-
-    def _position_after(self, execution_id: str) -> int:
-        """Where those begin that were accepted before one; of a forgotten one all are newer."""
-        with self._guard():
-            position = self._redis.zrevrank(names.HISTORY, execution_id)
-            return int(self._redis.zcard(names.HISTORY) if position is None else position + 1)
-
-    def log(self, execution_id: str) -> Sequence[LogLine]:
-        """See ExecutionStore."""
-        with self._guard():
-            lines = self._redis.lrange(names.log_key(execution_id), 0, -1)
-        reader = self._reader(execution_id, is_lenient=True)
-        return list(filter(None, (codec.decode_line(reader, each) for each in lines)))
 
     # --- what is paused
 
@@ -144,6 +89,7 @@ class RedisOperations(RedisPart):
             names.DEADLINES,
             names.CALLBACKS_DUE,
             names.PARKED,
+            names.FAILED,
             names.WAITING,
             names.CIRCUITS,
             names.PAUSED,

@@ -56,9 +56,8 @@ class RedisRecovery(RedisPart):
 
     def trim(self, limit: int) -> int:
         """See ExecutionStore."""
-        arguments = (limit, names.execution_key(""))
         with self._guard():
-            return int(self._scripts.trim((names.EXPIRING, names.HISTORY), arguments))
+            return int(self._scripts.trim(names.execution_keys(""), (limit,)))
 
     def count(self, counts: Mapping[str, int]) -> None:
         """See ExecutionStore."""

@@ -2,10 +2,18 @@
 
 from atom.store.redis_callbacks import RedisCallbacks
 from atom.store.redis_executions import RedisExecutions
+from atom.store.redis_history import RedisHistory
 from atom.store.redis_operations import RedisOperations
 from atom.store.redis_recovery import RedisRecovery
 from atom.store.redis_server import RedisServer
 
 
-class RedisStore(RedisExecutions, RedisCallbacks, RedisRecovery, RedisOperations, RedisServer):
+class RedisStore(
+    RedisExecutions,
+    RedisCallbacks,
+    RedisRecovery,
+    RedisHistory,
+    RedisOperations,
+    RedisServer,
+):
     """See `ExecutionStore`. Safe to share between threads, and to use after a fork."""

@@ -36,6 +36,7 @@ class Scripts:
         self.hand_back = _Script(client, "hand_back")
         self.end = _Script(client, "end")
         self.restart = _Script(client, "restart")
+        self.dismiss = _Script(client, "dismiss")
         self.replay = _Script(client, "replay")
         self.claim_delivery = _Script(client, "claim_delivery")
         self.record_delivery = _Script(client, "record_delivery")

@@ -185,34 +185,6 @@ def test_documents_are_shown_without_tokens_and_passwords(store):
     assert "canary" not in repr(new)
 
 
-def test_the_newest_come_first_and_can_be_chosen_by_state(store):
-    for _ in range(3):
-        store.accept(new_execution())
-    last = new_execution()
-    store.accept(last)
-    claimed(store, last.id)
-    assert [each.id for each in store.newest(10, State.RUNNING)] == [last.id]
-    assert len(store.newest(10)) == 4
-    assert len(store.newest(2)) == 2
-
-
-def test_older_ones_follow_those_that_were_seen(store):
-    ids = []
-    for number in range(5):
-        new = new_execution(service="Odd" if number % 2 else "Even")
-        store.accept(new)
-        ids.append(new.id)
-    seen, last = [], ""
-    while page := store.newest(2, older_than=last):
-        seen += [each.id for each in page]
-        last = page[-1].id
-    assert sorted(seen) == sorted(ids)
-    assert seen == [each.id for each in store.newest(10)]
-    odd = [each.id for each in store.newest(10, service="Odd")]
-    assert [each.id for each in store.newest(10, service="Odd", older_than=odd[0])] == odd[1:]
-    assert store.newest(10, older_than="unknown") == []
-
-
 def test_the_history_forgets_what_has_expired(settings, raw):
     from dataclasses import replace
 

@@ -225,8 +225,10 @@ def test_people_see_what_can_be_read_and_why_the_rest_cannot(store, with_keys):
     assert found.steps == (RecordedStep(MASK, StepKind.RESULT),)
     assert found.callback_attempts == ()
     assert f"execution {execution_id} is encrypted" in found.unreadable
-    assert {each.id for each in other.newest(10)} == {each.id for each in store.newest(10)}
-    assert other.newest(10)[-1].unreadable == found.unreadable
+    assert {each.id for each in other.find(10).executions} == {
+        each.id for each in store.find(10).executions
+    }
+    assert other.find(10).executions[-1].unreadable == found.unreadable
     assert [each.answer for each in other.parked(10)] == [""]
     assert other.log(execution_id) == []
 

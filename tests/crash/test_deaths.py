@@ -213,7 +213,7 @@ def test_a_listener_dies(world, action, at, when):
         # Nothing came of it, as far as the platform knows: it asks once more.
         ask(world, flow, call)
     assert flow.events_of("answered")
-    until(lambda: world.store.newest(10), "the execution")
+    until(lambda: world.store.find(10).executions, "the execution")
     world.check(flow, action)
 
 
@@ -239,8 +239,8 @@ def test_a_listener_dies_over_a_data_request(world, path, at, when):
     dying.close()
     assert done.is_set()
     assert listener.wait(30) == -9
-    world.settle(lambda: all(each.state.is_final for each in world.store.newest(10)))
-    states = [each.state for each in world.store.newest(10)]
+    world.settle(lambda: all(each.state.is_final for each in world.store.find(10).executions))
+    states = [each.state for each in world.store.find(10).executions]
     assert states in ([], [State.COMPLETED])
     assert (states == []) == (DATA[at] == "accept" and when == "before")
 
@@ -258,10 +258,10 @@ def test_a_listener_dies_giving_up(world, path, at, when):
     assert listener.wait(30) == -9
     assert world.writes() == DATA_WITHOUT_WORKERS[: at + 1]
     # As if the time that the caller would have waited were over.
-    for each in world.store.newest(10):
+    for each in world.store.find(10).executions:
         world.raw.hset(f"atom:execution:{each.id}", "answer_until", 1)
-    world.settle(lambda: all(each.state.is_final for each in world.store.newest(10)))
-    states = [each.state for each in world.store.newest(10)]
+    world.settle(lambda: all(each.state.is_final for each in world.store.find(10).executions))
+    states = [each.state for each in world.store.find(10).executions]
     assert states == ([] if (at, when) == (0, "before") else [State.CANCELLED])
     world.check_keys()
 

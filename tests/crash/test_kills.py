@@ -9,7 +9,7 @@ from tests.support.waiting import until
 
 
 def only_execution(atom):
-    (found,) = atom.store.newest(10)
+    (found,) = atom.store.find(10).executions
     return atom.store.get(found.id)
 
 
@@ -119,7 +119,7 @@ def test_without_redis_a_request_is_refused_and_later_accepted(atom):
     atom.redis.start()
     flow = atom.run("Echo", {"Text": "x"})
     assert_resumed_once(flow)
-    assert len(atom.store.newest(10)) == 1
+    assert len(atom.store.find(10).executions) == 1
     assert b"Traceback" not in atom.log("listener")
 
 

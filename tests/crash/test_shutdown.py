@@ -272,7 +272,7 @@ def test_the_listener_answers_what_it_was_asked(start):
     listener = atom.processes["listener"]
     asking = threading.Thread(target=atom.platform.send, args=(flow,))
     asking.start()
-    until(lambda: atom.store.newest(10), "the request to be accepted")
+    until(lambda: atom.store.find(10).executions, "the request to be accepted")
     listener.terminate()
     asking.join(60)
     assert_ended_well(atom, "listener", listener)
@@ -345,7 +345,7 @@ def test_a_rolling_restart_under_load_loses_and_doubles_nothing(start, tmp_path)
     assert len(senders.flows) >= 160
     for flow in senders.flows:
         assert_resumed_once(flow)
-    executions = atom.store.newest(1000)
+    executions = atom.store.find(1000).executions
     assert len(executions) == len(senders.flows)
     assert {(each.attempts, each.losses) for each in executions} == {(1, 0)}
     written = Counter(waits.lines(tmp_path))

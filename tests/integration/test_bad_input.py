@@ -54,7 +54,7 @@ def stored(atom):
     """How many executions and token keys there are; the test must not change it."""
 
     def count():
-        found = atom.store.newest(10_000)
+        found = atom.store.find(10_000).executions
         return len(found)
 
     before = count()
@@ -312,4 +312,6 @@ def test_health(atom):
 
 
 def test_accepted_requests_reach_their_end(atom):
-    until(lambda: not [e for e in atom.store.newest(1000) if not e.state.is_final], "the end")
+    until(
+        lambda: not [e for e in atom.store.find(1000).executions if not e.state.is_final], "the end"
+    )

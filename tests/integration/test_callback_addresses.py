@@ -73,7 +73,7 @@ def stored(atom):
     """How many executions and token keys there are; the test must not change it."""
 
     def count():
-        return len(atom.store.newest(10_000)), atom.count_keys("token")
+        return len(atom.store.find(10_000).executions), atom.count_keys("token")
 
     before = count()
     yield
@@ -99,9 +99,9 @@ def test_an_odd_spelling_is_refused(generous, uri):
 
 def test_the_same_request_with_its_own_address_is_taken(atom, generous):
     callback_uri = f"{atom.sandbox.url}/api/run/1/response"
-    known = {each.id for each in atom.store.newest(10_000)}
+    known = {each.id for each in atom.store.find(10_000).executions}
     status, answer = ask(generous, callback_uri)
     assert (status, answer["invokeType"]) == (200, "WAIT")
-    (new,) = {each.id for each in atom.store.newest(10_000)} - known
+    (new,) = {each.id for each in atom.store.find(10_000).executions} - known
     # What the sandbox says to a token that it does not know is not what this is about.
     until(lambda: atom.store.get(new).callback_attempts, "the sandbox was told")

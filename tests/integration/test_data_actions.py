@@ -128,7 +128,7 @@ def test_save_creates_without_an_external_id_and_updates_with_one(shop):
 
 def test_delete_gives_each_record_to_the_process(atom, shop):
     shop.delete("Item", ["i1", "i2"])
-    newest = next(each for each in atom.store.newest(20) if each.action == "Item.delete")
+    newest = next(each for each in atom.store.find(20).executions if each.action == "Item.delete")
     assert newest.progress == "deleted i2"
 
 
@@ -146,7 +146,7 @@ def test_a_bug_is_a_problem_that_tells_nothing_and_a_traceback_in_the_log(atom, 
         shop.get("Item", "broken")
     assert caught.value.status == 500
     assert "canary" not in str(caught.value)
-    broken = next(each for each in atom.store.newest(20) if each.state is State.FAILED)
+    broken = next(each for each in atom.store.find(20).executions if each.state is State.FAILED)
     assert broken.id in str(caught.value)
     log = until(lambda: broken.id.encode() in atom.log("worker") and atom.log("worker"), "the log")
     assert b"canary-in-an-exception" in log
@@ -164,10 +164,10 @@ def test_a_bug_is_a_problem_that_tells_nothing_and_a_traceback_in_the_log(atom, 
     ],
 )
 def test_a_type_without_a_process_is_404(atom, shop, method, path, type_name, says):
-    count = len(atom.store.newest(10_000))
+    count = len(atom.store.find(10_000).executions)
     document = shop.data_request(type_name, objectData=[], listFilter=None)
     assert says in refused(shop, method, path, document, 404)
-    assert len(atom.store.newest(10_000)) == count
+    assert len(atom.store.find(10_000).executions) == count
 
 
 def test_get_without_a_get_process(shop):
@@ -208,10 +208,10 @@ def test_get_without_a_get_process(shop):
     ids=lambda each: repr(each)[:70],
 )
 def test_a_field_that_is_wrong_is_named(atom, shop, changes, says):
-    count = len(atom.store.newest(10_000))
+    count = len(atom.store.find(10_000).executions)
     document = {**shop.data_request("Item", listFilter=None), **changes}
     assert says in refused(shop, "POST", "data", document, 400)
-    assert len(atom.store.newest(10_000)) == count
+    assert len(atom.store.find(10_000).executions) == count
 
 
 @pytest.mark.parametrize(
@@ -272,6 +272,6 @@ def test_past_the_limit_it_is_504_and_the_late_result_is_in_the_history(atom, im
     with pytest.raises(SandboxError) as caught:
         impatient.get("Item", id)
     assert caught.value.status == 504
-    (late,) = [each for each in atom.store.newest(20) if each.id in str(caught.value)]
+    (late,) = [each for each in atom.store.find(20).executions if each.id in str(caught.value)]
     until(lambda: atom.store.get(late.id).state is State.COMPLETED, "the late result")
     assert atom.store.get(late.id).response["objectData"][0]["externalId"] == id

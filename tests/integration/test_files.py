@@ -41,9 +41,9 @@ def file_keys(atom):
 @pytest.fixture
 def nothing_left(atom):
     """A refused upload leaves neither an execution nor content."""
-    count = len(atom.store.newest(10_000))
+    count = len(atom.store.find(10_000).executions)
     yield
-    assert len(atom.store.newest(10_000)) == count
+    assert len(atom.store.find(10_000).executions) == count
     until(lambda: file_keys(atom) == 0, "no content left")
 
 

@@ -29,7 +29,7 @@ def resumed(flow):
 
 
 def execution_of(atom, flow):
-    (found,) = [each for each in atom.store.newest(500) if each.flow_state_id == flow.id]
+    (found,) = [each for each in atom.store.find(500).executions if each.flow_state_id == flow.id]
     return found
 
 

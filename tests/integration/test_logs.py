@@ -133,7 +133,7 @@ def test_every_line_of_every_role_is_json_and_says_whose_it_is(talking):
         for line in said:
             assert list(line)[:4] == ["timestamp", "level", "logger", "message"]
     assert "canary-pin" not in json.dumps(lines)
-    for execution in talking.store.newest(100):
+    for execution in talking.store.find(100).executions:
         about = {
             "execution_id": execution.id,
             "service": "Talkative",

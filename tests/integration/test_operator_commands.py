@@ -8,6 +8,7 @@ from functools import partial
 import orjson
 import pytest
 
+from atom.history import ExecutionFilter
 from atom.records import CallbackState, State
 from atom.sandbox import Answer, Connector, FlowStatus, SandboxError
 from tests.support import operating
@@ -98,7 +99,12 @@ def test_a_cancelled_data_action_is_answered_with_409(atom, command):
     with ThreadPoolExecutor(1) as caller:
         answer = caller.submit(shop.get, "Item", "until cancelled")
         (found,) = until(
-            lambda: atom.store.newest(5, State.RUNNING, action="Item.get"), "the process to run"
+            lambda: (
+                atom.store.find(
+                    5, ExecutionFilter(state=State.RUNNING, action="Item.get")
+                ).executions
+            ),
+            "the process to run",
         )
         command("executions", "cancel", found.id)
         with pytest.raises(SandboxError, match=r"Item.get was cancelled by the operator") as no:

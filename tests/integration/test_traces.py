@@ -85,7 +85,11 @@ def test_a_trace_goes_from_the_request_to_the_callback(traced, flow, collector):
         ask(traced, flow, "Refuse", callers[2]),
     ]
     own = ask(traced, flow, "Step by step", "")["traceparent"].split("-")[1]
-    until(lambda: all(each.delivered_at for each in traced.store.newest(10)), "the records", 60)
+    until(
+        lambda: all(each.delivered_at for each in traced.store.find(10).executions),
+        "the records",
+        60,
+    )
     for name in list(traced.processes):
         assert traced.end(name) == 0, traced.log(name).decode()
 
@@ -106,7 +110,7 @@ def test_a_trace_goes_from_the_request_to_the_callback(traced, flow, collector):
         KINDS.SPAN_KIND_CLIENT,
     ]
     (execution,) = [
-        each for each in traced.store.newest(10) if callers[0].split("-")[1] in each.trace
+        each for each in traced.store.find(10).executions if callers[0].split("-")[1] in each.trace
     ]
     assert execution.trace == f"00-{accept.trace_id.hex()}-{accept.span_id.hex()}-01"
     for span in (accept, run, callback):
@@ -146,7 +150,7 @@ def untraced(tmp_path_factory):
 def test_without_a_collector_a_trace_is_passed_on_as_it_came(untraced, flow):
     header = traceparent()
     assert ask(untraced, flow, "Step by step", header)["traceparent"] == header
-    assert untraced.store.newest(1)[0].trace == header
+    assert untraced.store.find(1).executions[0].trace == header
 
 
 @pytest.mark.parametrize("header", ["", "garbage", "00-" + "0" * 32 + "-" + "1" * 16 + "-01"])

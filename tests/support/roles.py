@@ -13,6 +13,7 @@ from redis import Redis
 
 from atom.cli.embedded_redis import EmbeddedRedis, free_port
 from atom.flow.transport import Transport, TransportError
+from atom.history import ExecutionFilter
 from atom.names import CALLBACKS, KEY_PREFIX, PROCESSES, RECOVERY
 from atom.records import Execution
 from atom.sandbox import Flow, Platform, SandboxServer
@@ -102,7 +103,7 @@ class TestAtom:
 
     def execution_of(self, flow: Flow) -> Execution:
         """The one execution of a flow, as the store has it."""
-        (found,) = [each for each in self.store.newest(1000) if each.flow_state_id == flow.id]
+        (found,) = self.store.find(2, ExecutionFilter(text=flow.id)).executions
         return found
 
     @contextlib.contextmanager

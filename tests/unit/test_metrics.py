@@ -38,6 +38,7 @@ class Store:
             callbacks_due=5,
             callbacks_late_since=NOW - timedelta(seconds=7),
             parked=6,
+            failed=2,
             open_circuits={"a.example": NOW, "b.example": NOW},
             paused={},
             counters={"finished:completed": 8, "lease_lost": 9, "lost taken over": 10},

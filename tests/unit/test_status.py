@@ -23,6 +23,7 @@ QUIET = Overview(
     callbacks_due=0,
     callbacks_late_since=None,
     parked=0,
+    failed=0,
     open_circuits={},
     paused={},
     counters={},

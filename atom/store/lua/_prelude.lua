@@ -1,8 +1,8 @@
 -- Stands before every script. All times are milliseconds of the server's clock: one clock for all.
 -- A script over one execution gets the keys of names.execution_keys, then its own.
 local EXECUTION, STEPS, ATTEMPTS, LOG, FINISHED, ACCEPTED, SCHEDULED, LEASES, DEADLINES, CALLBACKS,
-  PARKED, HISTORY, EXPIRING, WAITING, COUNTERS = unpack(KEYS)
-local OWN_KEYS = 15 -- KEYS[OWN_KEYS + 1] is the first key of the script's own
+  PARKED, FAILED, HISTORY, EXPIRING, WAITING, COUNTERS, MINUTES = unpack(KEYS)
+local OWN_KEYS = 17 -- KEYS[OWN_KEYS + 1] is the first key of the script's own
 
 local function now_ms()
   local t = redis.call('TIME')
@@ -10,11 +10,62 @@ local function now_ms()
 end
 
 local FINAL = {completed = true, faulted = true, failed = true, cancelled = true, timed_out = true}
+local UNTOLD = {due = true, delivering = true, parked = true}
 
--- Kept from here on for the history only, and not for ever.
+-- Where people look for it, beside HISTORY: what is known by its process, and by its tenant, in
+-- each state; all by the time of acceptance.
+local function by_process(service, action, state)
+  return HISTORY .. ':process:' .. service .. '.' .. action .. ':' .. state
+end
+
+local function by_tenant(tenant, state)
+  return HISTORY .. ':tenant:' .. tenant .. ':' .. state
+end
+
+-- What happened in each of the last minutes, and how often.
+local function count_minute(now, what)
+  local minute = MINUTES .. ':' .. math.floor(now / 60000)
+  if redis.call('HINCRBY', minute, what, 1) == 1 then
+    redis.call('PEXPIRE', minute, 7200000)
+  end
+end
+
+-- Every change of the state goes this way, so that it is found in the state that it is in.
+local function enter(id, state)
+  local before, service, action, tenant, accepted_at = unpack(redis.call('HMGET', EXECUTION,
+    'state', 'service', 'action', 'tenant_id', 'accepted_at'))
+  if before ~= state then
+    redis.call('ZREM', by_process(service, action, before), id)
+    redis.call('ZREM', by_tenant(tenant, before), id)
+    redis.call('HSET', EXECUTION, 'state', state)
+  end
+  redis.call('ZADD', by_process(service, action, state), accepted_at, id)
+  redis.call('ZADD', by_tenant(tenant, state), accepted_at, id)
+end
+
+-- An attempt is over, and another one may follow: it is kept how it went. The first one's start is
+-- the execution's own.
+local function keep_run(ended_at, how)
+  local runs, started_at, latest_at, worker = unpack(redis.call('HMGET', EXECUTION, 'runs',
+    'started_at', 'run_started_at', 'worker'))
+  local began_at = latest_at or (not runs and started_at)
+  if not began_at then
+    return -- none was begun since
+  end
+  runs = runs and cjson.decode(runs) or {}
+  runs[#runs + 1] = {tonumber(began_at), tonumber(ended_at), worker, how}
+  while #runs > 20 do
+    table.remove(runs, 1)
+  end
+  redis.call('HSET', EXECUTION, 'runs', cjson.encode(runs))
+  redis.call('HDEL', EXECUTION, 'run_started_at')
+end
+
+-- Kept from here on for the history only, until trim() forgets it. Where that does not run, Redis
+-- does it a day later.
 local function expire(id, now, retention_ms)
   for _, key in ipairs({EXECUTION, STEPS, ATTEMPTS, LOG}) do
-    redis.call('PEXPIRE', key, retention_ms)
+    redis.call('PEXPIRE', key, retention_ms + 86400000)
   end
   redis.call('ZADD', EXPIRING, now + retention_ms, id)
 end
@@ -89,9 +140,14 @@ local function finish(id, now, state, response, failure, private, retention_ms)
   local answer, answer_until, callback_state =
     unpack(redis.call('HMGET', EXECUTION, 'answer', 'answer_until', 'callback_state'))
   redis.call('HINCRBY', EXECUTION, 'callback_seq', 1)
-  redis.call('HSET', EXECUTION, 'state', state, 'finished_at', now, 'response', response,
-    'error', failure, 'callback_failures', 0, 'callback_busy', 0, 'callback_due_since', now)
+  enter(id, state)
+  redis.call('HSET', EXECUTION, 'finished_at', now, 'response', response, 'error', failure,
+    'callback_failures', 0, 'callback_busy', 0, 'callback_due_since', now)
   redis.call('HINCRBY', COUNTERS, 'finished:' .. state, 1)
+  count_minute(now, state)
+  if state == 'failed' or state == 'timed_out' then
+    redis.call('ZADD', FAILED, now, id)
+  end
   forget_turns(id)
   if answer == 'only' or answer == 'late' then
     -- The request itself is answered or nobody is: the result goes straight to who waits.
@@ -121,9 +177,11 @@ end
 
 -- Ends a synchronous request that nobody has started.
 local function withdraw(id, now, retention_ms)
-  redis.call('HSET', EXECUTION, 'state', 'cancelled', 'finished_at', now, 'error',
+  enter(id, 'cancelled')
+  redis.call('HSET', EXECUTION, 'finished_at', now, 'error',
     'Not started while its caller waited.')
   redis.call('HINCRBY', COUNTERS, 'finished:cancelled', 1)
+  count_minute(now, 'cancelled')
   end_waiting(id, redis.call('HGET', EXECUTION, 'queue'))
   forget_turns(id)
   retire(id, now, retention_ms)

@@ -1,7 +1,7 @@
 -- KEYS own: token, paused
 -- ARGV id, republish_ms, timeout_ms, token_ttl_ms, sync_ms, inline_grace_ms, answer ('' for WAIT
 --      at once, pending, or only), max_pending, service, action,
---      queue, field, value, …
+--      queue, tenant, flow state, field, value, …
 -- Returns {'stored', the id under which the request is stored: another one where it is a
 -- duplicate}, {'paused', the target that is} or {'full', how many wait}.
 local id, now = ARGV[1], now_ms()
@@ -24,7 +24,8 @@ redis.call('SET', token, id, 'PX', ARGV[4])
 local deadline = now + ARGV[3]
 redis.call('HSET', EXECUTION, 'state', 'accepted', 'accepted_at', now, 'deadline', deadline,
   'timeout_ms', ARGV[3], 'attempts', 0, 'fence', 0, 'callback_state', 'none', 'callback_seq', 0,
-  'service', ARGV[9], 'action', ARGV[10], 'queue', ARGV[11], unpack(ARGV, 12))
+  'service', ARGV[9], 'action', ARGV[10], 'queue', ARGV[11], 'tenant_id', ARGV[12],
+  'state_id', ARGV[13], unpack(ARGV, 14))
 if ARGV[7] ~= '' then
   redis.call('HSET', EXECUTION, 'answer', ARGV[7], 'answer_until', now + ARGV[5] + ARGV[6])
 end
@@ -32,4 +33,9 @@ redis.call('ZADD', ACCEPTED, now + ARGV[2], id)
 begin_waiting(id, ARGV[11], now)
 redis.call('ZADD', DEADLINES, deadline, id)
 redis.call('ZADD', HISTORY, now, id)
+redis.call('ZADD', HISTORY .. ':flow-states', 0, ARGV[13] .. ' ' .. id)
+redis.call('SADD', HISTORY .. ':processes', ARGV[9] .. '.' .. ARGV[10])
+redis.call('SADD', HISTORY .. ':tenants', ARGV[12])
+enter(id, 'accepted')
+count_minute(now, 'accepted')
 return {'stored', id}

@@ -33,15 +33,19 @@ if holder ~= ARGV[3] then
     end
     redis.call('HINCRBY', EXECUTION, 'losses', 1)
     redis.call('HINCRBY', COUNTERS, 'lease_lost', 1)
+    keep_run(lease_until, 'lost')
   elseif tonumber(not_before or 0) > now then
     return false
   end
   redis.call('HINCRBY', EXECUTION, 'fence', 1)
   redis.call('HINCRBY', EXECUTION, 'attempts', 1)
-  redis.call('HSETNX', EXECUTION, 'started_at', now)
+  if redis.call('HSETNX', EXECUTION, 'started_at', now) == 0 then
+    redis.call('HSET', EXECUTION, 'run_started_at', now)
+  end
+  enter(id, 'running')
   local lease = now + ARGV[4]
-  redis.call('HSET', EXECUTION, 'state', 'running', 'worker', ARGV[2], 'holder', ARGV[3],
-    'lease_until', lease, 'version', ARGV[6])
+  redis.call('HSET', EXECUTION, 'worker', ARGV[2], 'holder', ARGV[3], 'lease_until', lease,
+    'version', ARGV[6])
   redis.call('ZREM', ACCEPTED, id)
   redis.call('ZREM', SCHEDULED, id)
   end_waiting(id, queue)

@@ -10,7 +10,9 @@ if state ~= 'running' or fence ~= ARGV[2] then
   return 0
 end
 redis.call('HINCRBY', EXECUTION, 'fence', 1)
-redis.call('HSET', EXECUTION, 'state', 'accepted', 'not_before', now + ARGV[3])
+keep_run(now, ARGV[4] == '' and 'handed_back' or 'tried_again')
+enter(id, 'accepted')
+redis.call('HSET', EXECUTION, 'not_before', now + ARGV[3])
 redis.call('ZREM', LEASES, id)
 redis.call('ZADD', SCHEDULED, now + ARGV[3], id) -- recovery publishes it
 begin_waiting(id, queue, now + ARGV[3])

@@ -1,9 +1,9 @@
--- KEYS scheduled, leases, deadlines, callbacks, parked, waiting, circuits, paused, counters
+-- KEYS scheduled, leases, deadlines, callbacks, parked, failed, waiting, circuits, paused, counters
 -- ARGV execution prefix, how many of an index are looked at for what is late, put_off_ms (by which
 --      a look at what is due puts it off at most)
 -- Returns the time and what records.Overview holds, in its order.
-local SCHEDULED, LEASES, DEADLINES, CALLBACKS, PARKED, WAITING, CIRCUITS, PAUSED, COUNTERS =
-  unpack(KEYS)
+local SCHEDULED, LEASES, DEADLINES, CALLBACKS, PARKED, FAILED, WAITING, CIRCUITS, PAUSED,
+  COUNTERS = unpack(KEYS)
 local now = now_ms()
 
 -- How many are late, and since when the first is ('' where none is). The index alone does not
@@ -32,6 +32,6 @@ local overdue = late(DEADLINES, 'deadline')
 local _, late_since = late(CALLBACKS, 'callback_due_at')
 return {now, queues, redis.call('ZCOUNT', SCHEDULED, '(' .. now, '+inf'),
   redis.call('ZCARD', LEASES), lost, overdue, redis.call('ZCARD', CALLBACKS), tostring(late_since),
-  redis.call('ZCARD', PARKED),
+  redis.call('ZCARD', PARKED), redis.call('ZCARD', FAILED),
   redis.call('ZRANGEBYSCORE', CIRCUITS, '(' .. now, '+inf', 'WITHSCORES'),
   redis.call('HGETALL', PAUSED), redis.call('HGETALL', COUNTERS)}

@@ -4,8 +4,9 @@
 -- (the request had secrets, and they are forgotten).
 local id, now = ARGV[1], now_ms()
 local state, callback_state, token, was_private, private, timeout_ms, deadline, accepted_at, answer,
-  queue = unpack(redis.call('HMGET', EXECUTION, 'state', 'callback_state', 'token', 'is_private',
-    'private_request', 'timeout_ms', 'deadline', 'accepted_at', 'answer', 'queue'))
+  queue, finished_at = unpack(redis.call('HMGET', EXECUTION, 'state', 'callback_state', 'token',
+    'is_private', 'private_request', 'timeout_ms', 'deadline', 'accepted_at', 'answer', 'queue',
+    'finished_at'))
 if not state then
   return 'unknown'
 end
@@ -27,7 +28,9 @@ else
   drop_failed_steps()
 end
 revive(id)
+keep_run(finished_at, state)
 redis.call('ZREM', PARKED, id)
+redis.call('ZREM', FAILED, id)
 redis.call('HINCRBY', EXECUTION, 'fence', 1)
 redis.call('HDEL', EXECUTION, 'finished_at', 'response', 'private_response', 'error', 'losses',
   'tries', 'delivered_at', 'progress', 'progress_fraction')
@@ -38,8 +41,8 @@ elseif answer == 'inline' then
   redis.call('HDEL', EXECUTION, 'answer')
 end
 deadline = now + (timeout_ms or deadline - accepted_at)
-redis.call('HSET', EXECUTION, 'state', 'accepted', 'callback_state', 'none', 'not_before', now,
-  'deadline', deadline)
+enter(id, 'accepted')
+redis.call('HSET', EXECUTION, 'callback_state', 'none', 'not_before', now, 'deadline', deadline)
 redis.call('ZADD', DEADLINES, deadline, id)
 redis.call('ZADD', SCHEDULED, now, id)
 begin_waiting(id, queue, now)

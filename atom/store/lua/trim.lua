@@ -1,18 +1,22 @@
--- KEYS expiring, history
--- ARGV limit, execution prefix
--- Forgets in the indexes what has expired. Returns how many.
-local now = now_ms()
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])
+-- KEYS those of an execution without an id
+-- ARGV limit
+-- Forgets what has outlived its retention, in every index that people look at. Returns how many.
+local ids = redis.call('ZRANGEBYSCORE', EXPIRING, '-inf', now_ms(), 'LIMIT', 0, ARGV[1])
 local gone = 0
 for _, id in ipairs(ids) do
-  local left = redis.call('PTTL', ARGV[2] .. id)
-  if left == -2 then
-    redis.call('ZREM', KEYS[1], id)
-    gone = gone + redis.call('ZREM', KEYS[2], id)
-  elseif left == -1 then
-    redis.call('ZREM', KEYS[1], id) -- it is under way again
-  else
-    redis.call('ZADD', KEYS[1], now + left + 1, id)
+  local key = EXECUTION .. id
+  local state, service, action, tenant, flow_state, callback_state = unpack(redis.call('HMGET', key,
+    'state', 'service', 'action', 'tenant_id', 'state_id', 'callback_state'))
+  redis.call('ZREM', EXPIRING, id)
+  if not state or (FINAL[state] and not UNTOLD[callback_state]) then -- else it is under way again
+    if state then
+      redis.call('ZREM', by_process(service, action, state), id)
+      redis.call('ZREM', by_tenant(tenant, state), id)
+      redis.call('ZREM', HISTORY .. ':flow-states', flow_state .. ' ' .. id)
+    end
+    redis.call('ZREM', FAILED, id)
+    redis.call('DEL', key, key .. ':steps', key .. ':attempts', key .. ':log')
+    gone = gone + redis.call('ZREM', HISTORY, id)
   end
 end
 return gone

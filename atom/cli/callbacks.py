@@ -10,9 +10,10 @@ from rich import box
 from rich.progress import Progress
 from rich.table import Table
 
-from atom.cli.output import finish_with, print_json, wide_console
+from atom.cli.output import finish_with, print_done, print_json, wide_console
 from atom.cli.running import settings_of_running
 from atom.cli.when import When
+from atom.execution import operating
 from atom.store import RedisStore
 
 _AT_ONCE: Final = 1_000_000
@@ -78,17 +79,13 @@ def replay(
         )
     store = RedisStore(settings_of_running())
     if execution_ids:
-        told = []
-        for each in execution_ids:
-            due = store.replay(each)
-            told.append((each, due, "sent again soon" if due else "has no callback to send again"))
-        finish_with(told, as_json=as_json)
+        finish_with([operating.replay(store, each) for each in execution_ids], as_json=as_json)
         return
     found = store.parked(_AT_ONCE, host=host, since=since)
     with Progress(disable=as_json or not sys.stderr.isatty(), transient=True) as progress:
         ids = progress.track([each.execution_id for each in found], description="Replaying")
-        replayed = [each for each in ids if store.replay(each)]
+        replayed = [done for each in ids if (done := operating.replay(store, each)).is_done]
     if as_json:
-        print_json([{"id": each, "done": True, "message": "sent again soon"} for each in replayed])
+        print_done(replayed)
     else:
         click.echo(f"{len(replayed)} callback(s) will be sent again soon.")

@@ -15,22 +15,13 @@ from atom.cli.output import finish_with, print_json, wide_console
 from atom.cli.running import settings_of_running
 from atom.cli.when import When
 from atom.errors import AtomError
-from atom.execution.ending import cancel as end_by_cancelling
+from atom.execution import operating
 from atom.history import ExecutionFilter
 from atom.names import flower_url
-from atom.records import CallbackState, Ended, Execution, Restart, State, StepKind
+from atom.records import CallbackState, Execution, State, StepKind
 from atom.store import RedisStore
 
 _PER_PAGE: Final = 500
-
-_REFUSALS: Final = {
-    Restart.UNKNOWN: "there is no such execution (or it has outlived its retention)",
-    Restart.UNFINISHED: "it has not ended; cancel it first, or wait",
-    Restart.COMPLETED: "it completed, so no step failed; run it whole with --from-start",
-    Restart.UNDELIVERED: "its callback is still being sent; wait until it is delivered or parked",
-    Restart.SECRET: "its request had secrets, which were forgotten when its flow had moved on; let "
-    "the flow ask again",
-}
 
 
 @click.group()
@@ -139,11 +130,8 @@ def cancel(execution_ids: tuple[str, ...], as_json: bool) -> None:
     settings = settings_of_running()
     # Without the services a flow still hears the fault, only without the outputs beside it.
     catalog, store = load_catalog(settings.services, required=False), RedisStore(settings)
-    told = []
-    for execution_id in execution_ids:
-        ended = end_by_cancelling(catalog, store, execution_id)
-        told.append((execution_id, ended is not None, _cancelled(store, execution_id, ended)))
-    finish_with(told, as_json=as_json)
+    done = [operating.cancel(catalog, store, each) for each in execution_ids]
+    finish_with(done, as_json=as_json)
 
 
 @executions.command()
@@ -169,13 +157,20 @@ def retry(
             "--from-failed-step, which keeps what was recorded before the one that failed."
         )
     store = RedisStore(settings_of_running())
-    told = []
-    for execution_id in execution_ids:
-        envelope = store.envelope(execution_id)
-        verdict = store.restart(execution_id, from_start=from_start)
-        is_awaited = envelope is not None and envelope.is_awaited
-        told.append((execution_id, verdict is Restart.RESTARTED, _restarted(verdict, is_awaited)))
-    finish_with(told, as_json=as_json)
+    done = [operating.retry(store, each, from_start=from_start) for each in execution_ids]
+    finish_with(done, as_json=as_json)
+
+
+@executions.command()
+@click.argument("execution_ids", metavar="ID…", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def dismiss(execution_ids: tuple[str, ...], as_json: bool) -> None:
+    """Note that failed executions and parked callbacks were seen to: nobody is asked any more.
+
+    They stay in the history. A parked callback is not sent again.
+    """
+    store = RedisStore(settings_of_running())
+    finish_with([operating.dismiss(store, each) for each in execution_ids], as_json=as_json)
 
 
 def _document(execution: Execution, *, full: bool) -> dict[str, Any]:
@@ -184,30 +179,6 @@ def _document(execution: Execution, *, full: bool) -> dict[str, Any]:
         for name in ("request", "response", "runs", "steps", "callback_attempts"):
             del document[name]
     return document
-
-
-def _cancelled(store: RedisStore, execution_id: str, ended: Ended | None) -> str:
-    execution = store.get(execution_id)
-    if execution is None:
-        return _REFUSALS[Restart.UNKNOWN]
-    if ended is None:
-        return f"it has ended already ({execution.state.value})"
-    if ended.was is State.RUNNING:
-        return (
-            f"cancelled while it ran on {execution.worker}; its process is told, and nothing that "
-            "it does from here on is recorded"
-        )
-    if execution.attempts:
-        return "cancelled; it waited for its next attempt, which will not come"
-    return "cancelled; it had not begun, and never will"
-
-
-def _restarted(verdict: Restart, is_awaited: bool) -> str:
-    if verdict is not Restart.RESTARTED:
-        return _REFUSALS[verdict]
-    if is_awaited:
-        return "starts again; its flow hears of the result"
-    return "starts again; its flow waits no longer, so the result goes to the history alone"
 
 
 def _advice(execution: Execution) -> Iterator[str]:

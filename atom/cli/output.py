@@ -1,12 +1,14 @@
 """How the commands print."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import click
 import orjson
 from rich.console import Console
+
+from atom.execution.operating import Done
 
 _WIDTH: Final = 160
 
@@ -22,14 +24,21 @@ def print_json(document: Any) -> None:
     click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
 
 
-def finish_with(told: Sequence[tuple[str, bool, str]], *, as_json: bool) -> None:
-    """Say for each execution id whether it was done, and what came of it.
+def print_done(done: Iterable[Done]) -> None:
+    """What came of each, for programs."""
+    print_json(
+        [{"id": each.execution_id, "done": each.is_done, "message": each.message} for each in done]
+    )
+
+
+def finish_with(done: Sequence[Done], *, as_json: bool) -> None:
+    """Say for each execution what came of it.
 
     The exit code is 1 where one was not done.
     """
     if as_json:
-        print_json([{"id": id, "done": done, "message": message} for id, done, message in told])
-    for id, done, message in () if as_json else told:
-        click.echo(f"{id}: {message}", err=not done)
-    if not all(done for _, done, _ in told):
+        print_done(done)
+    for each in () if as_json else done:
+        click.echo(f"{each.execution_id}: {each.message}", err=not each.is_done)
+    if not all(each.is_done for each in done):
         sys.exit(1)

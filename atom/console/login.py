@@ -11,12 +11,13 @@ from flask import Flask, Response, g, redirect, render_template, request, sessio
 from werkzeug.wrappers import Response as AnyResponse
 
 from atom.console.problems import problem
-from atom.credentials import NOBODY, Credential, KnownCredentials
+from atom.credentials import NOBODY, Credential, KnownCredentials, Role
 from atom.settings import is_loopback
 
 _log = logging.getLogger(__name__)
 
 _WITHOUT_LOGIN: Final = {"static", "pages.health", "login", "log_in"}
+_LOOKING: Final = {"GET", "HEAD", "OPTIONS"}
 _USER, _SINCE = "user", "since"
 _LOGINS_PER_NAME: Final = 10
 _LOGINS_PER_ADDRESS: Final = 50
@@ -96,7 +97,12 @@ def install(app: Flask, users: Users) -> None:
     @app.before_request
     def ask() -> AnyResponse | None:
         g.user = _logged_in(users)
-        if g.user or request.endpoint in _WITHOUT_LOGIN or users.need_no_login(_host()):
+        g.may_operate = g.user.role is Role.OPERATOR if g.user else users.need_no_login(_host())
+        if request.endpoint in _WITHOUT_LOGIN or g.may_operate:
+            return None
+        if g.user:
+            if request.method not in _LOOKING and request.endpoint != "log_out":
+                return problem(403, "Looking is all that a viewer may do; an operator may do this.")
             return None
         goes_on = request.full_path.rstrip("?") if request.method == "GET" else "/"
         return redirect(url_for("login", next=goes_on), 303)

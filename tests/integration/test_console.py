@@ -18,8 +18,8 @@ from tests.support.roles import TestAtom
 from tests.support.waiting import until
 
 POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 NASTY = '<script>alert("x")</script>'
 FLOWER = "http://127.0.0.1:5555/watch/"

@@ -8,7 +8,7 @@ import orjson
 from flask import Flask
 
 from atom.catalog import Catalog
-from atom.console import executions, login, pages, problems, security
+from atom.console import execution, executions, login, overview, problems, security, services
 from atom.console.login import Users
 from atom.settings import Settings
 from atom.store import ExecutionStore
@@ -54,9 +54,12 @@ def create_app(
     problems.install(app)
     security.install(app)
     login.install(app, users)
+    app.add_url_rule("/health", "health", lambda: {"status": "ok"})
     link = settings.flower_link
-    app.register_blueprint(pages.create_blueprint(catalog, store, waiting, link))
-    app.register_blueprint(executions.create_blueprint(catalog, store, link))
+    app.register_blueprint(overview.create_blueprint(catalog, store, waiting, link))
+    app.register_blueprint(executions.create_blueprint(catalog, store))
+    app.register_blueprint(execution.create_blueprint(store, link))
+    app.register_blueprint(services.create_blueprint(catalog))
     return app
 
 

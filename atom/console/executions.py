@@ -1,4 +1,4 @@
-"""What was accepted, newest first, and all that is known of one execution."""
+"""What was accepted, newest first."""
 
 from typing import Final
 
@@ -6,21 +6,14 @@ from flask import Blueprint, abort, render_template, request, url_for
 
 from atom.catalog import Catalog
 from atom.history import ExecutionFilter
-from atom.names import flower_url
 from atom.records import State
 from atom.store import ExecutionStore
 
 _PER_PAGE: Final = 50
 
 
-def create_blueprint(catalog: Catalog, store: ExecutionStore, flower_link: str) -> Blueprint:
-    """Build the pages.
-
-    Args:
-        catalog: whose services can be chosen.
-        store: what happened.
-        flower_link: where Flower is; empty where there is none.
-    """
+def create_blueprint(catalog: Catalog, store: ExecutionStore) -> Blueprint:
+    """Build the page of what the store has; the catalog's services can be chosen."""
     blueprint = Blueprint("executions", __name__, url_prefix="/executions")
 
     @blueprint.get("")
@@ -41,18 +34,6 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore, flower_link: str) 
             services=sorted({*catalog.services, *filter(None, [service])}),
             state=state,
             service=service,
-        )
-
-    @blueprint.get("/<execution_id>")
-    def one(execution_id: str) -> str:
-        found = store.get(execution_id)
-        if found is None:
-            abort(404)
-        return render_template(
-            "execution.html",
-            execution=found,
-            log=store.log(execution_id),
-            flower=flower_url(flower_link, execution_id),
         )
 
     return blueprint

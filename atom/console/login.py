@@ -16,7 +16,7 @@ from atom.settings import is_loopback
 
 _log = logging.getLogger(__name__)
 
-_WITHOUT_LOGIN: Final = {"static", "pages.health", "login", "log_in"}
+_WITHOUT_LOGIN: Final = {"static", "health", "login", "log_in"}
 _LOOKING: Final = {"GET", "HEAD", "OPTIONS"}
 _USER, _SINCE = "user", "since"
 _LOGINS_PER_NAME: Final = 10

@@ -96,9 +96,12 @@ def install(app: Flask, users: Users) -> None:
 
     @app.before_request
     def ask() -> AnyResponse | None:
-        g.user = _logged_in(users)
+        g.user, g.may_operate = _logged_in(users), False
+        # Before the users are looked for: these answer while the store is away, too.
+        if request.endpoint in _WITHOUT_LOGIN:
+            return None
         g.may_operate = g.user.role is Role.OPERATOR if g.user else users.need_no_login(_host())
-        if request.endpoint in _WITHOUT_LOGIN or g.may_operate:
+        if g.may_operate:
             return None
         if g.user:
             if request.method not in _LOOKING and request.endpoint != "log_out":

@@ -1,11 +1,33 @@
 """What a person asks of the history: which executions, and how many at a time."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from atom.records import Execution, State
+
+_SPAN: Final = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def read_moment(text: str) -> datetime:
+    """Read a moment as people write it: ISO 8601, in UTC unless it says otherwise, or how long ago.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    span = _SPAN.fullmatch(text.strip().removesuffix("ago").strip())
+    try:
+        if span is not None:
+            return datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})
+        moment = datetime.fromisoformat(text.strip())
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"{text!r} is neither a time such as 2026-01-31T08:00 nor a span such as 2h."
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +74,7 @@ class Page:
 
     executions: Sequence[Execution]
     older: str = ""  # where the next page begins; empty where there is none
+    first: str = ""  # where this one began: older than that is the same page, whatever came since
     looked_back_to: datetime | None = None
     """Where it is not full although older ones were not looked at: until when they were."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 import click
 from rich import box
@@ -16,12 +16,11 @@ from atom.cli.running import settings_of_running
 from atom.cli.when import When
 from atom.errors import AtomError
 from atom.execution import operating
+from atom.execution.listing import document, every
 from atom.history import ExecutionFilter
 from atom.names import flower_url
 from atom.records import CallbackState, Execution, State, StepKind
 from atom.store import RedisStore
-
-_PER_PAGE: Final = 500
 
 
 @click.group()
@@ -43,9 +42,9 @@ def list_(limit: int, state: str | None, as_json: bool, **wanted: Any) -> None:
     """List the newest executions."""
     store = RedisStore(settings_of_running())
     asked = ExecutionFilter(state=State(state) if state else None, **wanted)
-    found = list(islice(_newest(store, asked), limit))
+    found = list(islice(every(store, asked), limit))
     if as_json:
-        print_json([_document(each, full=False) for each in found])
+        print_json([document(each, full=False) for each in found])
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("Execution", "Process", "State", "Accepted (UTC)", "Took", "Callback"):
@@ -62,14 +61,6 @@ def list_(limit: int, state: str | None, as_json: bool, **wanted: Any) -> None:
     wide_console().print(table if found else "No executions.")
 
 
-def _newest(store: RedisStore, wanted: ExecutionFilter) -> Iterator[Execution]:
-    page = store.find(_PER_PAGE, wanted)
-    yield from page.executions
-    while page.older:
-        page = store.find(_PER_PAGE, wanted, older_than=page.older)
-        yield from page.executions
-
-
 @executions.command()
 @click.argument("execution_id")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -84,11 +75,11 @@ def show(execution_id: str, as_json: bool) -> None:
     if as_json:
         log = [asdict(line) for line in store.log(execution_id)]
         more = {"log": log, "flower_url": flower or None}
-        print_json({**_document(execution, full=True), **more})
+        print_json({**document(execution, full=True), **more})
         return
     console = wide_console()
     facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in _document(execution, full=False).items():
+    for name, value in document(execution, full=False).items():
         if value not in (None, ""):
             shown = _clock(value) if isinstance(value, datetime) else str(value)
             facts.add_row(name.replace("_", " "), shown)
@@ -109,10 +100,10 @@ def show(execution_id: str, as_json: bool) -> None:
         message = entry.message.replace("\n", "\n    ")  # so that each line shows what it is
         shown = f"log {_clock(entry.at)} {entry.level}: {message}"
         console.print(shown, highlight=False, markup=False, soft_wrap=True)
-    for name, document in (("request", execution.request), ("response", execution.response)):
-        if document is not None:
+    for name, content in (("request", execution.request), ("response", execution.response)):
+        if content is not None:
             console.rule(name, align="left")
-            console.print_json(data=document)
+            console.print_json(data=content)
     for line in _advice(execution):
         console.print(line, highlight=False, markup=False)
 
@@ -171,14 +162,6 @@ def dismiss(execution_ids: tuple[str, ...], as_json: bool) -> None:
     """
     store = RedisStore(settings_of_running())
     finish_with([operating.dismiss(store, each) for each in execution_ids], as_json=as_json)
-
-
-def _document(execution: Execution, *, full: bool) -> dict[str, Any]:
-    document = asdict(execution)
-    if not full:
-        for name in ("request", "response", "runs", "steps", "callback_attempts"):
-            del document[name]
-    return document
 
 
 def _advice(execution: Execution) -> Iterator[str]:

@@ -1,13 +1,11 @@
 """A moment as an option of a command takes it."""
 
-import re
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 import click
 
-_SPAN: Final = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+from atom.history import read_moment
 
 
 class When(click.ParamType[datetime]):
@@ -21,13 +19,7 @@ class When(click.ParamType[datetime]):
         """Read it."""
         if isinstance(value, datetime):
             return value
-        span = _SPAN.fullmatch(value.strip().removesuffix("ago").strip())
         try:
-            if span is not None:
-                return datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})
-            moment = datetime.fromisoformat(value)
-        except (ValueError, OverflowError):
-            self.fail(
-                f"{value!r} is neither a time such as 2026-01-31T08:00 nor a span such as 2h."
-            )
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return read_moment(value)
+        except ValueError as error:
+            self.fail(str(error))

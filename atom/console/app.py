@@ -1,14 +1,23 @@
 """The Flask app of the console, put together."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 
-import orjson
 from flask import Flask
 
 from atom.catalog import Catalog
-from atom.console import execution, executions, login, overview, problems, security, services
+from atom.console import (
+    execution,
+    executions,
+    export,
+    login,
+    overview,
+    problems,
+    security,
+    services,
+    showing,
+)
 from atom.console.login import Users
 from atom.settings import Settings
 from atom.store import ExecutionStore
@@ -16,8 +25,6 @@ from atom.store import ExecutionStore
 _SESSION: Final = timedelta(hours=12)
 # No form of ours is larger.
 _MAX_FORM_BYTES: Final = 16_384
-# What a page shows of a document; the whole of it may be megabytes.
-_SHOWN_CHARACTERS: Final = 200_000
 
 
 def create_app(
@@ -50,7 +57,7 @@ def create_app(
     )
     app.session_interface = security.Sessions()
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(clock=clock, document=document)
+    showing.install(app)
     problems.install(app)
     security.install(app)
     login.install(app, users)
@@ -58,19 +65,7 @@ def create_app(
     link = settings.flower_link
     app.register_blueprint(overview.create_blueprint(catalog, store, waiting, link))
     app.register_blueprint(executions.create_blueprint(catalog, store))
+    app.register_blueprint(export.create_blueprint(store))
     app.register_blueprint(execution.create_blueprint(store, link))
     app.register_blueprint(services.create_blueprint(catalog))
     return app
-
-
-def clock(moment: datetime | None) -> str:
-    """A time for people, in UTC."""
-    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
-
-
-def document(value: Any) -> str:
-    """A JSON document for people, cut where it is too long to be read."""
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    if len(text) <= _SHOWN_CHARACTERS:
-        return text
-    return f"{text[:_SHOWN_CHARACTERS]}\n… (`atom executions show ID --json` shows all of it)"

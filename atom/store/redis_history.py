@@ -151,7 +151,7 @@ class RedisHistory(RedisPart):
             looked_at += len(places)
             if looked_at >= _LOOKED_AT:
                 looked_back_to = datetime.fromtimestamp(before.accepted_ms / 1000, UTC)
-                return Page(found, str(before), looked_back_to)
+                return Page(found, str(before), _beginning(found), looked_back_to)
 
     def _places(
         self, keys: Sequence[str], wanted: ExecutionFilter, before: _Place | None, size: int
@@ -239,4 +239,9 @@ def _read_place(text: str) -> _Place | None:
 def _first_of(found: Sequence[Execution], limit: int) -> Page:
     """A page of what was found, which is all there is, or more than fits."""
     shown = found[:limit]
-    return Page(shown, str(_place(shown[-1])) if len(found) > limit else "")
+    return Page(shown, str(_place(shown[-1])) if len(found) > limit else "", _beginning(shown))
+
+
+def _beginning(found: Sequence[Execution]) -> str:
+    """The place just before that of the first one: nothing lies between an id and that with "~"."""
+    return f"{_place(found[0])}~" if found else ""

@@ -67,6 +67,17 @@ def test_the_newest_come_first(store, many):
     assert len(found(store, 5)) == 5
 
 
+def test_a_page_can_be_had_again_whatever_came_since(store, many):
+    asked = ExecutionFilter(service="CRM")
+    page = store.find(5, asked)
+    for _ in range(3):
+        accept(store, service="CRM")
+    again = store.find(5, asked, older_than=page.first)
+    assert again == page
+    assert store.find(5, asked) != page
+    assert store.find(5, ExecutionFilter(service="Nobody's")).first == ""
+
+
 @pytest.mark.parametrize(
     "wanted",
     [

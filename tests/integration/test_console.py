@@ -129,7 +129,6 @@ def test_on_loopback_without_users_everything_is_shown(atom, url):
     chosen = browser.get("/executions?state=faulted&service=Trial").text
     assert fault.id in chosen
     assert execution.id not in chosen
-    assert browser.get("/executions?state=nonsense").status == 404
 
     page = browser.get(f"/executions/{execution.id}")
     for shown in ("Trial.Echo", "completed", "a text to be seen", flow.id, execution.worker):

@@ -1,0 +1,46 @@
+"""How values are shown on pages: the filters of the templates."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+from flask import Flask
+
+# What a page shows of a document; the whole of it may be megabytes.
+_SHOWN_CHARACTERS: Final = 200_000
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+
+
+def install(app: Flask) -> None:
+    """Give the filters to every template."""
+    app.jinja_env.filters.update(clock=clock, document=document, span=span)
+
+
+def clock(moment: datetime | None) -> str:
+    """A time for people, in UTC."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
+
+
+def span(length: timedelta | None) -> str:
+    """How long something took, in no more than two units."""
+    if length is None:
+        return ""
+    seconds = max(length.total_seconds(), 0.0)
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def document(value: Any) -> str:
+    """A JSON document for people, cut where it is too long to be read."""
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    if len(text) <= _SHOWN_CHARACTERS:
+        return text
+    return f"{text[:_SHOWN_CHARACTERS]}\n… (`atom executions show ID --json` shows all of it)"

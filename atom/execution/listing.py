@@ -1,0 +1,28 @@
+"""Executions as programs get them: all that are wanted, one after the other, as documents."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, Final
+
+from atom.history import ExecutionFilter
+from atom.records import Execution
+from atom.store import ExecutionStore
+
+_PER_PAGE: Final = 500
+# What is large, and not read for a list.
+_DETAILS: Final = ("request", "response", "runs", "steps", "callback_attempts")
+
+
+def every(store: ExecutionStore, wanted: ExecutionFilter) -> Iterator[Execution]:
+    """All that are wanted, newest first; no more than a page of them is held at a time."""
+    page = store.find(_PER_PAGE, wanted)
+    yield from page.executions
+    while page.older:
+        page = store.find(_PER_PAGE, wanted, older_than=page.older)
+        yield from page.executions
+
+
+def document(execution: Execution, *, full: bool) -> dict[str, Any]:
+    """One as a document; what is not in a list is there only where it is full."""
+    fields = asdict(execution)
+    return fields if full else {name: fields[name] for name in fields if name not in _DETAILS}

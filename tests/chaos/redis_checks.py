@@ -11,7 +11,10 @@ KEPT = {
     r"atom:(accepted|scheduled|leases|deadlines|callbacks|parked)": (
         "indexes of what is under way; an execution leaves them when it ends"
     ),
-    r"atom:(history|expiring)": "indexes that recovery trims when what they name expires",
+    r"atom:(history|history:flow-states|history:(process|tenant):.+|failed|expiring)": (
+        "indexes that recovery trims when what they name expires"
+    ),
+    r"atom:history:(processes|tenants)": "sets of the names that those indexes have",
     r"atom:(paused|credentials)": "hashes of what an operator decided",
     r"atom:counters": "a hash of fixed names",
     r"atom:waiting": "the set of the queues that were ever used",

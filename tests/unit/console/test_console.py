@@ -6,8 +6,8 @@ import pytest
 
 from atom.catalog import Catalog
 from atom.console import Users, create_app
-from atom.console.app import clock, document
 from atom.console.login import Attempts, _local
+from atom.console.showing import clock, document
 from atom.credentials import Role, create
 from atom.errors import StoreUnavailable
 from atom.names import flower_url

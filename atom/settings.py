@@ -1,7 +1,5 @@
 """Every setting: its ATOM_* variable, default and meaning, read once into one frozen object."""
 
-import ipaddress
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
@@ -9,6 +7,7 @@ from urllib.parse import urlsplit
 
 from environs import Env
 
+from atom.endpoints import check_hosts, check_networks, check_url, split_bind
 from atom.errors import SettingsError
 
 # Where the platform documents that its flows live.
@@ -22,9 +21,6 @@ FLOW_HOSTS: Final = (
     "sg.flow-prod.boomi.com",
     "flow.manywho.com",
 )
-
-# Before a host that callbacks may go to without TLS.
-PLAIN: Final = "http://"
 
 _MAX_HEADROOM: Final = 3600
 _FLOW_GIVES_UP_SECONDS: Final = 60
@@ -62,11 +58,25 @@ class Settings:
     bind: str = _setting(
         "ATOM_BIND", Env.str, "127.0.0.1:8077", "Where the listener listens, `host:port`."
     )
+    public_url: str = _setting(
+        "ATOM_PUBLIC_URL",
+        Env.str,
+        "",
+        "Where the flow platform reaches the listener, such as https://atom.example.com: what the "
+        "console says to paste into it. Where it is empty, `ATOM_BIND` is what there is.",
+    )
     sandbox_bind: str = _setting(
         "ATOM_SANDBOX_BIND", Env.str, "127.0.0.1:8079", "Where the sandbox listens, `host:port`."
     )
     console_bind: str = _setting(
         "ATOM_CONSOLE_BIND", Env.str, "127.0.0.1:8078", "Where the console listens, `host:port`."
+    )
+    sandbox_url: str = _setting(
+        "ATOM_SANDBOX_URL",
+        Env.str,
+        "",
+        "Where the console and `atom invoke` find the sandbox; `ATOM_SANDBOX_BIND` where it is "
+        "empty.",
     )
     metrics_bind: str = _setting(
         "ATOM_METRICS_BIND",
@@ -274,6 +284,15 @@ class Settings:
         "one there are no links.",
     )
 
+    flower_url: str = _setting(
+        "ATOM_FLOWER_URL",
+        Env.str,
+        "",
+        "Where the console reaches Flower, such as http://flower:5555; with it the console shows "
+        "Flower under its own `/flower`, to whom it lets in. Flower needs "
+        "`ATOM_FLOWER_PREFIX=/flower`.",
+    )
+
     @classmethod
     def from_env(cls) -> Self:
         """Read the environment.
@@ -323,7 +342,14 @@ class Settings:
                 f"ATOM_CALLBACK_HOURS must be at most {_LONGEST_FLOW_HOURS}, the longest life of "
                 f"a flow's state, not {self.callback_hours:g}."
             )
-        self._check_callback_lists()
+        for variable, url in (
+            ("ATOM_PUBLIC_URL", self.public_url),
+            ("ATOM_SANDBOX_URL", self.sandbox_url),
+            ("ATOM_FLOWER_URL", self.flower_url),
+        ):
+            check_url(variable, url)
+        check_hosts("ATOM_CALLBACK_HOSTS", self.callback_hosts)
+        check_networks("ATOM_CALLBACK_NETWORKS", self.callback_networks)
         if bool(self.tls_cert) != bool(self.tls_key):
             missing = "ATOM_TLS_KEY" if self.tls_cert else "ATOM_TLS_CERT"
             raise SettingsError(f"{missing} is missing: certificate and key come together.")
@@ -344,48 +370,21 @@ class Settings:
         if self.metrics_bind:
             split_bind("ATOM_METRICS_BIND", self.metrics_bind)
 
-    def _check_callback_lists(self) -> None:
-        for host in self.callback_hosts:
-            if not re.fullmatch(rf"({PLAIN})?[\w.:\[\]-]+/?", host.strip().lower(), re.ASCII):
-                raise SettingsError(
-                    f"ATOM_CALLBACK_HOSTS: {host!r} is neither a host nor host:port (no path, no "
-                    "wildcard; a scheme only where it is http)."
-                )
-        for network in self.callback_networks:
-            try:
-                ipaddress.ip_network(network.strip())
-            except ValueError as error:
-                raise SettingsError(
-                    f"ATOM_CALLBACK_NETWORKS: {network!r} is not a network such as 10.20.0.0/16: "
-                    f"{error}."
-                ) from None
-
     @property
     def broker(self) -> str:
         """The broker in use."""
         return self.broker_url or self.redis_url
 
+    @property
+    def sandbox(self) -> str:
+        """Where the sandbox is, without a slash at its end."""
+        return (self.sandbox_url or f"http://{self.sandbox_bind}").rstrip("/")
 
-def split_bind(variable: str, bind: str) -> tuple[str, int]:
-    """Take `host:port` (or `[::1]:port`) apart.
-
-    Raises:
-        SettingsError: naming the variable.
-    """
-    host, _, port = bind.rpartition(":")
-    if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise SettingsError(f"{variable} must be host:port, such as 127.0.0.1:8077, not {bind!r}.")
-    return host.strip("[]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine and nobody else's way to it."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    @property
+    def listener_url(self) -> str:
+        """Where the listener is reached, as far as the settings say; without a slash at its end."""
+        scheme = "https" if self.tls_cert else "http"
+        return (self.public_url or f"{scheme}://{self.bind}").rstrip("/")
 
 
 def settings_table() -> list[tuple[str, str, str]]:

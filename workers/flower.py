@@ -18,11 +18,12 @@ from flower.utils import prepend_url
 from flower.views.monitor import Metrics
 from tornado.web import RedirectHandler, authenticated
 
+from atom.endpoints import split_bind
 from atom.health import answers_at
 from atom.logs import configure_logging
 from atom.names import FLOWER
 from atom.presence import Announcer
-from atom.settings import Settings, split_bind
+from atom.settings import Settings
 from workers.celery_config import celery_options
 from workers.connection import AMQP
 

@@ -8,13 +8,14 @@ from typing import Final
 from atom.catalog import Catalog, load_catalog
 from atom.cli.serving import Gunicorn, check_free
 from atom.console import Users, create_app
+from atom.endpoints import is_loopback, split_bind
 from atom.errors import CatalogError
 from atom.health import answers_at
 from atom.logs import configure_logging
 from atom.names import CONSOLE
 from atom.presence import Announcer
 from atom.publisher import Publisher
-from atom.settings import Settings, is_loopback, split_bind
+from atom.settings import Settings
 from atom.store import RedisStore
 from atom.store.credential_store import CredentialStore
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from atom.catalog import load_catalog
 from atom.cli.serving import Gunicorn, check_free
+from atom.endpoints import is_loopback, split_bind
 from atom.errors import StartupError, Unavailable
 from atom.health import answers_at
 from atom.listener import Authenticator, create_app
@@ -14,7 +15,7 @@ from atom.metrics import share
 from atom.names import LISTENER
 from atom.presence import Announcer
 from atom.publisher import Publisher
-from atom.settings import Settings, is_loopback, split_bind
+from atom.settings import Settings
 from atom.store import RedisStore
 from atom.store.credential_store import CredentialStore
 from atom.store.files import file_store

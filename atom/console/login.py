@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from atom.console.problems import problem
 from atom.credentials import NOBODY, Credential, KnownCredentials, Role
-from atom.settings import is_loopback
+from atom.endpoints import is_loopback
 
 _log = logging.getLogger(__name__)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import urlsplit
 
+from atom.endpoints import PLAIN, is_loopback
 from atom.errors import InvalidRequest
-from atom.settings import PLAIN, Settings, is_loopback
+from atom.settings import Settings
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network

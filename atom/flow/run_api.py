@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
+from atom.endpoints import is_loopback
 from atom.errors import (
     FlowClientError,
     FlowFaulted,
@@ -27,7 +28,6 @@ from atom.protocol.run_api import (
     start_request,
 )
 from atom.protocol.wire import sentence
-from atom.settings import is_loopback
 from atom.traces import HEADER, current
 
 _DEFAULT_PLAYER: Final = "default"

@@ -13,9 +13,9 @@ from prometheus_client.exposition import start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from atom.endpoints import split_bind
 from atom.metrics.measured import REGISTRY
 from atom.metrics.sharing import Shared
-from atom.settings import split_bind
 
 _log = logging.getLogger(__name__)
 

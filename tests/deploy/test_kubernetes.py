@@ -8,7 +8,8 @@ checked by `KNOWN`.
 import pytest
 import yaml
 
-from atom.settings import Settings, settings_table, split_bind
+from atom.endpoints import split_bind
+from atom.settings import Settings, settings_table
 from tests.deploy.manifests import (
     FOLDER,
     all_manifests,

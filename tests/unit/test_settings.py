@@ -2,8 +2,9 @@
 
 import pytest
 
+from atom.endpoints import is_loopback, split_bind
 from atom.errors import SettingsError
-from atom.settings import Settings, is_loopback, settings_table, split_bind
+from atom.settings import Settings, settings_table
 
 
 def test_defaults_are_right():

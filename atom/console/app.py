@@ -66,6 +66,6 @@ def create_app(
     app.register_blueprint(overview.create_blueprint(catalog, store, waiting, link))
     app.register_blueprint(executions.create_blueprint(catalog, store))
     app.register_blueprint(export.create_blueprint(store))
-    app.register_blueprint(execution.create_blueprint(store, link))
+    app.register_blueprint(execution.create_blueprint(catalog, store, settings))
     app.register_blueprint(services.create_blueprint(catalog))
     return app

@@ -1,17 +1,31 @@
-"""All that is known of one execution."""
+"""All that is known of one execution, and what a person may do to it."""
 
-from flask import Blueprint, abort, render_template
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from atom.catalog import Catalog
+from atom.console.curl import curl
+from atom.console.documents import parts
+from atom.console.problems import problem
+from atom.console.timeline import timeline
+from atom.execution import operating
+from atom.execution.operating import Done
 from atom.names import flower_url
+from atom.records import CallbackState, Execution, State
+from atom.settings import Settings
 from atom.store import ExecutionStore
 
 
-def create_blueprint(store: ExecutionStore, flower_link: str) -> Blueprint:
+def create_blueprint(catalog: Catalog, store: ExecutionStore, settings: Settings) -> Blueprint:
     """Build the page.
 
     Args:
+        catalog: what is declared; for the outputs that a cancelled flow gets.
         store: what happened.
-        flower_link: where Flower is; empty where there is none.
+        settings: where the listener and Flower are, for what the page links to.
     """
     blueprint = Blueprint("execution", __name__, url_prefix="/executions/<execution_id>")
 
@@ -20,11 +34,57 @@ def create_blueprint(store: ExecutionStore, flower_link: str) -> Blueprint:
         found = store.get(execution_id)
         if found is None:
             abort(404)
+        log, now = store.log(execution_id), datetime.now(UTC)
         return render_template(
             "execution.html",
             execution=found,
-            log=store.log(execution_id),
-            flower=flower_url(flower_link, execution_id),
+            log=log,
+            timeline=timeline(found, log, now),
+            is_live=_is_live(found),
+            actions=_actions(found),
+            documents={"Request": parts(found.request), "Response": parts(found.response)},
+            curl=curl(settings.listener_url, found.service, found.action, found.request or {}),
+            flower=flower_url(settings.flower_link, execution_id),
         )
 
+    @blueprint.post("/<any(cancel, retry, restart, replay, dismiss):action>")
+    def act(execution_id: str, action: str) -> AnyResponse:
+        if store.get(execution_id) is None:
+            return problem(404, "There is no such execution, or it has outlived its retention.")
+        done = _do(catalog, store, execution_id, action)
+        flash(f"{done.message[0].upper()}{done.message[1:]}.", "good" if done.is_done else "bad")
+        return redirect(url_for(".show", execution_id=execution_id), 303)
+
     return blueprint
+
+
+def _do(catalog: Catalog, store: ExecutionStore, execution_id: str, action: str) -> Done:
+    if action == "cancel":
+        return operating.cancel(catalog, store, execution_id)
+    if action == "replay":
+        return operating.replay(store, execution_id)
+    if action == "dismiss":
+        return operating.dismiss(store, execution_id)
+    return operating.retry(store, execution_id, from_start=action == "restart")
+
+
+def _is_live(execution: Execution) -> bool:
+    """Whether something may happen to it without anybody doing anything."""
+    is_sent = execution.callback_state in (CallbackState.DUE, CallbackState.DELIVERING)
+    return is_sent or not execution.state.is_final
+
+
+def _actions(execution: Execution) -> Mapping[str, str]:
+    """What makes sense now, in words; whether it still can be done is decided when it is."""
+    if not execution.state.is_final:
+        return {"cancel": "Cancel"}
+    actions = {}
+    if execution.callback_state in (CallbackState.PARKED, CallbackState.DISMISSED):
+        actions["replay"] = "Send its callback again"
+    if execution.state is not State.COMPLETED:
+        actions["retry"] = "Retry from the failed step"
+    actions["restart"] = "Retry from the start"
+    is_failure = execution.state in (State.FAILED, State.TIMED_OUT)
+    if is_failure or execution.callback_state is CallbackState.PARKED:
+        actions["dismiss"] = "Dismiss"
+    return actions

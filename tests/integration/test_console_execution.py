@@ -1,0 +1,146 @@
+"""The page of one execution: what it tells, and what an operator does there."""
+
+import pytest
+
+from atom.records import CallbackState, State
+from atom.sandbox import Answer
+from tests.integration.test_console import ConsoleAtom, ended
+from tests.support.browser import Browser
+from tests.support.waiting import until
+
+
+@pytest.fixture(scope="module")
+def atom(tmp_path_factory):
+    atom = ConsoleAtom(tmp_path_factory.mktemp("execution"))
+    try:
+        atom.start_all(["--pool=threads", "--concurrency=4"])
+        yield atom
+    finally:
+        atom.close()
+
+
+@pytest.fixture(scope="module")
+def url(atom):
+    return atom.start_console()
+
+
+@pytest.fixture
+def browser(url):
+    return Browser(url)
+
+
+def act(browser, execution, action):
+    """Press the button; the page that follows."""
+    path = f"/executions/{execution.id}"
+    page = browser.get(path)
+    assert f'action="{path}/{action}"' in page.text
+    answer = browser.post(f"{path}/{action}", {"form": page.form_token})
+    assert (answer.status, answer.headers["Location"]) == (303, path)
+    return browser.get(path).text
+
+
+def parked(atom):
+    """An execution whose callback the flow refused."""
+    flow = atom.platform.prepare(f"{atom.url}/fs/Trial", [("No", {})])
+    atom.platform.script(Answer("NOT_ALLOWED"))
+    atom.platform.send(flow)
+    return until(
+        lambda: (
+            each
+            if (each := atom.execution_of(flow)).callback_state is CallbackState.PARKED
+            else None
+        ),
+        "a parked callback",
+    )
+
+
+def settled(atom, flow):
+    """An execution that failed, and whose flow knows."""
+    return until(
+        lambda: (
+            each
+            if (each := atom.execution_of(flow)).callback_state is CallbackState.DELIVERED
+            else None
+        ),
+        "its callback",
+    )
+
+
+def test_it_tells_what_happened_in_a_picture_in_a_table_and_in_documents(atom, browser):
+    execution = settled(atom, atom.run("Progress"))
+    text = browser.get(f"/executions/{execution.id}").text
+    assert '<svg class="timeline"' in text
+    for shown in ("Attempt 1", "message 0", "Callback (outcome)", "200 SUCCESS", "completed"):
+        assert shown in text
+    assert '<th scope="row">Text <small>String</small></th>' in text
+    assert 'hx-trigger="every' not in text
+    assert "As JSON" in text
+    assert f"/executions?text={execution.flow_state_id}" in text
+    echoed = settled(atom, atom.run("Echo", {"Text": "x", "Password": "canary-password"}))
+    assert "canary" not in browser.get(f"/executions/{echoed.id}").text
+
+
+def test_what_runs_is_live_and_is_cancelled_from_the_page(atom, browser):
+    flow = atom.run("Sync", {"Seconds": 60})
+    execution = until(
+        lambda: each if (each := atom.execution_of(flow)).state is State.RUNNING else None, "a run"
+    )
+    page = browser.get(f"/executions/{execution.id}").text
+    assert 'hx-trigger="every 2s"' in page
+    assert "/retry" not in page
+    told = act(browser, execution, "cancel")
+    assert "Cancelled while it ran on" in told
+    assert ended(atom, flow).state is State.CANCELLED
+    # Who has an old page before him hears why it is too late.
+    again = browser.post(
+        f"/executions/{execution.id}/cancel", {"form": browser.get("/executions").form_token}
+    )
+    assert "It has ended already (cancelled)." in browser.get(again.headers["Location"]).text
+
+
+@pytest.mark.parametrize("action", ["retry", "restart"])
+def test_what_failed_is_run_again(atom, browser, action):
+    execution = settled(atom, atom.run("Break"))
+    assert execution.attempts == 1
+    assert "Starts again; its flow waits no longer" in act(browser, execution, action)
+    until(
+        lambda: (
+            (again := atom.store.get(execution.id)).attempts == 2 and again.state is State.FAILED
+        ),
+        "its second end",
+    )
+
+
+def test_a_parked_callback_is_sent_again_or_dismissed(atom, browser):
+    execution = parked(atom)
+    assert "Its callback is parked" in browser.get(f"/executions/{execution.id}").text
+    assert "Sent again soon." in act(browser, execution, "replay")
+    until(
+        lambda: atom.store.get(execution.id).callback_state is CallbackState.DELIVERED,
+        "the flow to have it",
+    )
+    other = parked(atom)
+    assert "Dismissed; it stays in the history." in act(browser, other, "dismiss")
+    assert atom.store.get(other.id).callback_state is CallbackState.DISMISSED
+
+
+def test_what_is_not_there_cannot_be_acted_on(browser):
+    form = {"form": browser.get("/executions").form_token}
+    assert browser.post("/executions/nothing/cancel", form).status == 404
+    assert browser.post("/executions/nothing/explode", form).status == 404
+    assert browser.post("/executions/nothing/cancel", {}).status == 403
+
+
+def test_a_viewer_sees_no_button_and_is_refused(atom, url):
+    execution = settled(atom, atom.run("Break"))
+    with atom.user("vera", "--role", "viewer") as token:
+        browser = Browser(url)
+        until(lambda: browser.get("/").status == 303, "the console asks who comes")
+        assert browser.log_in("vera", token).status == 303
+        page = browser.get(f"/executions/{execution.id}")
+        assert page.status == 200
+        assert f"/executions/{execution.id}/" not in page.text
+        refused = browser.post(f"/executions/{execution.id}/retry", {"form": page.form_token})
+        assert refused.status == 403
+        assert "Looking is all that a viewer may do" in refused.text
+        assert atom.store.get(execution.id).attempts == 1

@@ -21,7 +21,20 @@ ENTRY_POINT_GROUP: Final = "atom.services"
 class Catalog:
     """The services an Atom serves, frozen."""
 
-    def __init__(self, services: Iterable[FlowService]) -> None:
+    def __init__(
+        self, services: Iterable[FlowService], failures: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Put them together.
+
+        Args:
+            services: each under a name of its own.
+            failures: what could not be loaded beside them, by what ATOM_SERVICES calls it, and
+                why. Empty wherever work is done: who serves refuses to begin with half of it.
+
+        Raises:
+            CatalogError: two have the same name.
+        """
+        self.failures: Final = failures
         found: dict[str, FlowService] = {}
         for service in services:
             if found.setdefault(service.name, service) is not service:
@@ -124,21 +137,45 @@ def load_catalog(references: Iterable[str], *, required: bool = True) -> Catalog
     Raises:
         CatalogError: one cannot be found or fails to load; the sentence says which and why.
     """
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    services: list[FlowService] = []
-    for reference in references:
-        services.extend(_load(reference.strip()))
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        services.extend(_load(point.value))
-    unique = {id(service): service for service in services}
-    if required and not unique:
+    references = _all(references)
+    services = [service for each in references for service in _load(each)]
+    if required and not services:
         raise CatalogError(
             "No service is declared: set ATOM_SERVICES to the modules that declare one, for "
             "example ATOM_SERVICES=examples.orders."
         )
-    return Catalog(unique.values())
+    return Catalog(_unique(services))
+
+
+def load_what_loads(references: Iterable[str]) -> Catalog:
+    """Import as `load_catalog` does; what fails is kept with its reason instead.
+
+    For who shows what is declared, and serves nothing.
+    """
+    services: list[FlowService] = []
+    failures = {}
+    for reference in _all(references):
+        try:
+            loaded = _unique([*services, *_load(reference)])
+            Catalog(loaded)
+        except CatalogError as error:
+            failures[reference] = str(error).removeprefix("ATOM_SERVICES: ")
+        else:
+            services = loaded
+    return Catalog(services, failures)
+
+
+def _all(references: Iterable[str]) -> list[str]:
+    """What is to be imported; the working directory is importable from here on."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    points = entry_points(group=ENTRY_POINT_GROUP)
+    return [*(each.strip() for each in references), *(point.value for point in points)]
+
+
+def _unique(services: Iterable[FlowService]) -> list[FlowService]:
+    return list({id(service): service for service in services}.values())
 
 
 def _load(reference: str) -> list[FlowService]:

@@ -5,11 +5,10 @@ import logging
 import secrets
 from typing import Final
 
-from atom.catalog import Catalog, load_catalog
+from atom.catalog import Catalog, load_what_loads
 from atom.cli.serving import Gunicorn, check_free
 from atom.console import Users, create_app
 from atom.endpoints import is_loopback, split_bind
-from atom.errors import CatalogError
 from atom.health import answers_at
 from atom.logs import configure_logging
 from atom.names import CONSOLE
@@ -57,11 +56,10 @@ def serve(settings: Settings) -> None:
 
 def _catalog(settings: Settings) -> Catalog:
     """What is declared; a service that is broken is no reason to show nothing at all."""
-    try:
-        return load_catalog(settings.services, required=False)
-    except CatalogError as error:
-        _log.warning("The console shows no services: %s", error)
-        return Catalog([])
+    catalog = load_what_loads(settings.services)
+    for reference, reason in catalog.failures.items():
+        _log.warning("The console cannot show what is in %s: %s", reference, reason)
+    return catalog
 
 
 def _session_secret(settings: Settings) -> bytes:

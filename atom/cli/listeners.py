@@ -1,8 +1,7 @@
 """`atom listeners`: what takes requests, and what is paused."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any
 
 import click
 from rich import box
@@ -11,10 +10,10 @@ from rich.table import Table
 from atom.catalog import Catalog, load_catalog
 from atom.cli.output import print_json, wide_console
 from atom.cli.running import settings_of_running
-from atom.errors import AtomError
+from atom.execution import pausing
+from atom.execution.pausing import EVERYTHING
+from atom.settings import Settings
 from atom.store import RedisStore
-
-_EVERYTHING: Final = "*"
 
 _json = click.option("--json", "as_json", is_flag=True, help="As JSON: what is paused now.")
 
@@ -58,14 +57,15 @@ def pause(target: str | None, as_json: bool) -> None:
     Flows get 503 with Retry-After; what was accepted goes on, and metadata is still answered.
     """
     settings = settings_of_running()
-    store, known = RedisStore(settings), _EVERYTHING if target is None else target
-    if target is not None:
-        _check(target, load_catalog(settings.services))
-    store.pause(known)
+    store = RedisStore(settings)
+    # Everything can be paused whatever is declared here.
+    told = pausing.pause(
+        _catalog(settings, target), store, EVERYTHING if target is None else target
+    )
     if as_json:
         print_json(store.paused())
-        return
-    click.echo(f"{_named(known)} takes no new requests; what runs goes on.")
+    else:
+        click.echo(told)
 
 
 @listeners.command()
@@ -77,39 +77,15 @@ def resume(target: str | None, as_json: bool) -> None:
     An action that was paused by itself stays so when its service is resumed.
     """
     settings = settings_of_running()
-    store, known = RedisStore(settings), _EVERYTHING if target is None else target
-    was_paused = store.resume(known)
-    # What is paused can be resumed even though no service declares it any more.
-    if not was_paused and target is not None:
-        _check(target, load_catalog(settings.services))
-    paused = store.paused()
+    store = RedisStore(settings)
+    told = pausing.resume(
+        _catalog(settings, target), store, EVERYTHING if target is None else target
+    )
     if as_json:
-        print_json(paused)
+        print_json(store.paused())
         return
-    if not was_paused:
-        click.echo(f"{_named(known)} was not paused.")
-    within = [each for each in paused if _covers(each, known)]
-    for each in within:
-        click.echo(f"{_named(each)} is still paused, and {_named(known)} with it.")
-    if not within:
-        click.echo(f"{_named(known)} takes requests.")
-    for each in paused:
-        if _covers(known, each):
-            click.echo(f"{_named(each)} is still paused by itself.")
-
-
-def _check(target: str, catalog: Catalog) -> None:
-    """Refuse a target that no service declares.
-
-    Raises:
-        AtomError: it names those that there are.
-    """
-    actions = [process.task_name for process in catalog.processes()]
-    if target not in catalog.services and target not in actions:
-        raise AtomError(
-            f"No service or action is called “{target}”; there are: "
-            f"{', '.join([*catalog.services, *actions])}."
-        )
+    for line in told:
+        click.echo(line)
 
 
 def _states(catalog: Catalog, store: RedisStore) -> Iterator[dict[str, Any]]:
@@ -119,19 +95,12 @@ def _states(catalog: Catalog, store: RedisStore) -> Iterator[dict[str, Any]]:
         yield {
             "service": process.service,
             "action": process.action,
-            "paused_since": _paused_since(paused, process.service, process.task_name),
+            "paused_since": pausing.paused_since(paused, process.service, process.action),
             "queue": process.options.queue,
             "workers": list(workers[process.options.queue]),
         }
 
 
-def _paused_since(paused: Mapping[str, datetime], *targets: str) -> datetime | None:
-    return min((paused[each] for each in (_EVERYTHING, *targets) if each in paused), default=None)
-
-
-def _covers(target: str, other: str) -> bool:
-    return target == _EVERYTHING or other.startswith(f"{target}.")
-
-
-def _named(target: str) -> str:
-    return "Every service" if target == _EVERYTHING else f"“{target}”"
+def _catalog(settings: Settings, target: str | None) -> Catalog:
+    """What is declared, where a name is to be looked up in it."""
+    return Catalog([]) if target is None else load_catalog(settings.services, required=False)

@@ -67,5 +67,5 @@ def create_app(
     app.register_blueprint(executions.create_blueprint(catalog, store))
     app.register_blueprint(export.create_blueprint(store))
     app.register_blueprint(execution.create_blueprint(catalog, store, settings))
-    app.register_blueprint(services.create_blueprint(catalog))
+    app.register_blueprint(services.create_blueprint(catalog, store, settings))
     return app

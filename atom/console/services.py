@@ -1,30 +1,85 @@
-"""What is declared."""
+"""What is declared, whether it takes requests, and what a flow platform sees of it."""
 
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from atom.catalog import Catalog
+from atom.errors import AtomError
+from atom.execution import pausing
 from atom.message_process import MessageProcess
+from atom.names import LISTENER
 from atom.process import Process
+from atom.settings import Settings
+from atom.store import ExecutionStore
 
 
-def create_blueprint(catalog: Catalog) -> Blueprint:
+def create_blueprint(catalog: Catalog, store: ExecutionStore, settings: Settings) -> Blueprint:
     """Build the pages of what a catalog declares."""
     blueprint = Blueprint("services", __name__, url_prefix="/services")
 
     @blueprint.get("")
     def show() -> str:
-        described = [
-            (service, [_action(each) for each in service.processes.values()])
-            for service in catalog.services.values()
-        ]
-        return render_template("services.html", services=described)
+        paused = store.paused()
+        return render_template(
+            "services.html",
+            services=list(catalog.services.values()),
+            failures=catalog.failures,
+            paused=paused,
+            paused_since={name: pausing.paused_since(paused, name) for name in catalog.services},
+            listeners=store.present(LISTENER),
+            workers=_workers(catalog, store),
+        )
+
+    @blueprint.get("/<name>")
+    def one(name: str) -> str:
+        service = catalog.services.get(name)
+        if service is None:
+            abort(404)
+        paused = store.paused()
+        return render_template(
+            "service.html",
+            service=service,
+            url=f"{settings.listener_url}{service.path}",
+            is_here_only=not settings.public_url,
+            paused=paused,
+            since=pausing.paused_since(paused, name),
+            described=service.describe(),
+            actions=[_action(each, paused) for each in service.processes.values()],
+            workers=_workers(catalog, store),
+        )
+
+    @blueprint.post("/pause")
+    def pause() -> AnyResponse:
+        return _changed(lambda target: [pausing.pause(catalog, store, target)])
+
+    @blueprint.post("/resume")
+    def resume() -> AnyResponse:
+        return _changed(lambda target: pausing.resume(catalog, store, target))
 
     return blueprint
 
 
-def _action(process: Process) -> dict[str, Any]:
+def _changed(change: Callable[[str], Sequence[str]]) -> AnyResponse:
+    """Do it to the target of the form, say what came of it, and go back to where it was asked."""
+    service = request.form.get("service", "")
+    try:
+        for told in change(request.form.get("target", "")):
+            flash(told, "good")
+    except AtomError as error:
+        flash(str(error), "bad")
+    return redirect(url_for(".one", name=service) if service else url_for(".show"), 303)
+
+
+def _workers(catalog: Catalog, store: ExecutionStore) -> Mapping[str, int]:
+    """How many workers each queue has."""
+    return {queue: len(store.present(queue)) for queue in sorted(catalog.queues())}
+
+
+def _action(process: Process, paused: Mapping[str, datetime]) -> dict[str, Any]:
     """What the page says of one process; an object's type is shown as what it gives."""
     inputs, outputs = (
         (process.inputs, process.outputs)
@@ -33,8 +88,10 @@ def _action(process: Process) -> dict[str, Any]:
     )
     return {
         "name": process.action,
+        "target": process.task_name,
         "inputs": inputs,
         "outputs": outputs,
-        "queue": process.options.queue,
-        "timeout": process.options.timeout,
+        "options": process.options,
+        "since": pausing.paused_since(paused, process.service, process.action),
+        "by_itself": process.task_name in paused,
     }

@@ -303,14 +303,6 @@ def test_with_a_secret_key_a_session_outlives_a_restart(atom):
             assert atom.end("keyed") == 0, atom.log("keyed").decode()
 
 
-def test_a_broken_service_does_not_take_it_down(atom):
-    broken = atom.start_console("broken", ATOM_SERVICES="nothing.of.that.name")
-    assert Browser(broken).get("/login").status == 200
-    assert "The console shows no services" in atom.log("broken").decode()
-    assert atom.end("broken") == 0
-    assert b"The console has ended" in atom.log("broken")
-
-
 def test_while_redis_is_away_it_says_so(atom, url):
     atom.redis.stop()
     try:

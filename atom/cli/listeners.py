@@ -11,7 +11,6 @@ from atom.catalog import Catalog, load_catalog
 from atom.cli.output import print_json, wide_console
 from atom.cli.running import settings_of_running
 from atom.execution import pausing
-from atom.execution.pausing import EVERYTHING
 from atom.settings import Settings
 from atom.store import RedisStore
 
@@ -59,9 +58,7 @@ def pause(target: str | None, as_json: bool) -> None:
     settings = settings_of_running()
     store = RedisStore(settings)
     # Everything can be paused whatever is declared here.
-    told = pausing.pause(
-        _catalog(settings, target), store, EVERYTHING if target is None else target
-    )
+    told = pausing.pause(_catalog(settings, target), store, target)
     if as_json:
         print_json(store.paused())
     else:
@@ -78,9 +75,7 @@ def resume(target: str | None, as_json: bool) -> None:
     """
     settings = settings_of_running()
     store = RedisStore(settings)
-    told = pausing.resume(
-        _catalog(settings, target), store, EVERYTHING if target is None else target
-    )
+    told = pausing.resume(_catalog(settings, target), store, target)
     if as_json:
         print_json(store.paused())
         return

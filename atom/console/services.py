@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from atom.catalog import Catalog
 from atom.errors import AtomError
 from atom.execution import pausing
+from atom.execution.pausing import EVERYTHING
 from atom.message_process import MessageProcess
 from atom.names import LISTENER
 from atom.process import Process
@@ -63,11 +64,11 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore, settings: Settings
     return blueprint
 
 
-def _changed(change: Callable[[str], Sequence[str]]) -> AnyResponse:
+def _changed(change: Callable[[str | None], Sequence[str]]) -> AnyResponse:
     """Do it to the target of the form, say what came of it, and go back to where it was asked."""
-    service = request.form.get("service", "")
+    service, target = request.form.get("service", ""), request.form.get("target", "")
     try:
-        for told in change(request.form.get("target", "")):
+        for told in change(None if target == EVERYTHING else target):
             flash(told, "good")
     except AtomError as error:
         flash(str(error), "bad")

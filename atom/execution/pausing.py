@@ -11,18 +11,18 @@ from atom.store import ExecutionStore
 EVERYTHING: Final = "*"
 
 
-def pause(catalog: Catalog, store: ExecutionStore, target: str) -> str:
-    """Refuse new requests of a service, of one action, or of everything; what runs goes on.
+def pause(catalog: Catalog, store: ExecutionStore, name: str | None) -> str:
+    """Refuse new requests of a service, of one action, or (None) of everything; what runs goes on.
 
     Raises:
         AtomError: no service or action is called so; it names those that there are.
     """
-    _check(catalog, target)
+    target = EVERYTHING if name is None else _known(catalog, name)
     store.pause(target)
     return f"{_named(target)} takes no new requests; what runs goes on."
 
 
-def resume(catalog: Catalog, store: ExecutionStore, target: str) -> Sequence[str]:
+def resume(catalog: Catalog, store: ExecutionStore, name: str | None) -> Sequence[str]:
     """Take requests again; what is paused by itself within the target stays so.
 
     What is paused can be resumed even though no service declares it any more.
@@ -30,9 +30,10 @@ def resume(catalog: Catalog, store: ExecutionStore, target: str) -> Sequence[str
     Raises:
         AtomError: nothing is called so, and nothing of that name was paused.
     """
-    told = []
+    target, told = EVERYTHING if name is None else name, []
     if not store.resume(target):
-        _check(catalog, target)
+        if name is not None:
+            _known(catalog, name)
         told.append(f"{_named(target)} was not paused.")
     paused = store.paused()
     within = [each for each in paused if _covers(each, target)]
@@ -49,13 +50,14 @@ def paused_since(paused: Mapping[str, datetime], service: str, action: str = "")
     return min((paused[each] for each in targets if each in paused), default=None)
 
 
-def _check(catalog: Catalog, target: str) -> None:
+def _known(catalog: Catalog, name: str) -> str:
     actions = [process.task_name for process in catalog.processes()]
-    if target not in (EVERYTHING, *catalog.services, *actions):
+    if name not in (*catalog.services, *actions):
         raise AtomError(
-            f"No service or action is called “{target}”; there are: "
+            f"No service or action is called “{name}”; there are: "
             f"{', '.join([*catalog.services, *actions])}."
         )
+    return name
 
 
 def _covers(target: str, other: str) -> bool:

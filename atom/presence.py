@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from types import MappingProxyType
@@ -48,7 +48,17 @@ class Announcer:
         settings: Settings,
         role: str,
         services: Mapping[str, FlowService] = MappingProxyType({}),
+        changing: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
+        """Make one.
+
+        Args:
+            settings: where the store is.
+            role: which.
+            services: those that it has loaded, with their versions.
+            changing: what else is to be told of the process, asked for at each announcement.
+        """
+        self._changing = changing
         self.role: Final = role
         self._store = RedisStore(settings, within_seconds=_STORE_SECONDS)
         self._details = process_details(services)
@@ -71,7 +81,8 @@ class Announcer:
         has_complained = False
         while True:
             try:
-                self._store.announce(self.role, self._instance, self._details)
+                details = {**self._details, **self._changing()}
+                self._store.announce(self.role, self._instance, details)
                 has_complained = False
             except StoreUnavailable as error:
                 if not has_complained:

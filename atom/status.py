@@ -213,6 +213,14 @@ def _behind(queue: str, state: QueueState, workers: int, busy: int, places: int)
 
 
 def _judge_executions(overview: Overview) -> Iterator[Finding]:
+    if overview.failed:
+        many = "1 execution" if overview.failed == 1 else f"{overview.failed} executions"
+        yield Finding(
+            Severity.WARNING,
+            f"{many} failed or timed out, and nobody has said that it was seen to "
+            "(atom executions retry, or dismiss).",
+            "atom executions list --state failed",
+        )
     if overview.lost:
         yield Finding(
             Severity.WARNING,

@@ -10,6 +10,7 @@ from atom.endpoints import is_loopback, split_bind
 from atom.errors import StartupError, Unavailable
 from atom.health import answers_at
 from atom.listener import Authenticator, create_app
+from atom.listener.latency import LATENCY
 from atom.logs import configure_logging
 from atom.metrics import share
 from atom.names import LISTENER
@@ -55,7 +56,7 @@ def serve(settings: Settings) -> None:
     answers_at(LISTENER, host, port, tls=tls)
     Gunicorn(
         app,
-        Announcer(settings, LISTENER, catalog.services),
+        Announcer(settings, LISTENER, catalog.services, LATENCY.details),
         settings.bind,
         processes=settings.listener_processes,
         threads=settings.listener_threads,

@@ -11,6 +11,7 @@ from atom.console import (
     execution,
     executions,
     export,
+    inbox,
     login,
     overview,
     problems,
@@ -18,6 +19,7 @@ from atom.console import (
     services,
     showing,
 )
+from atom.console.jobs import Jobs
 from atom.console.login import Users
 from atom.settings import Settings
 from atom.store import ExecutionStore
@@ -64,6 +66,7 @@ def create_app(
     app.add_url_rule("/health", "health", lambda: {"status": "ok"})
     link = settings.flower_link
     app.register_blueprint(overview.create_blueprint(catalog, store, waiting, link))
+    app.register_blueprint(inbox.create_blueprint(store, Jobs()))
     app.register_blueprint(executions.create_blueprint(catalog, store))
     app.register_blueprint(export.create_blueprint(store))
     app.register_blueprint(execution.create_blueprint(catalog, store, settings))

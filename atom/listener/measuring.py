@@ -6,6 +6,7 @@ from typing import Final
 from flask import Flask, Response, g, request
 
 from atom.catalog import Catalog
+from atom.listener.latency import LATENCY
 from atom.metrics import REQUEST_SECONDS, REQUESTS, SYNC_WAITS, UNKNOWN
 from atom.process import Process
 
@@ -28,6 +29,8 @@ def install(app: Flask, catalog: Catalog) -> None:
         service, action = _names(catalog)
         REQUESTS.labels(service, action, _status(response)).inc()
         seconds = time.perf_counter() - g.began_at
+        if response.status_code == 200 and "waited" not in g:
+            LATENCY.add(seconds)
         REQUEST_SECONDS.labels(service, action, "yes" if "waited" in g else "no").observe(seconds)
         return response
 

@@ -2,9 +2,12 @@
 
 import http.client
 import re
+from collections.abc import Sequence
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlencode
+
+Fields = dict[str, str] | Sequence[tuple[str, str]]
 
 
 class Page:
@@ -32,7 +35,7 @@ class Browser:
     def get(self, path: str, **headers: str) -> Page:
         return self._ask("GET", path, None, headers)
 
-    def post(self, path: str, fields: dict[str, str], **headers: str) -> Page:
+    def post(self, path: str, fields: Fields, **headers: str) -> Page:
         headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
         return self._ask("POST", path, urlencode(fields), headers)
 

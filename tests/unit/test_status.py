@@ -138,6 +138,8 @@ def test_work_waits_long():
         ({"lost": 2}, "2 executions are without the worker that ran it"),
         ({"overdue_deadlines": 1}, "1 execution is past the deadline"),
         ({"callbacks_late_since": LONG_AGO}, "the first was due at 2026-01-31 14:01 UTC"),
+        ({"failed": 1}, "1 execution failed or timed out, and nobody has said that it was seen"),
+        ({"failed": 7}, "7 executions failed or timed out, and nobody has said"),
         ({"parked": 3}, "3 callbacks are parked: no further try is made until somebody asks"),
         ({"open_circuits": {"flow.example": NOW}}, "Nothing is sent to flow.example before 14:03"),
     ],

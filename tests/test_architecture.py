@@ -54,6 +54,7 @@ STRANGERS = [LAYERS[4], LAYERS[6]]
 MAY_STILL_IMPORT = {
     "cli": {"listener", "console", "sandbox", "testing"},
     "__main__": {"cli"},
+    "console": {"sandbox"},  # whose client it is
     "publisher": {"broker"},
 }
 NEVER = {"listener": {"execution"}}

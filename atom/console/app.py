@@ -18,6 +18,7 @@ from atom.console import (
     security,
     services,
     showing,
+    trying,
 )
 from atom.console.jobs import Jobs
 from atom.console.login import Users
@@ -25,7 +26,7 @@ from atom.settings import Settings
 from atom.store import ExecutionStore
 
 _SESSION: Final = timedelta(hours=12)
-# No form of ours is larger.
+# Few forms of ours are larger.
 _MAX_FORM_BYTES: Final = 16_384
 
 
@@ -61,7 +62,7 @@ def create_app(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     showing.install(app)
     problems.install(app)
-    security.install(app)
+    security.install(app, trying.LIMITS)
     login.install(app, users)
     app.add_url_rule("/health", "health", lambda: {"status": "ok"})
     link = settings.flower_link
@@ -71,4 +72,5 @@ def create_app(
     app.register_blueprint(export.create_blueprint(store))
     app.register_blueprint(execution.create_blueprint(catalog, store, settings))
     app.register_blueprint(services.create_blueprint(catalog, store, settings))
+    app.register_blueprint(trying.create_blueprint(catalog, settings))
     return app

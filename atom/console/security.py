@@ -1,6 +1,7 @@
 """What every answer and every form of the console has to have."""
 
 import secrets
+from collections.abc import Mapping
 from hmac import compare_digest
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,7 +18,8 @@ _HEADERS: Final = {
     "base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # With “no-referrer” a browser would say of our own forms that they come from nowhere (null).
+    "Referrer-Policy": "same-origin",
 }
 _TOKEN: Final = "form"  # noqa: S105 (the name of it, in the session and in forms)
 
@@ -30,9 +32,21 @@ class Sessions(SecureCookieSessionInterface):
         return request.is_secure
 
 
-def install(app: Flask) -> None:
-    """Check every form, and head every answer."""
+def install(app: Flask, limits: Mapping[str, int]) -> None:
+    """Check every form, and head every answer.
+
+    Args:
+        app: the console.
+        limits: of the endpoints whose forms hold more than the others', in bytes.
+    """
     app.jinja_env.globals["form_token"] = form_token
+
+    @app.before_request
+    def limit() -> None:
+        largest = limits.get(request.endpoint or "")
+        if largest is not None:
+            request.max_content_length = request.max_form_memory_size = largest
+            request.max_form_parts = None
 
     @app.before_request
     def check_form() -> None:

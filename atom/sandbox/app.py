@@ -3,102 +3,96 @@
 import contextlib
 import socket
 import threading
-from typing import Any
+from collections import deque
+from dataclasses import asdict
+from typing import Final
 
-import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from atom.errors import AtomError
-from atom.sandbox import run_api
+from atom.sandbox import connector_api, run_api
+from atom.sandbox.documents import answer, asked, asked_text
+from atom.sandbox.flows import Flow
+from atom.sandbox.messages import Messages
 from atom.sandbox.platform import CALLBACK_PATH, Platform, SandboxError
 from atom.sandbox.run_api import RunApi
 
-_LONGEST_WAIT_SECONDS = 30.0
+_LONGEST_WAIT_SECONDS: Final = 30.0
+# Of so many flows the raw messages are kept; of older ones only what happened.
+_RECORDED_FLOWS: Final = 200
 
 
 def create_app(platform: Platform, flows_to_run: RunApi) -> Flask:
     """Build the app over a platform and the flows that can be run on it."""
     app = Flask("atom.sandbox", static_folder=None)
     run_api.install(app, flows_to_run)
+    connector_api.install(app, platform)
+    _install_flows(app, platform)
 
     @app.post(CALLBACK_PATH)
     def callback() -> Response:
-        answer = platform.take_callback(
+        given = platform.take_callback(
             request.headers.get("ManyWhoTenant"), request.get_data(cache=False)
         )
-        if answer.drop:
+        if given.drop:
             with contextlib.suppress(OSError):
                 request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-        if answer.invoke_type is not None:
-            return _json(answer.invoke_type, answer.status, **answer.headers)
-        return _json({"message": answer.message}, answer.status, **answer.headers)
+        if given.invoke_type is not None:
+            return answer(given.invoke_type, given.status, **given.headers)
+        return answer({"message": given.message}, given.status, **given.headers)
 
-    @app.post("/sandbox/services")
-    def install() -> Response:
-        authorization = _document().get("authorization")
-        return _json(platform.install(_asked("url"), authorization=authorization))
+    @app.get("/health")
+    def health() -> Response:
+        return answer({"status": "ok"})
+
+    _install_problems(app)
+    return app
+
+
+def _install_flows(app: Flask, platform: Platform) -> None:
+    recorded: deque[Flow] = deque()
 
     @app.post("/sandbox/flows")
     def run() -> Response:
-        asked = _document()
+        document, url = asked(), asked_text("serviceUrl")
         flow = platform.prepare(
-            _asked("serviceUrl"),
-            [(_asked("action"), asked.get("inputs") or {})],
-            authorization=asked.get("authorization"),
+            url,
+            [(asked_text("action"), document.get("inputs") or {})],
+            authorization=document.get("authorization") or platform.authorization(url),
         )
+        flow.messages = Messages()
+        recorded.append(flow)
+        if len(recorded) > _RECORDED_FLOWS:
+            recorded.popleft().messages = None
         # In the background, so that a client sees the WAIT as it comes.
         threading.Thread(target=platform.send, args=(flow,), name="sandbox-flow").start()
-        return _json({"flowId": flow.id}, 202)
+        return answer({"flowId": flow.id}, 202)
 
     @app.get("/sandbox/flows")
     def flows() -> Response:
-        return _json([flow.document([]) for flow in platform.flows()])
+        return answer([flow.document([]) for flow in platform.flows()])
 
     @app.get("/sandbox/flows/<flow_id>")
     def watch(flow_id: str) -> Response:
         flow = platform.flow(flow_id)
         after = request.args.get("after", 0, type=int)
         wait = request.args.get("wait", 0.0, type=float)
-        return _json(flow.document(flow.wait(max(0, after), min(wait, _LONGEST_WAIT_SECONDS))))
+        return answer(flow.document(flow.wait(max(0, after), min(wait, _LONGEST_WAIT_SECONDS))))
 
-    @app.get("/health")
-    def health() -> Response:
-        return _json({"status": "ok"})
-
-    _install_problems(app)
-    return app
+    @app.get("/sandbox/flows/<flow_id>/messages")
+    def messages(flow_id: str) -> Response:
+        return answer([asdict(each) for each in platform.flow(flow_id).messages or ()])
 
 
 def _install_problems(app: Flask) -> None:
     @app.errorhandler(AtomError)
     def refused(error: AtomError) -> Response:
         status = error.status if isinstance(error, SandboxError) else 400
-        return _json({"message": str(error)}, status)
+        return answer({"message": str(error)}, status)
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
-        return _json(
+        return answer(
             {"message": f"{error.name}: {request.method} {request.path}"}, error.code or 500
         )
-
-
-def _json(document: Any, status: int = 200, **headers: str) -> Response:
-    return Response(orjson.dumps(document), status, headers, mimetype="application/json")
-
-
-def _document() -> dict[str, Any]:
-    try:
-        document = orjson.loads(request.get_data())
-    except orjson.JSONDecodeError:
-        document = None
-    if not isinstance(document, dict):
-        raise SandboxError("A JSON object is expected.")
-    return document
-
-
-def _asked(name: str) -> str:
-    value = _document().get(name)
-    if not isinstance(value, str) or not value:
-        raise SandboxError(f"“{name}” must be a text that is not empty.")
-    return value

@@ -8,6 +8,7 @@ import orjson
 
 from atom.flow.transport import Reply, Transport, TransportError
 from atom.sandbox.inputs import build_object
+from atom.sandbox.messages import Messages
 from atom.sandbox.platform import Platform, SandboxError, problem_of
 
 _CALL_SECONDS = 60
@@ -26,6 +27,8 @@ class Connector:
         authorization: str | None = None,
     ) -> None:
         self.service_url = service_url.rstrip("/")
+        self.messages = Messages()
+        """What went both ways."""
         self.description = platform.install(service_url, authorization=authorization)
         self._platform = platform
         self._tenant_id = tenant_id or str(uuid4())
@@ -78,10 +81,12 @@ class Connector:
         known = {"ManyWhoTenant": self._tenant_id, "ManyWhoState": str(uuid4())}
         if self._authorization is not None:
             known["Authorization"] = self._authorization
+        url, headers = f"{self.service_url}/{path}", {**known, **headers}
+        self.messages.note("sent", f"{method} {url}", headers, body)
         try:
-            return self._transport.send(
-                method, f"{self.service_url}/{path}", body, {**known, **headers}
-            )
+            reply = self._transport.send(method, url, body, headers)
+            self.messages.note("received", str(reply.status), reply.headers, reply.body)
+            return reply
         except TransportError as error:
             raise SandboxError(f"{self.service_url}: {error}.", 502) from error
 

@@ -2,11 +2,14 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
+
+from atom.sandbox.messages import Messages
 
 
 class FlowStatus(StrEnum):
@@ -62,6 +65,7 @@ class Flow:
     events: list[Event] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    messages: Messages | None = None  # None: they are not kept
     changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
     @property
@@ -82,6 +86,11 @@ class Flow:
         at = time.monotonic() - self.began
         self.events.append(Event(len(self.events) + 1, kind, at, token, details))
         self.changed.notify_all()
+
+    def record(self, direction: str, what: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Keep a raw message, where that was asked for."""
+        if self.messages is not None:
+            self.messages.note(direction, what, headers, body)
 
     def wait(self, after: int, seconds: float) -> list[Event]:
         """The events after a number; waits for one while the flow is not over."""

@@ -4,7 +4,6 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
@@ -13,6 +12,7 @@ import orjson
 from atom.errors import AtomError
 from atom.flow.transport import Reply, Transport, TransportError
 from atom.protocol.values import ContentType, engine_value
+from atom.sandbox.answers import Answer
 from atom.sandbox.flows import Call, Flow
 from atom.sandbox.inputs import build_inputs
 
@@ -34,26 +34,6 @@ class SandboxError(AtomError):
         return self.message
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a callback is answered: an invoke type, or the misbehaviour a test asked for."""
-
-    invoke_type: str | None = None
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    message: str = ""
-    takes: bool = False  # the callback is taken all the same
-    hang_seconds: float = 0.0
-    drop: bool = False  # the connection ends without an answer
-
-    @property
-    def described(self) -> str:
-        """What the journal calls it."""
-        if self.drop:
-            return "dropped"
-        return self.invoke_type or str(self.status)
-
-
 class Platform:
     """Flows in memory: the newest, as many as it may keep. Safe to share between threads."""
 
@@ -63,6 +43,7 @@ class Platform:
         self._transport = Transport(read_timeout=_CALL_SECONDS)
         self._services: dict[str, dict[str, Any]] = {}
         self._configured: dict[str, dict[str, str]] = {}
+        self._authorizations: dict[str, str] = {}
         self._flows: dict[str, Flow] = {}
         self._waiting: dict[str, Flow] = {}  # by the tokens of their calls
         self._kept_flows = kept_flows
@@ -95,6 +76,30 @@ class Platform:
         with self._lock:
             self._services[service_url] = {**description, "_actions": by_name}
         return description
+
+    def remember(self, service_url: str, authorization: str) -> None:
+        """Keep, in memory, what a connector sends as its credential."""
+        with self._lock:
+            self._authorizations[service_url.rstrip("/")] = authorization
+
+    def authorization(self, service_url: str) -> str | None:
+        """What a connector sends as its credential, where it was told one."""
+        return self._authorizations.get(service_url.rstrip("/"))
+
+    def connections(self) -> list[dict[str, Any]]:
+        """What is installed: where, with what metadata, and how it was configured."""
+        with self._lock:
+            return [
+                {
+                    "url": url,
+                    "hasCredential": url in self._authorizations,
+                    "configured": sorted(self._configured.get(url, ())),
+                    "description": {
+                        name: value for name, value in each.items() if name != "_actions"
+                    },
+                }
+                for url, each in self._services.items()
+            ]
 
     def configure(self, service_url: str, values: Mapping[str, str]) -> None:
         """Set configuration values on the connector; they go with each request."""
@@ -220,8 +225,11 @@ class Platform:
 
     def _answer(self, flow: Flow, call: Call) -> tuple[int | None, str, dict[str, Any]]:
         """The status, what is wrong with the answer ('' where nothing is), and the answer."""
+        body, headers = orjson.dumps(call.request), _headers(flow)
+        flow.record("sent", f"POST {call.url}", headers, body)
         try:
-            reply = self._post(call.url, orjson.dumps(call.request), _headers(flow))
+            reply = self._post(call.url, body, headers)
+            flow.record("received", str(reply.status), reply.headers, reply.body)
             if reply.status != 200:
                 return reply.status, problem_of(reply), {}
             response = orjson.loads(reply.body)
@@ -291,6 +299,8 @@ class Platform:
             flow.changed.wait_for(lambda: call.is_answered, _NOTING_SECONDS)
             answer = self._decide(flow, call, tenant, invoke_type, response)
             given = scripted or answer
+            flow.record("received", f"POST {CALLBACK_PATH}", {}, body)
+            flow.record("sent", given.described, {}, b"")
             flow.note(
                 "callback",
                 token,

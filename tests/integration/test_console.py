@@ -1,6 +1,5 @@
 """`atom console` as a process: who may look, what is shown, and what never is."""
 
-import contextlib
 import re
 
 import orjson
@@ -8,49 +7,19 @@ import pytest
 
 from atom.cli.embedded_redis import free_port
 from atom.flow.transport import Transport
-from atom.records import LogLine, State, Step, StepKind
+from atom.records import State
 from atom.settings import Settings
 from atom.store import RedisStore
 from atom.store.encryption import new_key
 from tests.support.browser import Browser
+from tests.support.console import ConsoleAtom, a_nasty_execution, ended
 from tests.support.executions import new_execution
-from tests.support.operating import run_atom
-from tests.support.roles import TestAtom
 from tests.support.waiting import until
 
 POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
     "img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-NASTY = '<script>alert("x")</script>'
-FLOWER = "http://127.0.0.1:5555/watch/"
-
-
-class ConsoleAtom(TestAtom):
-    """A whole Atom with a console of each kind."""
-
-    __test__ = False
-
-    def start_console(self, name="console", **env):
-        """Its URL."""
-        bind = f"127.0.0.1:{free_port()}"
-        self.start(name, "console", ATOM_CONSOLE_BIND=bind, ATOM_FLOWER_LINK=FLOWER, **env)
-        self.wait_for_listener(f"http://{bind}", "/health")
-        return f"http://{bind}"
-
-    def cli(self, *arguments):
-        done = run_atom(self.environment, *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    @contextlib.contextmanager
-    def user(self, name, *options):
-        """A credential for as long as the block; its token."""
-        token = self.cli("credentials", "create", name, *options)
-        try:
-            yield token
-        finally:
-            self.cli("credentials", "revoke", name)
 
 
 @pytest.fixture(scope="module")
@@ -72,26 +41,6 @@ def url(atom):
 def _without_our_scripts(page):
     """Files of ours are the only scripts there may be."""
     return re.sub(r'<script src="/static/[\w.-]+\.js" defer></script>', "", page)
-
-
-def ended(atom, flow):
-    return until(
-        lambda: each if (each := atom.execution_of(flow)).state.is_final else None, "its end"
-    )
-
-
-def a_nasty_execution(atom):
-    """One in which every text that others choose is a script."""
-    request = orjson.dumps({"inputs": [{"developerName": NASTY, "contentValue": NASTY}]})
-    new = new_execution(service=NASTY, action=NASTY, request=request, tenant_id=NASTY)
-    atom.store.accept(new)
-    claim = atom.store.claim(new.id, NASTY, NASTY)
-    atom.store.record_step(claim, 0, Step(NASTY, "1", StepKind.RESULT))
-    atom.store.progress(claim, NASTY, None)
-    atom.store.add_log(new.id, [LogLine(claim.accepted_at, "INFO", NASTY, 1)])
-    response = orjson.dumps({"invokeType": "FORWARD", "outputs": NASTY})
-    atom.store.finish(claim, State.FAILED, response, NASTY)
-    return new.id
 
 
 def test_what_is_encrypted_with_another_key_is_shown_as_far_as_it_can_be(atom, url):
@@ -163,7 +112,7 @@ def test_every_answer_has_its_headers(atom, url):
         assert headers["Content-Security-Policy"] == POLICY
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == "same-origin"
         assert (headers["Cache-Control"] == "no-store") == (path != style)
     for path in ("/", "/executions", "/services", "/login"):
         text = browser.get(path).text

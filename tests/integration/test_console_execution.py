@@ -4,8 +4,8 @@ import pytest
 
 from atom.records import CallbackState, State
 from atom.sandbox import Answer
-from tests.integration.test_console import ConsoleAtom, ended
 from tests.support.browser import Browser
+from tests.support.console import ConsoleAtom, ended
 from tests.support.waiting import until
 
 

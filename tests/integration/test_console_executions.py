@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from atom.records import State
-from tests.integration.test_console import NASTY, ConsoleAtom, a_nasty_execution
 from tests.support.browser import Browser
+from tests.support.console import NASTY, ConsoleAtom, a_nasty_execution
 from tests.support.executions import new_execution
 
 

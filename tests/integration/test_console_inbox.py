@@ -3,8 +3,8 @@
 import pytest
 
 from atom.records import CallbackState, State
-from tests.integration.test_console import NASTY, ConsoleAtom
 from tests.support.browser import Browser
+from tests.support.console import NASTY, ConsoleAtom
 from tests.support.executions import an_attempt, new_execution
 from tests.support.waiting import until
 

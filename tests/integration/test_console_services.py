@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.integration.test_console import ConsoleAtom
 from tests.support.browser import Browser
+from tests.support.console import ConsoleAtom
 from tests.support.waiting import until
 
 BROKEN = """from atom import FlowService

@@ -11,6 +11,7 @@ from atom.console import (
     execution,
     executions,
     export,
+    flower_proxy,
     inbox,
     login,
     overview,
@@ -65,12 +66,14 @@ def create_app(
     security.install(app, trying.LIMITS)
     login.install(app, users)
     app.add_url_rule("/health", "health", lambda: {"status": "ok"})
-    link = settings.flower_link
+    link = settings.flower_link or (flower_proxy.PATH if settings.flower_url else "")
+    if settings.flower_url:
+        app.register_blueprint(flower_proxy.create_blueprint(settings))
     app.register_blueprint(overview.create_blueprint(catalog, store, waiting, link))
     app.register_blueprint(inbox.create_blueprint(store, Jobs()))
     app.register_blueprint(executions.create_blueprint(catalog, store))
     app.register_blueprint(export.create_blueprint(store))
-    app.register_blueprint(execution.create_blueprint(catalog, store, settings))
+    app.register_blueprint(execution.create_blueprint(catalog, store, settings.listener_url, link))
     app.register_blueprint(services.create_blueprint(catalog, store, settings))
     app.register_blueprint(trying.create_blueprint(catalog, settings))
     return app

@@ -15,17 +15,19 @@ from atom.execution import operating
 from atom.execution.operating import Done
 from atom.names import flower_url
 from atom.records import CallbackState, Execution, State
-from atom.settings import Settings
 from atom.store import ExecutionStore
 
 
-def create_blueprint(catalog: Catalog, store: ExecutionStore, settings: Settings) -> Blueprint:
+def create_blueprint(
+    catalog: Catalog, store: ExecutionStore, listener_url: str, flower_link: str
+) -> Blueprint:
     """Build the page.
 
     Args:
         catalog: what is declared; for the outputs that a cancelled flow gets.
         store: what happened.
-        settings: where the listener and Flower are, for what the page links to.
+        listener_url: where the request can be sent again.
+        flower_link: where Flower is; empty where there is none.
     """
     blueprint = Blueprint("execution", __name__, url_prefix="/executions/<execution_id>")
 
@@ -43,8 +45,8 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore, settings: Settings
             is_live=_is_live(found),
             actions=_actions(found),
             documents={"Request": parts(found.request), "Response": parts(found.response)},
-            curl=curl(settings.listener_url, found.service, found.action, found.request or {}),
-            flower=flower_url(settings.flower_link, execution_id),
+            curl=curl(listener_url, found.service, found.action, found.request or {}),
+            flower=flower_url(flower_link, execution_id),
         )
 
     @blueprint.post("/<any(cancel, retry, restart, replay, dismiss):action>")

@@ -55,7 +55,8 @@ def install(app: Flask, limits: Mapping[str, int]) -> None:
 
     @app.after_request
     def head(response: Response) -> Response:
-        response.headers.update(_HEADERS)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
         if request.endpoint != "static":
             response.headers["Cache-Control"] = "no-store"
         return response

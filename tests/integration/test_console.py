@@ -252,6 +252,27 @@ def test_with_a_secret_key_a_session_outlives_a_restart(atom):
             assert atom.end("keyed") == 0, atom.log("keyed").decode()
 
 
+def test_the_listener_hears_nothing_of_it(atom, url):
+    execution = ended(atom, atom.run("Echo", {"Text": "x"}))
+    browser = Browser(url)
+    before = atom.log("listener")
+    for path in ("/", "/inbox", "/executions", "/executions.csv", "/services", "/services/Trial"):
+        assert browser.get(path).status == 200
+    assert browser.get(f"/executions/{execution.id}").status == 200
+    assert atom.log("listener") == before
+    ended(atom, atom.run("Echo", {"Text": "y"}))
+    assert atom.log("listener") != before  # it does log what it hears
+
+
+def test_without_it_flows_go_on(atom):
+    url = atom.start_console("killed")
+    assert Browser(url).get("/health").status == 200
+    atom.kill("killed")
+    flow = atom.run("Echo", {"Text": "x"})
+    assert ended(atom, flow).state is State.COMPLETED
+    assert flow.wait_over(60).value == "done"
+
+
 def test_while_redis_is_away_it_says_so(atom, url):
     atom.redis.stop()
     try:

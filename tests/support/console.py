@@ -23,7 +23,9 @@ class ConsoleAtom(TestAtom):
     def start_console(self, name="console", **env):
         """Its URL."""
         bind = f"127.0.0.1:{free_port()}"
-        self.start(name, "console", ATOM_CONSOLE_BIND=bind, ATOM_FLOWER_LINK=FLOWER, **env)
+        self.start(
+            name, "console", **{"ATOM_CONSOLE_BIND": bind, "ATOM_FLOWER_LINK": FLOWER, **env}
+        )
         self.wait_for_listener(f"http://{bind}", "/health")
         return f"http://{bind}"
 

@@ -31,6 +31,10 @@ class Job:
         """How many it has come to, done or refused."""
         return self.done + self.refused.total()
 
+    def reasons(self) -> Sequence[tuple[str, int]]:
+        """Why some were refused, the most frequent first; of one moment, while the job goes on."""
+        return Counter(dict(self.refused)).most_common(10)
+
 
 class Jobs:
     """One job at a time, and the last one to be looked at; gone when the console ends.

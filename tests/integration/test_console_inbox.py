@@ -116,6 +116,15 @@ def test_what_cannot_be_done_is_said_and_nothing_chosen_too(atom, browser):
     assert browser.post("/inbox", {"action": "dismiss", "id": failed}).status == 403
 
 
+def test_who_watches_a_job_hears_that_the_console_was_started_anew(atom, browser):
+    press(browser, "dismiss", finish(atom))
+    job_ends(browser, "Dismissing: 1 of 1")
+    assert "started anew" not in browser.get("/inbox?watching=yes").text
+    anew = Browser(atom.start_console("anew"))
+    assert "What it did stays done" in anew.get("/inbox?watching=yes").text
+    assert "What it did stays done" not in anew.get("/inbox").text
+
+
 def test_what_others_wrote_stays_text(atom, browser):
     finish(atom, error=NASTY, service=NASTY, action=NASTY)
     assert "<script>alert" not in browser.get("/inbox").text

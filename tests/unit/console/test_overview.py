@@ -48,7 +48,7 @@ def test_a_job_counts_what_was_done_and_why_not():
     assert jobs.start("Doing", list("abc"), lambda each: Done(each, each != "b", f"no: {each}"))
     job = ended(jobs)
     assert (job.total, job.done, job.looked_at) == (3, 2, 3)
-    assert job.refused == {"no: b": 1}
+    assert job.reasons() == [("no: b", 1)]
     assert not job.problem
 
 

@@ -15,9 +15,12 @@ from atom.execution import operating
 from atom.execution.operating import Done
 from atom.store import ExecutionStore
 
-# So many are shown and chosen one by one; “all of these” has no such end.
+# So many are shown and chosen one by one.
 _SHOWN: Final = 200
-_MOST: Final = 1_000_000
+# So many of each kind are read to show how many there are and why: a page that stays quick.
+_COUNTED: Final = 2_000
+# So many of each kind are done at once where all that match are wanted.
+_MOST: Final = 100_000
 _KINDS: Final = ("parked", "failed")
 _WORDS: Final = {"replay": "Sending again", "retry": "Retrying", "dismiss": "Dismissing"}
 
@@ -41,12 +44,14 @@ def create_blueprint(store: ExecutionStore, jobs: Jobs) -> Blueprint:
     @blueprint.get("")
     def show() -> str:
         wanted = _wanted(request.args)
-        items = list(_items(store, wanted))
+        items = list(_items(store, wanted, _COUNTED))
+        overview = store.overview()
         groups = Counter((each.kind, each.process, each.why) for each in items)
         return render_template(
             "inbox.html",
             items=items[:_SHOWN],
             count=len(items),
+            counted=_COUNTED if max(overview.parked, overview.failed) > _COUNTED else None,
             groups=groups.most_common(20),
             wanted=wanted,
             job=jobs.latest,
@@ -58,7 +63,7 @@ def create_blueprint(store: ExecutionStore, jobs: Jobs) -> Blueprint:
         if action not in _WORDS:
             return problem(400, "Choose what is to be done: replay, retry or dismiss.")
         if "all" in request.form:
-            ids = list(dict.fromkeys(each.execution_id for each in _items(store, wanted)))
+            ids = list(dict.fromkeys(each.execution_id for each in _items(store, wanted, _MOST)))
         else:
             ids = request.form.getlist("id")
         if not ids:
@@ -88,24 +93,24 @@ def _wanted(fields: Mapping[str, str]) -> dict[str, Any]:
     return {name: value for name in names if (value := fields.get(name, ""))}
 
 
-def _items(store: ExecutionStore, wanted: Mapping[str, str]) -> Iterator[Item]:
+def _items(store: ExecutionStore, wanted: Mapping[str, str], most: int) -> Iterator[Item]:
     """Those that are wanted, parked ones first: their flows stand still."""
     return (
         each
-        for each in _all(store, wanted.get("kind", ""))
+        for each in _all(store, wanted.get("kind", ""), most)
         if all(getattr(each, name) == value for name, value in wanted.items())
     )
 
 
-def _all(store: ExecutionStore, kind: str) -> Iterator[Item]:
+def _all(store: ExecutionStore, kind: str, most: int) -> Iterator[Item]:
     parked: set[str] = set()
     if kind != "failed":
-        for each in store.parked(_MOST):
+        for each in store.parked(most):
             parked.add(each.execution_id)
             process = f"{each.service}.{each.action}"
             yield Item(each.execution_id, "parked", process, each.answer, each.parked_at, each.host)
     if kind != "parked":
-        for execution in store.failed(_MOST):
+        for execution in store.failed(most):
             if execution.id not in parked:
                 process = f"{execution.service}.{execution.action}"
                 why = execution.error or execution.state.replace("_", " ")

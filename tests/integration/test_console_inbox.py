@@ -2,7 +2,10 @@
 
 import pytest
 
+from atom.catalog import Catalog
+from atom.console import Users, create_app, inbox
 from atom.records import CallbackState, State
+from atom.settings import Settings
 from tests.support.browser import Browser
 from tests.support.console import NASTY, ConsoleAtom
 from tests.support.executions import an_attempt, new_execution
@@ -103,6 +106,16 @@ def test_all_that_match_however_many(atom, browser):
     states = {atom.store.get(each).callback_state for each in ids}
     assert states == {CallbackState.DUE}
     assert atom.store.get(stays).callback_state is CallbackState.PARKED
+
+
+def test_a_long_inbox_is_read_in_part_and_says_so(atom, browser, monkeypatch):
+    monkeypatch.setattr(inbox, "_COUNTED", 2)
+    users = Users(list, is_on_loopback=True)
+    app = create_app(Settings(), Catalog([]), atom.store, lambda queue: 0, users, b"secret")
+    kept = [park(atom) for _ in range(3)]
+    text = app.test_client().get("/inbox").text
+    assert "2 wait, of the first 2 of each kind" in text
+    assert [each in text for each in kept] == [True, True, False]
 
 
 def test_what_cannot_be_done_is_said_and_nothing_chosen_too(atom, browser):

@@ -93,6 +93,27 @@ def test_on_loopback_without_users_everything_is_shown(atom, url):
     assert orjson.loads(browser.get("/health").body) == {"status": "ok"}
 
 
+def test_the_listener_hears_nothing_of_it(atom, url):
+    execution = ended(atom, atom.run("Echo", {"Text": "x"}))
+    browser = Browser(url)
+    before = atom.log("listener")
+    for path in ("/", "/inbox", "/executions", "/executions.csv", "/services", "/services/Trial"):
+        assert browser.get(path).status == 200
+    assert browser.get(f"/executions/{execution.id}").status == 200
+    assert atom.log("listener") == before
+    ended(atom, atom.run("Echo", {"Text": "y"}))
+    assert atom.log("listener") != before  # it does log what it hears
+
+
+def test_without_it_flows_go_on(atom):
+    url = atom.start_console("killed")
+    assert Browser(url).get("/health").status == 200
+    atom.kill("killed")
+    flow = atom.run("Echo", {"Text": "x"})
+    assert ended(atom, flow).state is State.COMPLETED
+    assert flow.wait_over(60).value == "done"
+
+
 def test_what_is_wrong_is_said_with_the_command_that_helps(atom, url):
     atom.cli("listeners", "pause", "Trial")
     try:
@@ -250,27 +271,6 @@ def test_with_a_secret_key_a_session_outlives_a_restart(atom):
                 until(lambda: browser.log_in("cyd", token).status == 303, "it knows of the user")
             assert browser.get("/").status == 200
             assert atom.end("keyed") == 0, atom.log("keyed").decode()
-
-
-def test_the_listener_hears_nothing_of_it(atom, url):
-    execution = ended(atom, atom.run("Echo", {"Text": "x"}))
-    browser = Browser(url)
-    before = atom.log("listener")
-    for path in ("/", "/inbox", "/executions", "/executions.csv", "/services", "/services/Trial"):
-        assert browser.get(path).status == 200
-    assert browser.get(f"/executions/{execution.id}").status == 200
-    assert atom.log("listener") == before
-    ended(atom, atom.run("Echo", {"Text": "y"}))
-    assert atom.log("listener") != before  # it does log what it hears
-
-
-def test_without_it_flows_go_on(atom):
-    url = atom.start_console("killed")
-    assert Browser(url).get("/health").status == 200
-    atom.kill("killed")
-    flow = atom.run("Echo", {"Text": "x"})
-    assert ended(atom, flow).state is State.COMPLETED
-    assert flow.wait_over(60).value == "done"
 
 
 def test_while_redis_is_away_it_says_so(atom, url):

@@ -9,7 +9,7 @@ DURATION ?= 60
 SEED ?=
 AUDIT ?=
 
-.PHONY: help demo test lint audit bench bench-scale chaos takeover containers docs lock clean
+.PHONY: help demo test lint audit bench bench-scale bench-history chaos takeover containers docs screenshots lock clean
 
 help:
 	@echo "make demo   a whole Atom, a real flow through it, and what happened"
@@ -18,10 +18,12 @@ help:
 	@echo "make audit  known vulnerabilities of the locked dependencies"
 	@echo "make bench  the benchmark table, as ratios to a plain Flask + Celery app"
 	@echo "make bench-scale  what each role carries, in line or not, and how much is in flight"
+	@echo "make bench-history  the console's list over a million executions, and what they take"
 	@echo "make chaos  break everything for DURATION seconds (SEED=…); nothing may be lost"
 	@echo "make takeover  how soon what a killed worker was running runs elsewhere"
 	@echo "make containers  build the image, walk through the compose file on this machine's Docker"
 	@echo "make docs   the generated parts of the documentation"
+	@echo "make screenshots  the pictures of the console, in docs/images"
 	@echo "make lock   resolve constraints.txt anew"
 
 # Without pip inside the environment, so that a Python without ensurepip will do as well.
@@ -57,6 +59,9 @@ bench: $(STAMP)
 bench-scale: $(STAMP)
 	@$(BIN)/python -m benchmarks.scale
 
+bench-history: $(STAMP)
+	@$(BIN)/python -m benchmarks.history
+
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos --duration $(DURATION) $(if $(SEED),--seed $(SEED))
 
@@ -69,6 +74,9 @@ containers: $(STAMP)
 
 docs: $(STAMP)
 	@$(BIN)/python -m docs.generate
+
+screenshots: $(STAMP)
+	@$(BIN)/python -m docs.screenshots
 
 # One resolution for every supported Python; the registry used stays out of the file.
 lock: $(STAMP)

@@ -8,6 +8,18 @@ from urllib.parse import urlsplit
 
 from atom.errors import SettingsError
 
+# Where the platform documents that its flows live.
+FLOW_HOSTS: Final = (
+    "flow.boomi.com",
+    "us.flow-prod.boomi.com",
+    "ca.flow-prod.boomi.com",
+    "eu.flow-prod.boomi.com",
+    "gb.flow-prod.boomi.com",
+    "au.flow-prod.boomi.com",
+    "sg.flow-prod.boomi.com",
+    "flow.manywho.com",
+)
+
 # Before a host that callbacks may go to without TLS.
 PLAIN: Final = "http://"
 
@@ -22,6 +34,12 @@ def split_bind(variable: str, bind: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
         raise SettingsError(f"{variable} must be host:port, such as 127.0.0.1:8077, not {bind!r}.")
     return host.strip("[]"), int(port)
+
+
+def reached_at(bind: str) -> str:
+    """Where this machine reaches what listens at an address: one that is none is all of them."""
+    host, _, port = bind.rpartition(":")
+    return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]") else bind  # noqa: S104 (read)
 
 
 def is_loopback(host: str) -> bool:

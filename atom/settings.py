@@ -7,20 +7,15 @@ from urllib.parse import urlsplit
 
 from environs import Env
 
-from atom.endpoints import check_hosts, check_networks, check_url, split_bind
-from atom.errors import SettingsError
-
-# Where the platform documents that its flows live.
-FLOW_HOSTS: Final = (
-    "flow.boomi.com",
-    "us.flow-prod.boomi.com",
-    "ca.flow-prod.boomi.com",
-    "eu.flow-prod.boomi.com",
-    "gb.flow-prod.boomi.com",
-    "au.flow-prod.boomi.com",
-    "sg.flow-prod.boomi.com",
-    "flow.manywho.com",
+from atom.endpoints import (
+    FLOW_HOSTS,
+    check_hosts,
+    check_networks,
+    check_url,
+    reached_at,
+    split_bind,
 )
+from atom.errors import SettingsError
 
 _MAX_HEADROOM: Final = 3600
 _FLOW_GIVES_UP_SECONDS: Final = 60
@@ -63,7 +58,13 @@ class Settings:
         Env.str,
         "",
         "Where the flow platform reaches the listener, such as https://atom.example.com: what the "
-        "console says to paste into it. Where it is empty, `ATOM_BIND` is what there is.",
+        "console says to paste into it.",
+    )
+    listener_url: str = _setting(
+        "ATOM_LISTENER_URL",
+        Env.str,
+        "",
+        "Where the console and `atom invoke` find the listener; else `ATOM_BIND`.",
     )
     sandbox_bind: str = _setting(
         "ATOM_SANDBOX_BIND", Env.str, "127.0.0.1:8079", "Where the sandbox listens, `host:port`."
@@ -75,8 +76,7 @@ class Settings:
         "ATOM_SANDBOX_URL",
         Env.str,
         "",
-        "Where the console and `atom invoke` find the sandbox; `ATOM_SANDBOX_BIND` where it is "
-        "empty.",
+        "Where the console and `atom invoke` find the sandbox; else `ATOM_SANDBOX_BIND`.",
     )
     metrics_bind: str = _setting(
         "ATOM_METRICS_BIND",
@@ -344,6 +344,7 @@ class Settings:
             )
         for variable, url in (
             ("ATOM_PUBLIC_URL", self.public_url),
+            ("ATOM_LISTENER_URL", self.listener_url),
             ("ATOM_SANDBOX_URL", self.sandbox_url),
             ("ATOM_FLOWER_URL", self.flower_url),
         ):
@@ -378,13 +379,13 @@ class Settings:
     @property
     def sandbox(self) -> str:
         """Where the sandbox is, without a slash at its end."""
-        return (self.sandbox_url or f"http://{self.sandbox_bind}").rstrip("/")
+        return (self.sandbox_url or f"http://{reached_at(self.sandbox_bind)}").rstrip("/")
 
     @property
-    def listener_url(self) -> str:
-        """Where the listener is reached, as far as the settings say; without a slash at its end."""
+    def listener(self) -> str:
+        """Where the listener is found from here, without a slash at its end."""
         scheme = "https" if self.tls_cert else "http"
-        return (self.public_url or f"{scheme}://{self.bind}").rstrip("/")
+        return (self.listener_url or f"{scheme}://{reached_at(self.bind)}").rstrip("/")
 
 
 def settings_table() -> list[tuple[str, str, str]]:

@@ -12,7 +12,14 @@ SETTINGS: Final = Path(__file__).parent / "settings.md"
 # The variables of each topic, without their ATOM_; one that ends in _ stands for all that begin so.
 _TOPICS: Final = {
     "What is served, and where it is kept": ("SERVICES", "REDIS_URL", "BROKER_URL", "SECRET_KEY"),
-    "Who is listened to": ("BIND", "PUBLIC_URL", "ALLOW_ANONYMOUS", "TLS_", "LISTENER_"),
+    "Who is listened to": (
+        "BIND",
+        "PUBLIC_URL",
+        "ALLOW_ANONYMOUS",
+        "TLS_",
+        "LISTENER_PROCESSES",
+        "LISTENER_THREADS",
+    ),
     "Requests": ("MAX_REQUEST_BYTES", "MAX_PENDING", "SYNC_SECONDS", "MAX_FILE_BYTES", "FILE_"),
     "Executions": (
         *("LEASE_SECONDS", "MAX_ATTEMPTS", "REPUBLISH_SECONDS", "MAX_STEP_BYTES"),
@@ -21,7 +28,7 @@ _TOPICS: Final = {
     "Progress and callbacks": ("PROGRESS_SECONDS", "CALLBACK_"),
     "Running other flows": ("FLOW_",),
     "Logs and metrics": ("LOG_", "MAX_LOG_LINES", "METRICS_BIND"),
-    "Console, Flower and sandbox": ("CONSOLE_BIND", "FLOWER_", "SANDBOX_"),
+    "Console, Flower and sandbox": ("CONSOLE_BIND", "FLOWER_", "SANDBOX_", "LISTENER_URL"),
 }
 _HEAD: Final = """\
 # Settings
@@ -32,8 +39,8 @@ the name of its variable. This page is written by `make docs` from `atom/setting
 _FOOT: Final = """
 ## Beside these
 
-`atom invoke` reads `ATOM_CREDENTIAL` and `ATOM_LISTENER_URL` where its options are left out. What
-only the compose file reads (ports, passwords, the image) is explained in `.env.example`.
+`atom invoke` reads `ATOM_CREDENTIAL` where its option is left out. What only the compose file reads
+(ports, passwords, the image) is explained in `.env.example`.
 """
 
 

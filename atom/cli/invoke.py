@@ -70,7 +70,7 @@ def invoke(  # noqa: PLR0913 (one for each argument and option)
     """
     inputs = {**_from_file(file), **dict(_pair(pair) for pair in pairs)}
     settings, here = Settings.from_env(), running.find()
-    listener = listener or (here.listener_url if here else f"http://{settings.bind}")
+    listener = listener or (here.listener_url if here else settings.listener)
     sandbox = sandbox or (here.sandbox_url if here else settings.sandbox)
     service_url = f"{listener.rstrip('/')}/fs/{quote(service, safe='')}"
     client = SandboxClient(sandbox, authorization=_basic(credential) if credential else None)

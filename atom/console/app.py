@@ -73,7 +73,7 @@ def create_app(
     app.register_blueprint(inbox.create_blueprint(store, Jobs()))
     app.register_blueprint(executions.create_blueprint(catalog, store))
     app.register_blueprint(export.create_blueprint(store))
-    app.register_blueprint(execution.create_blueprint(catalog, store, settings.listener_url, link))
+    app.register_blueprint(execution.create_blueprint(catalog, store, settings.listener, link))
     app.register_blueprint(services.create_blueprint(catalog, store, settings))
     app.register_blueprint(trying.create_blueprint(catalog, settings))
     return app

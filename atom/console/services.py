@@ -44,7 +44,7 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore, settings: Settings
         return render_template(
             "service.html",
             service=service,
-            url=f"{settings.listener_url}{service.path}",
+            url=f"{(settings.public_url or settings.listener).rstrip('/')}{service.path}",
             is_here_only=not settings.public_url,
             paused=paused,
             since=pausing.paused_since(paused, name),

@@ -28,8 +28,7 @@ def add_to(
     @blueprint.get("")
     def start() -> str:
         ours = {
-            name: f"{settings.listener_url}{service.path}"
-            for name, service in catalog.services.items()
+            name: f"{settings.listener}{service.path}" for name, service in catalog.services.items()
         }
         problem, connections, flows = "", [], []
         try:

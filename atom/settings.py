@@ -342,13 +342,8 @@ class Settings:
                 f"ATOM_CALLBACK_HOURS must be at most {_LONGEST_FLOW_HOURS}, the longest life of "
                 f"a flow's state, not {self.callback_hours:g}."
             )
-        for variable, url in (
-            ("ATOM_PUBLIC_URL", self.public_url),
-            ("ATOM_LISTENER_URL", self.listener_url),
-            ("ATOM_SANDBOX_URL", self.sandbox_url),
-            ("ATOM_FLOWER_URL", self.flower_url),
-        ):
-            check_url(variable, url)
+        for name in ("public_url", "listener_url", "sandbox_url", "flower_url"):
+            check_url(f"ATOM_{name.upper()}", getattr(self, name))
         check_hosts("ATOM_CALLBACK_HOSTS", self.callback_hosts)
         check_networks("ATOM_CALLBACK_NETWORKS", self.callback_networks)
         if bool(self.tls_cert) != bool(self.tls_key):

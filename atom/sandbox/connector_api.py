@@ -1,6 +1,6 @@
 """What connectors do, over the sandbox's own API: install, query, save, delete, list and upload."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -41,10 +41,9 @@ def install(app: Flask, platform: Platform) -> None:
             if operation == "query":
                 return connector.query(type_name, document.get("listFilter"))
             if operation == "save":
-                records = [(each["id"], each["values"]) for each in document["records"]]
-                return connector.save(type_name, records)
+                return connector.save(type_name, _records(document))
             if operation == "delete":
-                return connector.delete(type_name, document["ids"])
+                return connector.delete(type_name, document.get("ids") or [])
             raise SandboxError("“operation” must be query, save or delete.")
 
         return _ask(platform, asked_text("serviceUrl"), send)
@@ -79,3 +78,10 @@ def _ask(platform: Platform, service_url: str, send: Callable[[Connector], Any])
         connector.close()
     messages = [asdict(each) for each in connector.messages]
     return answer({"answer": found, "problem": problem, "messages": messages})
+
+
+def _records(document: Mapping[str, Any]) -> list[tuple[str | None, dict[str, Any]]]:
+    try:
+        return [(each["id"], dict(each["values"])) for each in document["records"]]
+    except (KeyError, TypeError, ValueError):
+        raise SandboxError("“records” is a list of objects with “id” and “values”.") from None

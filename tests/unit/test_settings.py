@@ -37,6 +37,8 @@ def test_the_environment_is_read(monkeypatch):
         ("ATOM_REDIS_URL", "localhost:6379"),
         ("ATOM_REDIS_URL", "sentinel://127.0.0.1:26379"),
         ("ATOM_LOG_LEVEL", "LOUD"),
+        ("ATOM_PUBLIC_URL", "atom.example.com"),
+        ("ATOM_SANDBOX_URL", "http://"),
         ("ATOM_CALLBACK_HOURS", "4321"),
         ("ATOM_CALLBACK_HOSTS", "https://flow.boomi.com"),
         ("ATOM_CALLBACK_HOSTS", "flow.boomi.com,*.flow-prod.boomi.com"),

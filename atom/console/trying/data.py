@@ -18,7 +18,11 @@ from atom.sandbox.platform import SandboxError
 
 def add_to(blueprint: Blueprint, sandbox: SandboxClient) -> None:
     """Add the pages."""
+    _add_data(blueprint, sandbox)
+    _add_files(blueprint, sandbox)
 
+
+def _add_data(blueprint: Blueprint, sandbox: SandboxClient) -> None:
     @blueprint.route("/data", methods=["GET", "POST"])
     def data() -> str | AnyResponse:
         connection, type_name = connection_of(sandbox), request.args.get("type", "")
@@ -48,6 +52,8 @@ def add_to(blueprint: Blueprint, sandbox: SandboxClient) -> None:
             messages=[*(changed.messages if changed else ()), *found.messages],
         )
 
+
+def _add_files(blueprint: Blueprint, sandbox: SandboxClient) -> None:
     @blueprint.route("/files", methods=["GET", "POST"])
     def files() -> str | AnyResponse:
         connection, path = connection_of(sandbox), request.args.get("path", "/file")

@@ -24,7 +24,14 @@ def add_to(
     blueprint: Blueprint, catalog: Catalog, settings: Settings, sandbox: SandboxClient
 ) -> None:
     """Add the pages."""
+    _add_installing(blueprint, catalog, settings, sandbox)
+    _add_connection(blueprint, sandbox)
+    _add_running(blueprint, settings, sandbox)
 
+
+def _add_installing(
+    blueprint: Blueprint, catalog: Catalog, settings: Settings, sandbox: SandboxClient
+) -> None:
     @blueprint.get("")
     def start() -> str:
         ours = {
@@ -62,6 +69,8 @@ def add_to(
             client.close()
         return redirect(url_for(".service", url=url), 303)
 
+
+def _add_connection(blueprint: Blueprint, sandbox: SandboxClient) -> None:
     @blueprint.get("/service")
     def service() -> str:
         connection = connection_of(sandbox)
@@ -85,6 +94,8 @@ def add_to(
         flash("The configuration values go with every request from here on.", "good")
         return redirect(url_for(".service", url=connection["url"]), 303)
 
+
+def _add_running(blueprint: Blueprint, settings: Settings, sandbox: SandboxClient) -> None:
     @blueprint.route("/action", methods=["GET", "POST"])
     def action() -> str | AnyResponse:
         connection, name = connection_of(sandbox), request.args.get("action", "")

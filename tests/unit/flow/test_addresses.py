@@ -7,9 +7,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from atom.endpoints import FLOW_HOSTS, Settings
+from atom.endpoints import FLOW_HOSTS
 from atom.errors import InvalidRequest
 from atom.flow.addresses import CallbackPolicy
+from atom.settings import Settings
 
 FORBIDDEN = [
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),

@@ -7,10 +7,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, sync_playwright
 
-from atom.records import CallbackState
-from atom.sandbox import Answer
-from tests.support.console import ConsoleAtom
-from tests.support.waiting import until
+from tests.support.console import ConsoleAtom, a_parked_one
 
 IMAGES: Final = Path(__file__).parent / "images"
 _SERVICES: Final = "examples.orders,examples.contacts,examples.documents,tests.support.services"
@@ -60,7 +57,7 @@ def _fill(atom: ConsoleAtom) -> dict[str, str]:
     ).wait_over(60)
     for action in ("Break", "Break", "No", "Progress"):
         atom.run(action).wait_over(60)
-    _park(atom)
+    a_parked_one(atom)
     flow.wait_over(60)
     atom.platform.install(f"{atom.url}/fs/Documents")
     atom.run("Sync", {"Seconds": 300})
@@ -79,14 +76,6 @@ def _fill(atom: ConsoleAtom) -> dict[str, str]:
         "try-files": f"/try/files?url={atom.url}/fs/Documents&path=/file",
         "login": "/login",
     }
-
-
-def _park(atom: ConsoleAtom) -> None:
-    flow = atom.platform.prepare(f"{atom.url}/fs/Trial", [("No", {})])
-    atom.platform.misbehave(lambda token: Answer("NOT_ALLOWED") if token in flow.calls else None)
-    atom.platform.send(flow)
-    until(lambda: atom.execution_of(flow).callback_state is CallbackState.PARKED, "a parked one")
-    atom.platform.misbehave(lambda _: None)
 
 
 def _take(

@@ -21,7 +21,6 @@ _SHOWN: Final = 200
 _COUNTED: Final = 2_000
 # So many of each kind are done at once where all that match are wanted.
 _MOST: Final = 100_000
-_KINDS: Final = ("parked", "failed")
 _WORDS: Final = {"replay": "Sending again", "retry": "Retrying", "dismiss": "Dismissing"}
 
 

@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 _WITHOUT_LOGIN: Final = {"static", "health", "login", "log_in"}
 _LOOKING: Final = {"GET", "HEAD", "OPTIONS"}
+# What is sent by POST and changes nothing.
+_ANYBODY_MAY: Final = {"log_out", "executions.find"}
 _USER, _SINCE = "user", "since"
 _LOGINS_PER_NAME: Final = 10
 _LOGINS_PER_ADDRESS: Final = 50
@@ -104,7 +106,7 @@ def install(app: Flask, users: Users) -> None:
         if g.may_operate:
             return None
         if g.user:
-            if request.method not in _LOOKING and request.endpoint != "log_out":
+            if request.method not in _LOOKING and request.endpoint not in _ANYBODY_MAY:
                 return problem(403, "Looking is all that a viewer may do; an operator may do this.")
             return None
         goes_on = request.full_path.rstrip("?") if request.method == "GET" else "/"

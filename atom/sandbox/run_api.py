@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
-import orjson
 from flask import Flask, Response, request
 
 from atom.protocol.run_api import DONE, RUN_PATH, USERNAME_PASSWORD, WAIT, read_all, written
+from atom.sandbox.documents import answer, asked
 from atom.sandbox.platform import SandboxError
 
 
@@ -200,35 +200,25 @@ def install(app: Flask, api: RunApi) -> None:
     @app.post(RUN_PATH)
     def start() -> Response:
         api.requests.append("start")
-        return _json(api.start(_document(), request.headers.get("Authorization")))
+        return answer(api.start(_document(), request.headers.get("Authorization")))
 
     @app.post(f"{RUN_PATH}/authentication/<state_id>")
     def log_in(state_id: str) -> Response:
         api.requests.append("log in")
-        return _json(api.log_in(state_id, _document()))
+        return answer(api.log_in(state_id, _document()))
 
     @app.post(f"{RUN_PATH}/state/<state_id>")
     def move(state_id: str) -> Response:
         api.requests.append("move")
-        return _json(api.move(state_id, _document(), request.headers.get("Authorization")))
+        return answer(api.move(state_id, _document(), request.headers.get("Authorization")))
 
     @app.get(f"{RUN_PATH}/state/<state_id>")
     def join(state_id: str) -> Response:
         api.requests.append("join")
-        return _json(api.join(state_id, request.headers.get("Authorization")))
-
-
-def _json(document: Any) -> Response:
-    return Response(orjson.dumps(document), mimetype="application/json")
+        return answer(api.join(state_id, request.headers.get("Authorization")))
 
 
 def _document() -> dict[str, Any]:
     if not request.headers.get("ManyWhoTenant"):
         raise SandboxError("The header ManyWhoTenant is missing.", 400)
-    try:
-        document = orjson.loads(request.get_data())
-    except orjson.JSONDecodeError:
-        document = None
-    if not isinstance(document, dict):
-        raise SandboxError("A JSON object is expected.")
-    return document
+    return asked()

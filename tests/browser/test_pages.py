@@ -3,10 +3,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from atom.records import CallbackState
-from atom.sandbox import Answer
-from tests.support.console import a_nasty_execution, ended
-from tests.support.waiting import until
+from tests.support.console import a_nasty_execution, a_parked_one, ended
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +21,7 @@ def paths(atom, url):
     atom.platform.install(f"{atom.url}/fs/Contacts")
     atom.platform.install(f"{atom.url}/fs/Documents")
     failed = ended(atom, atom.run("Break"))
-    refused = atom.platform.prepare(f"{atom.url}/fs/Trial", [("No", {})])
-    no = Answer("NOT_ALLOWED")
-    atom.platform.misbehave(lambda token: no if token in refused.calls else None)
-    atom.platform.send(refused)
-    until(lambda: atom.execution_of(refused).callback_state is CallbackState.PARKED, "a parked one")
-    atom.platform.misbehave(lambda _: None)
+    a_parked_one(atom)
     nasty = a_nasty_execution(atom)
     service, contacts = f"{atom.url}/fs/Orders", f"{atom.url}/fs/Contacts"
     return [

@@ -8,8 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from atom.records import CallbackState, State
-from atom.sandbox import Answer
-from tests.support.console import a_nasty_execution, ended
+from tests.support.console import a_nasty_execution, a_parked_one, ended, running
 from tests.support.waiting import until
 
 SECONDS = 60_000
@@ -94,9 +93,7 @@ def test_fault_it_and_retry_it(page, atom):
 
 def test_cancel_one_that_runs(page, atom):
     flow = atom.run("Sync", {"Seconds": 120})
-    execution = until(
-        lambda: each if (each := atom.execution_of(flow)).state is State.RUNNING else None, "a run"
-    )
+    execution = running(atom, flow)
     page.goto(f"/executions/{execution.id}")
     page.get_by_text("Cancel…").click()
     # What is open stays open while the page is kept up to date.
@@ -123,19 +120,7 @@ def test_pause_a_listener_and_see_the_refusal(page):
 
 
 def test_replay_a_parked_callback(page, atom):
-    flow = atom.platform.prepare(f"{atom.url}/fs/Trial", [("No", {})])
-    refused = Answer("NOT_ALLOWED")
-    atom.platform.misbehave(lambda token: refused if token in flow.calls else None)
-    atom.platform.send(flow)
-    execution = until(
-        lambda: (
-            each
-            if (each := atom.execution_of(flow)).callback_state is CallbackState.PARKED
-            else None
-        ),
-        "a parked callback",
-    )
-    atom.platform.misbehave(lambda _: None)
+    execution = a_parked_one(atom)
     page.goto("/")
     page.get_by_role("link", name="Callbacks parked").click()
     page.get_by_label(f"Choose {execution.id}").check()

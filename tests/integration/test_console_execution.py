@@ -3,9 +3,8 @@
 import pytest
 
 from atom.records import CallbackState, State
-from atom.sandbox import Answer
 from tests.support.browser import Browser
-from tests.support.console import ConsoleAtom, ended
+from tests.support.console import ConsoleAtom, a_parked_one, ended, running, settled
 from tests.support.waiting import until
 
 
@@ -39,33 +38,6 @@ def act(browser, execution, action):
     return browser.get(path).text
 
 
-def parked(atom):
-    """An execution whose callback the flow refused."""
-    flow = atom.platform.prepare(f"{atom.url}/fs/Trial", [("No", {})])
-    atom.platform.script(Answer("NOT_ALLOWED"))
-    atom.platform.send(flow)
-    return until(
-        lambda: (
-            each
-            if (each := atom.execution_of(flow)).callback_state is CallbackState.PARKED
-            else None
-        ),
-        "a parked callback",
-    )
-
-
-def settled(atom, flow):
-    """An execution that failed, and whose flow knows."""
-    return until(
-        lambda: (
-            each
-            if (each := atom.execution_of(flow)).callback_state is CallbackState.DELIVERED
-            else None
-        ),
-        "its callback",
-    )
-
-
 def test_it_tells_what_happened_in_a_picture_in_a_table_and_in_documents(atom, browser):
     execution = settled(atom, atom.run("Progress"))
     text = browser.get(f"/executions/{execution.id}").text
@@ -82,9 +54,7 @@ def test_it_tells_what_happened_in_a_picture_in_a_table_and_in_documents(atom, b
 
 def test_what_runs_is_live_and_is_cancelled_from_the_page(atom, browser):
     flow = atom.run("Sync", {"Seconds": 60})
-    execution = until(
-        lambda: each if (each := atom.execution_of(flow)).state is State.RUNNING else None, "a run"
-    )
+    execution = running(atom, flow)
     page = browser.get(f"/executions/{execution.id}").text
     assert 'hx-trigger="every 2s"' in page
     assert "/retry" not in page
@@ -112,14 +82,14 @@ def test_what_failed_is_run_again(atom, browser, action):
 
 
 def test_a_parked_callback_is_sent_again_or_dismissed(atom, browser):
-    execution = parked(atom)
+    execution = a_parked_one(atom)
     assert "Its callback is parked" in browser.get(f"/executions/{execution.id}").text
     assert "Sent again soon." in act(browser, execution, "replay")
     until(
         lambda: atom.store.get(execution.id).callback_state is CallbackState.DELIVERED,
         "the flow to have it",
     )
-    other = parked(atom)
+    other = a_parked_one(atom)
     assert "Dismissed; it stays in the history." in act(browser, other, "dismiss")
     assert atom.store.get(other.id).callback_state is CallbackState.DISMISSED
 
@@ -144,3 +114,5 @@ def test_a_viewer_sees_no_button_and_is_refused(atom, url):
         assert refused.status == 403
         assert "Looking is all that a viewer may do" in refused.text
         assert atom.store.get(execution.id).attempts == 1
+        found = browser.post("/executions", {"form": page.form_token, "text": execution.id})
+        assert found.headers["Location"] == f"/executions/{execution.id}"

@@ -5,7 +5,8 @@ import contextlib
 import orjson
 
 from atom.cli.embedded_redis import free_port
-from atom.records import LogLine, State, Step, StepKind
+from atom.records import CallbackState, LogLine, State, Step, StepKind
+from atom.sandbox import Answer
 from tests.support.executions import new_execution
 from tests.support.operating import run_atom
 from tests.support.roles import TestAtom
@@ -45,9 +46,8 @@ class ConsoleAtom(TestAtom):
 
 
 def ended(atom, flow):
-    return until(
-        lambda: each if (each := atom.execution_of(flow)).state.is_final else None, "its end"
-    )
+    """An execution that ended."""
+    return _when(atom, flow, lambda each: each.state.is_final)
 
 
 def a_nasty_execution(atom):
@@ -62,3 +62,28 @@ def a_nasty_execution(atom):
     response = orjson.dumps({"invokeType": "FORWARD", "outputs": NASTY})
     atom.store.finish(claim, State.FAILED, response, NASTY)
     return new.id
+
+
+def a_parked_one(atom):
+    """An execution whose callback the flow refused; the next try is answered as it should be."""
+    flow = atom.platform.prepare(f"{atom.url}/fs/Trial", [("No", {})])
+    refused = Answer("NOT_ALLOWED")
+    atom.platform.misbehave(lambda token: refused if token in flow.calls else None)
+    atom.platform.send(flow)
+    found = _when(atom, flow, lambda each: each.callback_state is CallbackState.PARKED)
+    atom.platform.misbehave(lambda _: None)
+    return found
+
+
+def settled(atom, flow):
+    """An execution that ended, and whose flow knows."""
+    return _when(atom, flow, lambda each: each.callback_state is CallbackState.DELIVERED)
+
+
+def running(atom, flow):
+    """An execution in the hands of a worker."""
+    return _when(atom, flow, lambda each: each.state is State.RUNNING)
+
+
+def _when(atom, flow, is_so):
+    return until(lambda: each if is_so(each := atom.execution_of(flow)) else None, "that it is so")

@@ -52,7 +52,8 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore) -> Blueprint:
         text = request.form.get("text", "").strip()
         found = store.find(2, ExecutionFilter(text=text)).executions if text else ()
         if not found:
-            flash(f"No execution has “{text[:80]}” as its id, flow state or token.", "bad")
+            # Not said again: it may be a token.
+            flash("No execution has that as its id, flow state or token.", "bad")
             return redirect(url_for(".newest"), 303)
         if len(found) == 1:
             return redirect(url_for("execution.show", execution_id=found[0].id), 303)

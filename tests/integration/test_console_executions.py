@@ -113,7 +113,8 @@ def test_what_somebody_has_in_hand_is_found_without_a_url_that_holds_it(atom, br
     assert several.headers["Location"] == f"/executions?text={new.state_id[:9]}"
     nothing = browser.post("/executions", {"form": token, "text": NASTY})
     page = browser.get(nothing.headers["Location"]).text
-    assert "No execution has “&lt;script&gt;" in page
+    assert "No execution has that as its id, flow state or token." in page
+    assert "script&gt;" not in page
 
 
 def test_the_same_rows_again_and_how_many_are_newer(atom, browser):

@@ -42,8 +42,9 @@ def url(atom):
 @pytest.fixture(scope="session")
 def browser():
     with sync_playwright() as playwright:
-        # In a container Chromium's own sandbox has no rights to be made with.
-        launched = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        # In a container its own sandbox has no rights to be made with, and /dev/shm is small.
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+        launched = playwright.chromium.launch(executable_path=chromium(), args=arguments)
         yield launched
         launched.close()
 

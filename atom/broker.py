@@ -1,15 +1,12 @@
 """The Redis transport of kombu, made quicker, and mended where an outage would end a worker."""
 
-import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty
 from typing import Any, ClassVar, Final
 
-from kombu.transport import redis, virtual
-
-_log = logging.getLogger(__name__)
+import orjson
+from kombu.transport import redis
 
 TRANSPORT: Final = "atom.broker:Transport"
 
@@ -17,32 +14,6 @@ TRANSPORT: Final = "atom.broker:Transport"
 def is_redis(broker_url: str) -> bool:
     """Whether a broker URL is one that this transport serves."""
     return broker_url.startswith(("redis://", "rediss://"))
-
-
-class QoS(redis.QoS):
-    """Acknowledgements that may come while Redis is away, or after their connection is gone.
-
-    kombu's fail then, and what they leave behind is worse: one that ran into a timeout never gives
-    its room for a message free, and one without a channel ends in an AttributeError. What is not
-    acknowledged in Redis is delivered again some day, which changes nothing.
-    """
-
-    def ack(self, delivery_tag: str) -> None:
-        """Acknowledge a message, and make room for another in any case."""
-        self._settle(delivery_tag, lambda: super(QoS, self).ack(delivery_tag))
-
-    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """The same for refusing it or giving it back."""
-        self._settle(delivery_tag, lambda: super(QoS, self).reject(delivery_tag, requeue=requeue))
-
-    def _settle(self, delivery_tag: str, settle: Callable[[], None]) -> None:
-        if self.channel.closed:
-            return
-        try:
-            settle()
-        except redis.Transport.connection_errors as error:
-            _log.warning("A message could not be acknowledged: %s", error)
-            virtual.QoS.ack(self, delivery_tag)
 
 
 class Channel(redis.Channel):
@@ -53,7 +24,10 @@ class Channel(redis.Channel):
     of its own, so one serves all.
     """
 
-    QoS = QoS
+    # Nothing is written down of a message that was taken, and it need not be acknowledged in Redis:
+    # it is only a hint. What its worker was running when it died is found by its lease, what it had
+    # not begun by recovery. That saves four commands in two round trips for each message.
+    ack_emulation = False
 
     asked_at: ClassVar[float] = 0.0
     """When a consumer of this process last asked for messages, by `time.monotonic`."""
@@ -86,6 +60,20 @@ class Channel(redis.Channel):
     def _brpop_start(self, timeout: float | None = None) -> None:
         super()._brpop_start(timeout)  # type: ignore[misc]
         Channel.asked_at = time.monotonic()
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        """Deliver a message; one of ours, which goes the plain way, without kombu's slower JSON."""
+        channel: Any = self
+        if options or channel._expires or message["properties"].get("priority"):
+            super()._put(queue, message, **options)
+            return
+        with channel.conn_or_acquire() as client:
+            client.lpush(queue, orjson.dumps(message))
+
+    def _restore(self, message: Any, leftmost: bool = False) -> None:
+        """Put a message back that was taken; without Redis, recovery sends another one."""
+        with suppress(*redis.Transport.connection_errors):
+            super()._restore(message, leftmost)  # type: ignore[call-arg]
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         if asynchronous:  # the consumer's own connections are made once each

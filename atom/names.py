@@ -24,6 +24,7 @@ SCHEDULED: Final = KEY_PREFIX + "scheduled"  # when to publish: a retry, or what
 LEASES: Final = KEY_PREFIX + "leases"  # when the holder's lease ends
 DEADLINES: Final = KEY_PREFIX + "deadlines"  # when the execution times out
 CALLBACKS_DUE: Final = KEY_PREFIX + "callbacks"  # when the next try of its callback is due
+WOKEN: Final = CALLBACKS_DUE + ":woken"  # no set: there while a wake-up for them is on its way
 PARKED: Final = KEY_PREFIX + "parked"  # when its callback was parked
 FAILED: Final = KEY_PREFIX + "failed"  # when it failed or timed out; until somebody saw to it
 HISTORY: Final = KEY_PREFIX + "history"  # when it was accepted
@@ -71,6 +72,28 @@ FLOW_STATE_PREFIX: Final = KEY_PREFIX + "flow-state:"
 CIRCUIT_PREFIX: Final = KEY_PREFIX + "circuit:"
 
 
+# What scripts call the keys that are always the same.
+SCRIPT_KEYS: Final = {
+    "ACCEPTED": ACCEPTED,
+    "SCHEDULED": SCHEDULED,
+    "LEASES": LEASES,
+    "DEADLINES": DEADLINES,
+    "CALLBACKS": CALLBACKS_DUE,
+    "WOKEN": WOKEN,
+    "PARKED": PARKED,
+    "FAILED": FAILED,
+    "HISTORY": HISTORY,
+    "EXPIRING": EXPIRING,
+    "WAITING": WAITING,
+    "COUNTERS": COUNTERS,
+    "MINUTES": MINUTES,
+    "PAUSED": PAUSED,
+    "CIRCUITS": CIRCUITS,
+    "CIRCUIT_PREFIX": CIRCUIT_PREFIX,
+    "FLOW_STATE_PREFIX": FLOW_STATE_PREFIX,
+}
+
+
 def process_task(service: str, action: str) -> str:
     """The Celery task of a process; Flower, events and routing read like the service."""
     return f"{service}.{action}"
@@ -86,6 +109,11 @@ def execution_key(execution_id: str) -> str:
     return f"{KEY_PREFIX}execution:{execution_id}"
 
 
+def documents_key(execution_id: str) -> str:
+    """What may be long or secret of one execution, and its request and response: a hash."""
+    return f"{execution_key(execution_id)}:documents"
+
+
 def steps_key(execution_id: str) -> str:
     """The journal of one execution: a hash of position → recorded step."""
     return f"{execution_key(execution_id)}:steps"
@@ -99,29 +127,6 @@ def attempts_key(execution_id: str) -> str:
 def log_key(execution_id: str) -> str:
     """The latest lines of one execution's own log, oldest first."""
     return f"{execution_key(execution_id)}:log"
-
-
-def execution_keys(execution_id: str) -> tuple[str, ...]:
-    """The keys of every script over one execution, in the order that `_prelude.lua` names them."""
-    return (
-        execution_key(execution_id),
-        steps_key(execution_id),
-        attempts_key(execution_id),
-        log_key(execution_id),
-        finished_key(execution_id),
-        ACCEPTED,
-        SCHEDULED,
-        LEASES,
-        DEADLINES,
-        CALLBACKS_DUE,
-        PARKED,
-        FAILED,
-        HISTORY,
-        EXPIRING,
-        WAITING,
-        COUNTERS,
-        MINUTES,
-    )
 
 
 def process_history_key(process: str, state: str) -> str:

@@ -11,12 +11,7 @@ from atom.settings import Settings
 
 RECOVERY_TICK_SECONDS: Final = 1.0
 
-# Longer than any message stays unacknowledged by a healthy worker. The redelivery it brings is
-# harmless (the claim refuses it) and nobody waits for it: recovery is quicker.
-_VISIBILITY_SECONDS: Final = 86_400
-
 _REDIS: Final = {
-    "visibility_timeout": _VISIBILITY_SECONDS,
     # Without these a worker stays deaf for good after a silent network cut: a reply that is overdue
     # by the health check's interval ends the connection, and a new one is made.
     "socket_timeout": 10,

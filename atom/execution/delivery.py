@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -10,8 +11,8 @@ from typing import Final
 import orjson
 from structlog.contextvars import bound_contextvars
 
-from atom.errors import StoreUnavailable
-from atom.execution.wakeup import wake_callbacks
+from atom.errors import StoreUnavailable, Unreadable
+from atom.execution.wakeup import wake_callback, wake_callbacks
 from atom.flow import callback
 from atom.flow.transport import DestinationRefused, Transport, TransportError
 from atom.logs import context_of
@@ -25,6 +26,7 @@ from atom.traces import Kind, current, fail, span
 
 _log = logging.getLogger(__name__)
 
+_LONGEST_SECONDS: Final = 1.0
 # The flow has moved already: what it answered is worth a few seconds.
 _RECORD_AGAIN_SECONDS: Final = (0.2, 0.5, 1.0, 2.0)
 
@@ -43,20 +45,55 @@ class Deliverer:
         self._deadline_seconds = deadline_seconds
 
     def deliver(self, execution_id: str) -> str:
-        """Send the callback if it is due; returns what became of it, in a word.
+        """Send the callback if it is due, and what else is; returns what became of them, in words.
 
-        Dying after the post and before the record sends it again later: the flow then answers
-        TOKEN_COMPLETED, and has moved once.
+        A wake-up is for all callbacks that are due: while it is on its way no other one is sent.
+        Where one worker is not enough it wakes another one. After a second it leaves the rest to
+        the next wake-up, so that a worker that ends, or has processes to run, does not wait for it.
+
+        Dying after the post and before the record sends a callback again later: the flow then
+        answers TOKEN_COMPLETED, and has moved once.
         """
-        delivery = self._store.claim_delivery(execution_id)
-        if delivery is None:
-            return "nothing to do"
+        became: Counter[str] = Counter()
+        end = time.monotonic() + _LONGEST_SECONDS
+        for delivery in self._due(execution_id, became):
+            verdict, awake = self._send(delivery)
+            became[verdict] += 1
+            if time.monotonic() > end:
+                wake_callbacks(self._publisher, awake)
+                break
+        return _told(became)
+
+    def _due(self, execution_id: str, became: Counter[str]) -> Iterator[Delivery]:
+        """That callback if it is due, then whatever else is."""
+        is_first = True
+        while True:
+            try:
+                taken = self._store.claim_delivery(execution_id) if is_first else self._next()
+            except Unreadable as error:
+                _log.error("Left to a worker that has the key: %s", error)
+                became["unreadable"] += 1
+            else:
+                if taken is not None:
+                    yield taken
+                elif not is_first:
+                    return
+            is_first = False
+
+    def _next(self) -> Delivery | None:
+        found = self._store.next_delivery()
+        if found is None:
+            return None
+        delivery, another = found
+        if another:
+            wake_callback(self._publisher, another)
+        return delivery
+
+    def _send(self, delivery: Delivery) -> tuple[str, Sequence[str]]:
         name = f"callback {delivery.service}.{delivery.action}"
-        about = context_of(execution_id, delivery)
+        about = context_of(delivery.execution_id, delivery)
         with bound_contextvars(**about), span(name, Kind.CLIENT, delivery.trace, about):
-            verdict, awake = self._deliver(delivery)
-        wake_callbacks(self._publisher, awake)
-        return verdict
+            return self._deliver(delivery)
 
     def _deliver(self, delivery: Delivery) -> tuple[str, Sequence[str]]:
         """What became of it, and the callbacks that waited for it."""
@@ -159,6 +196,14 @@ class Deliverer:
             decision.verdict.value,
             after,
         )
+
+
+def _told(became: Counter[str]) -> str:
+    """One word, or how often each was."""
+    if became.total() == 1:
+        return next(iter(became))
+    counted = (f"{verdict} {count}" for verdict, count in became.items())
+    return ", ".join(counted) or "nothing to do"
 
 
 def _age(delivery: Delivery) -> float:

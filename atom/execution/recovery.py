@@ -75,8 +75,11 @@ class Recovery:
         return counts
 
     def publish_callbacks(self) -> int:
-        """Callbacks whose due time has come; where many wait already, later."""
-        due = self._store.take_due_callbacks(_AT_ONCE)
+        """A callback whose due time has come; where many wait already, later.
+
+        Whoever is woken for one looks for the others.
+        """
+        due = self._store.take_due_callbacks(1)
         if due:
             due = due[: self._room(CALLBACKS, {})]
         wake_callbacks(self._publisher, due)

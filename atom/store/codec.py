@@ -32,10 +32,11 @@ from atom.store.encryption import Cipher
 from atom.store.reading import Reader
 
 # Written into every record, so that a later version knows what it reads.
+# 6 put the documents, and what is secret, beside the rest.
 # 5 added the places in the indexes of the history, earlier attempts and the times of steps.
 # 4 added the queue and the trace to the third one.
 # 3 added the callback's host, the timeout and whether there are secrets to the second one.
-FORMAT_VERSION: Final = 5
+FORMAT_VERSION: Final = 6
 
 # What a list of executions shows; the documents are left in the store.
 SUMMARY_FIELDS: Final = [
@@ -64,22 +65,11 @@ SUMMARY_FIELDS: Final = [
 ]
 
 
-def accepted_fields(new: NewExecution, cipher: Cipher) -> list[Any]:
+def accepted_fields(new: NewExecution) -> list[Any]:
     """Field, value, field, value, … of a new execution, beside those that the script knows."""
-    fields = [
-        "format",
-        FORMAT_VERSION,
-        "token",
-        cipher.seal(new.token.encode()),
-        "callback_uri",
-        new.callback_uri,
-        "request",
-        cipher.seal(new.request),
-    ]
-    if new.authorization is not None:
-        fields += ["authorization", cipher.seal(new.authorization.encode())]
+    fields = ["format", FORMAT_VERSION, "callback_uri", new.callback_uri]
     if new.private_request is not None:
-        fields += ["private_request", cipher.seal(new.private_request), "is_private", 1]
+        fields += ["is_private", 1]
     if new.trace:
         fields += ["trace", new.trace]
     if new.callback_uri:
@@ -87,14 +77,24 @@ def accepted_fields(new: NewExecution, cipher: Cipher) -> list[Any]:
     return fields
 
 
+def accepted_documents(new: NewExecution, cipher: Cipher) -> list[Any]:
+    """The same of what is kept apart."""
+    fields = ["token", cipher.seal(new.token.encode()), "request", cipher.seal(new.request)]
+    if new.authorization is not None:
+        fields += ["authorization", cipher.seal(new.authorization.encode())]
+    if new.private_request is not None:
+        fields += ["private_request", cipher.seal(new.private_request)]
+    return fields
+
+
 def hold(execution_id: str, flat: Sequence[bytes]) -> Hold:
-    """From the same as `claim`."""
+    """From the first of what `claim` gets."""
     return Hold(id=execution_id, fence=int(_row(flat)[b"fence"]))
 
 
-def claim(reader: Reader, flat: Sequence[bytes]) -> Claim:
-    """From what HGETALL returns inside a script."""
-    row = _row(flat)
+def claim(reader: Reader, flat: Sequence[bytes], documents: Sequence[bytes]) -> Claim:
+    """From what claim.lua returns: an execution and its documents."""
+    row = _row(flat) | _row(documents)
     return Claim(
         id=reader.execution_id,
         fence=int(row[b"fence"]),
@@ -116,7 +116,7 @@ def claim(reader: Reader, flat: Sequence[bytes]) -> Claim:
 
 
 def delivery(reader: Reader, flat: Sequence[bytes]) -> Delivery:
-    """From the fields that claim_delivery.lua returns."""
+    """From the fields that take_callback() of the scripts returns."""
     row = _row(flat)
     # The second format had no time of its own for it.
     due_since = row.get(b"callback_due_since") or row.get(b"finished_at")

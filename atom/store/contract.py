@@ -156,8 +156,7 @@ class ExecutionStore(Protocol):
     def progress(self, claim: Claim, message: str, fraction: float | None) -> bool:
         """Record progress and make its callback due, in place of any unsent earlier one.
 
-        Returns whether the callback should go out now (else later, by recovery or the delivery
-        under way).
+        Returns whether a worker is to be woken for it (else it goes out later, or with others).
 
         Raises:
             ClaimLost: the claim is no longer the current one; nothing is written.
@@ -181,7 +180,9 @@ class ExecutionStore(Protocol):
         error: str,
         private_response: bytes | None = None,
     ) -> bool:
-        """Write outcome and due callback together; returns whether it should go out now.
+        """Write outcome and due callback together; returns whether a worker is to be woken for it.
+
+        That is where it should go out now, and no wake-up is on its way.
 
         `private_response` is the response with its secrets, where it has any: it is what the flow
         gets, and is forgotten once the flow has it. `response` is what the history keeps.
@@ -208,9 +209,19 @@ class ExecutionStore(Protocol):
     def claim_delivery(self, execution_id: str) -> Delivery | None:
         """Take a due callback, unless another one of the same flow state is on its way.
 
+        Whoever asks has come because of a wake-up, and goes on with `next_delivery` until there is
+        none: what becomes due from now on needs another wake-up, what was due before does not.
+
         Raises:
             Unreadable: it is encrypted, with none of our keys. It is due again after a while; one
                 that nobody read for ATOM_CALLBACK_HOURS is parked.
+        """
+
+    def next_delivery(self) -> tuple[Delivery, str] | None:
+        """Take the callback that is due the longest, of those that can go out; None: there is none.
+
+        Beside it is the execution of another one, if a worker is to be woken for it, or nothing.
+        Raises as `claim_delivery` does.
         """
 
     def record_delivery(  # noqa: PLR0913 (what is written of a try, by keyword)

@@ -20,12 +20,10 @@ _CIRCUIT_LONGEST_SECONDS: Final = 60.0
 # Callbacks that a circuit held back do not come back all at once.
 _CIRCUIT_SPREAD_SECONDS: Final = 2.0
 _AT_ONCE: Final = 500
+# So many due callbacks are looked at in one script, for one that can go out.
+_LOOKED_AT: Final = 100
 # For what tells of keys: those who have others are to read it, and nobody learns anything from it.
 _IN_CLEAR: Final = Cipher(())
-
-
-def _keys(execution_id: str) -> tuple[str, ...]:
-    return (*names.execution_keys(execution_id), names.CIRCUITS)
 
 
 class RedisCallbacks(RedisPart):
@@ -33,18 +31,32 @@ class RedisCallbacks(RedisPart):
 
     def claim_delivery(self, execution_id: str) -> Delivery | None:
         """See ExecutionStore."""
-        arguments = (
-            execution_id,
+        arguments = (execution_id, *self._taking())
+        with self._guard():
+            flat = self._scripts.claim_delivery(self._keys(execution_id), arguments)
+        return self._delivery(execution_id, flat) if flat else None
+
+    def next_delivery(self) -> tuple[Delivery, str] | None:
+        """See ExecutionStore."""
+        arguments = (names.execution_key(""), _LOOKED_AT, *self._taking())
+        while True:
+            with self._guard():
+                found = self._scripts.next_delivery((), arguments)
+            if found is None:
+                return None
+            if found:
+                execution_id, flat, another = found
+                return self._delivery(execution_id.decode(), flat), another.decode()
+
+    def _taking(self) -> tuple[int, ...]:
+        """For how long a callback is taken, and what is to be known of circuits."""
+        return (
             in_ms(self._settings.callback_timeout_seconds + _DELIVERY_MARGIN_SECONDS),
-            names.FLOW_STATE_PREFIX,
-            names.CIRCUIT_PREFIX,
             _CIRCUIT_THRESHOLD,
             in_ms(random.uniform(0, _CIRCUIT_SPREAD_SECONDS)),  # noqa: S311 (not a secret)
         )
-        with self._guard():
-            flat = self._scripts.claim_delivery(_keys(execution_id), arguments)
-        if not flat:
-            return None
+
+    def _delivery(self, execution_id: str, flat: Sequence[bytes]) -> Delivery:
         try:
             return codec.delivery(self._reader(execution_id), flat)
         except Unreadable as error:
@@ -115,26 +127,24 @@ class RedisCallbacks(RedisPart):
             attempt,
             self._retention_ms,
             in_ms(self._settings.progress_seconds),
-            names.FLOW_STATE_PREFIX,
-            names.CIRCUIT_PREFIX,
             _CIRCUIT_THRESHOLD,
             in_ms(_CIRCUIT_LONGEST_SECONDS),
             host,
         )
         with self._guard():
-            awake = self._scripts.record_delivery(_keys(delivery.execution_id), arguments)
+            awake = self._scripts.record_delivery(self._keys(delivery.execution_id), arguments)
         return [each.decode() for each in awake or ()]
 
     def replay(self, execution_id: str) -> bool:
         """See ExecutionStore."""
         with self._guard():
-            return bool(self._scripts.replay(names.execution_keys(execution_id), (execution_id,)))
+            return bool(self._scripts.replay(self._keys(execution_id), (execution_id,)))
 
     def dismiss(self, execution_id: str) -> bool:
         """See ExecutionStore."""
         arguments = (execution_id, self._retention_ms)
         with self._guard():
-            return bool(self._scripts.dismiss(names.execution_keys(execution_id), arguments))
+            return bool(self._scripts.dismiss(self._keys(execution_id), arguments))
 
     def parked(
         self, limit: int, *, host: str = "", since: datetime | None = None

@@ -30,11 +30,11 @@ class RedisExecutions(RedisPart):
 
     def accept(self, new: NewExecution) -> str:
         """See ExecutionStore."""
+        documents = codec.accepted_documents(new, self._cipher)
         keys = (
-            *names.execution_keys(new.id),
+            names.execution_key(new.id),
             # Without a token each request is one of its own.
             names.token_key(new.tenant_id, new.token or new.id, new.service, new.action),
-            names.PAUSED,
         )
         arguments = (
             new.id,
@@ -50,7 +50,9 @@ class RedisExecutions(RedisPart):
             new.queue,
             new.tenant_id,
             new.state_id,
-            *codec.accepted_fields(new, self._cipher),
+            len(documents),
+            *documents,
+            *codec.accepted_fields(new),
         )
         with self._guard():
             verdict, detail = self._scripts.accept(keys, arguments)
@@ -69,7 +71,7 @@ class RedisExecutions(RedisPart):
         """See ExecutionStore."""
         arguments = (execution_id, in_ms(_INLINE_GRACE_SECONDS))
         with self._guard():
-            kind, content = self._scripts.answer(names.execution_keys(execution_id), arguments)
+            kind, content = self._scripts.answer(self._keys(execution_id), arguments)
         reader = self._reader(execution_id)
         if kind == b"inline":
             return Answer(response=reader.content(content))
@@ -79,7 +81,7 @@ class RedisExecutions(RedisPart):
         """See ExecutionStore."""
         arguments = (execution_id, self._retention_ms)
         with self._guard():
-            self._scripts.confirm_answer(names.execution_keys(execution_id), arguments)
+            self._scripts.confirm_answer(self._keys(execution_id), arguments)
 
     def wait_result(self, execution_id: str, seconds: float) -> Result | None:
         """See ExecutionStore."""
@@ -91,7 +93,7 @@ class RedisExecutions(RedisPart):
         """See ExecutionStore."""
         arguments = (execution_id, self._retention_ms)
         with self._guard():
-            come: bytes = self._scripts.give_up(names.execution_keys(execution_id), arguments)
+            come: bytes = self._scripts.give_up(self._keys(execution_id), arguments)
         if come in (b"withdrawn", b"late"):
             return come == b"withdrawn"
         return self._result(execution_id, come)
@@ -119,14 +121,14 @@ class RedisExecutions(RedisPart):
             codec.FORMAT_VERSION,
         )
         with self._guard():
-            flat = self._scripts.claim(names.execution_keys(execution_id), arguments)
-        if not flat:
+            found = self._scripts.claim(self._keys(execution_id), arguments)
+        if not found:
             return None
         try:
-            return codec.claim(self._reader(execution_id), flat)
+            return codec.claim(self._reader(execution_id), *found)
         except Unreadable:
             with suppress(ClaimLost):
-                self.hand_back(codec.hold(execution_id, flat), delay_seconds=LOOK_AGAIN_SECONDS)
+                self.hand_back(codec.hold(execution_id, found[0]), delay_seconds=LOOK_AGAIN_SECONDS)
             raise
 
     def renew(self, holds: Sequence[Hold]) -> Sequence[Hold]:
@@ -135,14 +137,14 @@ class RedisExecutions(RedisPart):
         with self._guard(), self._redis.pipeline(transaction=False) as pipeline:
             for hold in holds:
                 arguments = (hold.id, hold.fence, lease_ms)
-                self._scripts.renew(names.execution_keys(hold.id), arguments, pipeline)
+                self._scripts.renew(self._keys(hold.id), arguments, pipeline)
             renewed = pipeline.execute()
         return [hold for hold, held in zip(holds, renewed, strict=True) if not held]
 
     def release(self, hold: Hold) -> None:
         """See ExecutionStore."""
         with self._guard():
-            self._scripts.renew(names.execution_keys(hold.id), (hold.id, hold.fence, 0))
+            self._scripts.renew(self._keys(hold.id), (hold.id, hold.fence, 0))
 
     def holds(self, hold: Hold) -> bool:
         """See ExecutionStore."""
@@ -155,7 +157,7 @@ class RedisExecutions(RedisPart):
         error = self._cipher.seal(failed.encode())
         arguments = (hold.id, hold.fence, in_ms(delay_seconds), error)
         with self._guard():
-            handed = self._scripts.hand_back(names.execution_keys(hold.id), arguments)
+            handed = self._scripts.hand_back(self._keys(hold.id), arguments)
         if not handed:
             raise ClaimLost(hold.id)
 
@@ -172,7 +174,7 @@ class RedisExecutions(RedisPart):
         """See ExecutionStore."""
         arguments = (claim.fence, position, codec.encode_step(step, self._cipher))
         with self._guard():
-            if not self._scripts.record_step(names.execution_keys(claim.id), arguments):
+            if not self._scripts.record_step(self._keys(claim.id), arguments):
                 raise ClaimLost(claim.id)
 
     def progress(self, claim: Claim, message: str, fraction: float | None) -> bool:
@@ -182,7 +184,7 @@ class RedisExecutions(RedisPart):
         sealed = self._cipher.seal(message.encode())
         arguments = (claim.id, claim.fence, sealed, shown, interval_ms)
         with self._guard():
-            due = self._scripts.progress(names.execution_keys(claim.id), arguments)
+            due = self._scripts.progress(self._keys(claim.id), arguments)
         return self._due(claim, due)
 
     def add_log(self, execution_id: str, lines: Sequence[LogLine]) -> None:
@@ -195,7 +197,7 @@ class RedisExecutions(RedisPart):
             *(codec.encode_line(each, self._cipher) for each in kept),
         )
         with self._guard():
-            self._scripts.add_log(names.execution_keys(execution_id), arguments)
+            self._scripts.add_log(self._keys(execution_id), arguments)
 
     def finish(
         self,
@@ -213,7 +215,7 @@ class RedisExecutions(RedisPart):
             self._retention_ms,
         )
         with self._guard():
-            due = self._scripts.finish(names.execution_keys(claim.id), arguments)
+            due = self._scripts.finish(self._keys(claim.id), arguments)
         return self._due(claim, due)
 
     @staticmethod
@@ -239,12 +241,12 @@ class RedisExecutions(RedisPart):
             self._retention_ms,
         )
         with self._guard():
-            ended: Any = self._scripts.end(names.execution_keys(execution_id), arguments)
+            ended: Any = self._scripts.end(self._keys(execution_id), arguments)
         return Ended(State(ended[0].decode()), bool(ended[1])) if ended else None
 
     def restart(self, execution_id: str, *, from_start: bool) -> Restart:
         """See ExecutionStore."""
         arguments = (execution_id, "start" if from_start else "failed_step")
         with self._guard():
-            verdict: bytes = self._scripts.restart(names.execution_keys(execution_id), arguments)
+            verdict: bytes = self._scripts.restart(self._keys(execution_id), arguments)
         return Restart(verdict.decode())

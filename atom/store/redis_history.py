@@ -38,12 +38,14 @@ class RedisHistory(RedisPart):
         """See ExecutionStore."""
         with self._guard(), self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hgetall(names.execution_key(execution_id))
+            pipeline.hgetall(names.documents_key(execution_id))
             pipeline.hgetall(names.steps_key(execution_id))
             pipeline.lrange(names.attempts_key(execution_id), 0, -1)
-            row, steps, attempts = pipeline.execute()
+            row, documents, steps, attempts = pipeline.execute()
         if not row:
             return None
-        return codec.execution(self._reader(execution_id, is_lenient=True), row, steps, attempts)
+        reader = self._reader(execution_id, is_lenient=True)
+        return codec.execution(reader, {**row, **documents}, steps, attempts)
 
     def log(self, execution_id: str) -> Sequence[LogLine]:
         """See ExecutionStore."""

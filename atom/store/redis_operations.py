@@ -83,19 +83,7 @@ class RedisOperations(RedisPart):
 
     def overview(self) -> Overview:
         """See ExecutionStore."""
-        keys = (
-            names.SCHEDULED,
-            names.LEASES,
-            names.DEADLINES,
-            names.CALLBACKS_DUE,
-            names.PARKED,
-            names.FAILED,
-            names.WAITING,
-            names.CIRCUITS,
-            names.PAUSED,
-            names.COUNTERS,
-        )
         arguments = (names.execution_key(""), _LOOKED_AT, in_ms(LONGEST_PUT_OFF_SECONDS))
         with self._guard():
-            found = self._scripts.overview(keys, arguments)
+            found = self._scripts.overview((), arguments)
         return codec.overview(found)

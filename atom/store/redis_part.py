@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from atom import names
 from atom.settings import Settings
 from atom.store.connection import connect, guarded
 from atom.store.encryption import Cipher
@@ -40,6 +41,11 @@ class RedisPart:
 
     def _reader(self, execution_id: str, *, is_lenient: bool = False) -> Reader:
         return Reader(self._cipher, execution_id, is_lenient=is_lenient)
+
+    @staticmethod
+    def _keys(execution_id: str) -> tuple[str]:
+        """The keys of a script over one execution; the others follow from it."""
+        return (names.execution_key(execution_id),)
 
     def _guard(self) -> Any:
         return guarded(self._url)

@@ -20,7 +20,7 @@ class RedisRecovery(RedisPart):
         """See ExecutionStore."""
         arguments = (in_ms(self._settings.republish_seconds), limit)
         with self._guard():
-            found = self._scripts.take_scheduled((names.SCHEDULED, names.ACCEPTED), arguments)
+            found = self._scripts.take_scheduled((), arguments)
         return [each.decode() for each in found]
 
     def take_unstarted(self, limit: int) -> Sequence[str]:
@@ -47,17 +47,20 @@ class RedisRecovery(RedisPart):
     def envelope(self, execution_id: str) -> Envelope | None:
         """See ExecutionStore."""
         wanted = ["service", "action", "tenant_id", "state_id", "token"]
-        with self._guard():
-            values = self._redis.hmget(names.execution_key(execution_id), wanted)
+        with self._guard(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hmget(names.execution_key(execution_id), wanted)
+            pipeline.hget(names.documents_key(execution_id), "token")
+            (*values, old_token), token = pipeline.execute()
         if values[0] is None:
             return None
-        service, action, tenant_id, state_id = (value.decode() for value in values[:4])
-        return Envelope(service, action, tenant_id, state_id, is_awaited=bool(values[4]))
+        service, action, tenant_id, state_id = (value.decode() for value in values)
+        is_awaited = bool(token or old_token)
+        return Envelope(service, action, tenant_id, state_id, is_awaited=is_awaited)
 
     def trim(self, limit: int) -> int:
         """See ExecutionStore."""
         with self._guard():
-            return int(self._scripts.trim(names.execution_keys(""), (limit,)))
+            return int(self._scripts.trim(self._keys(""), (limit,)))
 
     def count(self, counts: Mapping[str, int]) -> None:
         """See ExecutionStore."""

@@ -6,8 +6,13 @@ from typing import Any, Final
 
 import redis
 
+from atom.names import SCRIPT_KEYS
+
 _LUA: Final = files("atom.store") / "lua"
-_PRELUDE: Final = (_LUA / "_prelude.lua").read_text()
+_PRELUDE: Final = (
+    "".join(f"local {name} = '{key}'\n" for name, key in SCRIPT_KEYS.items())
+    + (_LUA / "_prelude.lua").read_text()
+)
 
 
 class _Script:
@@ -39,6 +44,7 @@ class Scripts:
         self.dismiss = _Script(client, "dismiss")
         self.replay = _Script(client, "replay")
         self.claim_delivery = _Script(client, "claim_delivery")
+        self.next_delivery = _Script(client, "next_delivery")
         self.record_delivery = _Script(client, "record_delivery")
         self.take_due = _Script(client, "take_due")
         self.take_scheduled = _Script(client, "take_scheduled")

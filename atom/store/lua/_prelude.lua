@@ -1,8 +1,16 @@
--- Stands before every script. All times are milliseconds of the server's clock: one clock for all.
--- A script over one execution gets the keys of names.execution_keys, then its own.
-local EXECUTION, STEPS, ATTEMPTS, LOG, FINISHED, ACCEPTED, SCHEDULED, LEASES, DEADLINES, CALLBACKS,
-  PARKED, FAILED, HISTORY, EXPIRING, WAITING, COUNTERS, MINUTES = unpack(KEYS)
-local OWN_KEYS = 17 -- KEYS[OWN_KEYS + 1] is the first key of the script's own
+-- Stands before every script, after a local for each key of names.SCRIPT_KEYS. All times are
+-- milliseconds of the server's clock: one clock for all.
+-- A script over one execution gets its key as the first; the others of the execution follow from it.
+local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED
+
+local function look_at(key)
+  EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED = key, key .. ':documents',
+    key .. ':steps', key .. ':attempts', key .. ':log', key .. ':finished'
+end
+
+if KEYS[1] then
+  look_at(KEYS[1])
+end
 
 local function now_ms()
   local t = redis.call('TIME')
@@ -11,6 +19,16 @@ end
 
 local FINAL = {completed = true, faulted = true, failed = true, cancelled = true, timed_out = true}
 local UNTOLD = {due = true, delivering = true, parked = true}
+
+-- What may be long is kept apart, so that Redis packs the rest of an execution closely (it does
+-- where no value has more than 64 bytes). The fifth format and earlier ones had all in one place.
+local function documents(...)
+  local found = redis.call('HMGET', DOCUMENTS, ...)
+  for index, name in ipairs({...}) do
+    found[index] = found[index] or redis.call('HGET', EXECUTION, name)
+  end
+  return unpack(found, 1, select('#', ...))
+end
 
 -- Where people look for it, beside HISTORY: what is known by its process, and by its tenant, in
 -- each state; all by the time of acceptance.
@@ -30,17 +48,25 @@ local function count_minute(now, what)
   end
 end
 
--- Every change of the state goes this way, so that it is found in the state that it is in.
-local function enter(id, state)
-  local before, service, action, tenant, accepted_at = unpack(redis.call('HMGET', EXECUTION,
-    'state', 'service', 'action', 'tenant_id', 'accepted_at'))
-  if before ~= state then
+-- Every change of the state goes this way, so that it is found in the state that it is in. The
+-- caller writes the state itself, with what else it writes. `of` is {state before (none: it is new),
+-- service, action, tenant, accepted_at}, as WHERE names them.
+local WHERE = {'state', 'service', 'action', 'tenant_id', 'accepted_at'}
+
+local function move(id, of, state)
+  local before, service, action, tenant, accepted_at = unpack(of, 1, 5)
+  if before then
     redis.call('ZREM', by_process(service, action, before), id)
     redis.call('ZREM', by_tenant(tenant, before), id)
-    redis.call('HSET', EXECUTION, 'state', state)
   end
   redis.call('ZADD', by_process(service, action, state), accepted_at, id)
   redis.call('ZADD', by_tenant(tenant, state), accepted_at, id)
+end
+
+-- The same, where the caller has nothing else to write or to read.
+local function enter(id, state)
+  move(id, redis.call('HMGET', EXECUTION, unpack(WHERE)), state)
+  redis.call('HSET', EXECUTION, 'state', state)
 end
 
 -- An attempt is over, and another one may follow: it is kept how it went. The first one's start is
@@ -64,7 +90,7 @@ end
 -- Kept from here on for the history only, until trim() forgets it. Where that does not run, Redis
 -- does it a day later.
 local function expire(id, now, retention_ms)
-  for _, key in ipairs({EXECUTION, STEPS, ATTEMPTS, LOG}) do
+  for _, key in ipairs({EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG}) do
     redis.call('PEXPIRE', key, retention_ms + 86400000)
   end
   redis.call('ZADD', EXPIRING, now + retention_ms, id)
@@ -72,13 +98,15 @@ end
 
 -- Nothing is left to do for it, and so nothing that is secret in it is needed.
 local function retire(id, now, retention_ms)
-  redis.call('HDEL', EXECUTION, 'authorization', 'token', 'private_request', 'private_response')
+  for _, key in ipairs({DOCUMENTS, EXECUTION}) do
+    redis.call('HDEL', key, 'authorization', 'token', 'private_request', 'private_response')
+  end
   expire(id, now, retention_ms)
 end
 
 -- Undoes expire(): the execution or its callback is under way again.
 local function revive(id)
-  for _, key in ipairs({EXECUTION, STEPS, ATTEMPTS, LOG}) do
+  for _, key in ipairs({EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG}) do
     redis.call('PERSIST', key)
   end
   redis.call('ZREM', EXPIRING, id)
@@ -122,10 +150,16 @@ local function drop_failed_steps()
 end
 
 -- Nothing is sent to the host until then, but for one look whether it is well.
-local function open_circuit(circuits, circuit, host, open_until)
+local function open_circuit(circuit, host, open_until)
   redis.call('HSET', circuit, 'open_until', open_until)
-  redis.call('ZADD', circuits, open_until, host)
-  redis.call('PEXPIRE', circuits, 3600000)
+  redis.call('ZADD', CIRCUITS, open_until, host)
+  redis.call('PEXPIRE', CIRCUITS, 3600000)
+end
+
+-- Whether a worker has to be woken for callbacks that are due: not while another wake-up is on its
+-- way, for whoever takes that one looks for all of them. Should it be lost, recovery wakes one.
+local function should_wake()
+  return redis.call('SET', WOKEN, '', 'NX', 'PX', 60000) and 1 or 0
 end
 
 local function make_callback_due(id, due)
@@ -134,22 +168,43 @@ local function make_callback_due(id, due)
 end
 
 -- Writes the outcome and the callback that is due for it; the caller has checked that it may.
--- `private` is the response with its secrets, '' where it has none.
--- Returns 1 where the callback should go out now, 0 where something else will see to it.
-local function finish(id, now, state, response, failure, private, retention_ms)
-  local answer, answer_until, callback_state =
-    unpack(redis.call('HMGET', EXECUTION, 'answer', 'answer_until', 'callback_state'))
-  redis.call('HINCRBY', EXECUTION, 'callback_seq', 1)
-  enter(id, state)
-  redis.call('HSET', EXECUTION, 'finished_at', now, 'response', response, 'error', failure,
-    'callback_failures', 0, 'callback_busy', 0, 'callback_due_since', now)
+-- `private` is the response with its secrets, '' where it has none. `of` as for move().
+-- Returns 1 where a worker is to be woken for the callback, 0 where something else will see to it.
+local function finish(id, now, of, state, response, failure, private, retention_ms)
+  local answer, answer_until, callback_state, seq = unpack(redis.call('HMGET', EXECUTION, 'answer',
+    'answer_until', 'callback_state', 'callback_seq'))
+  local is_synchronous, is_sending = answer == 'only' or answer == 'late', callback_state == 'delivering'
+  local due = now
+  if answer == 'pending' then
+    -- A listener waits to answer with it. Should that listener die, the callback follows.
+    due = math.max(now, tonumber(answer_until))
+  end
+  local written = {'state', state, 'finished_at', now, 'error', failure, 'callback_seq', (seq or 0) + 1,
+    'callback_failures', 0, 'callback_busy', 0, 'callback_due_since', now}
+  if not is_synchronous and not is_sending then
+    for _, each in ipairs({'callback_state', 'due', 'callback_due_at', due}) do
+      written[#written + 1] = each
+    end
+  end
+  redis.call('HSET', EXECUTION, unpack(written))
+  if is_synchronous or private == '' then
+    redis.call('HSET', DOCUMENTS, 'response', response)
+  else
+    redis.call('HSET', DOCUMENTS, 'response', response, 'private_response', private)
+  end
+  move(id, of, state)
   redis.call('HINCRBY', COUNTERS, 'finished:' .. state, 1)
   count_minute(now, state)
   if state == 'failed' or state == 'timed_out' then
     redis.call('ZADD', FAILED, now, id)
   end
-  forget_turns(id)
-  if answer == 'only' or answer == 'late' then
+  redis.call('ZREM', LEASES, id)
+  redis.call('ZREM', DEADLINES, id)
+  if of[1] == 'accepted' then
+    redis.call('ZREM', ACCEPTED, id)
+    redis.call('ZREM', SCHEDULED, id)
+  end
+  if is_synchronous then
     -- The request itself is answered or nobody is: the result goes straight to who waits.
     if answer == 'only' then
       redis.call('LPUSH', FINISHED, state .. ' ' .. (private ~= '' and private or response))
@@ -158,21 +213,15 @@ local function finish(id, now, state, response, failure, private, retention_ms)
     retire(id, now, retention_ms)
     return 0
   end
-  if private ~= '' then
-    redis.call('HSET', EXECUTION, 'private_response', private)
-  end
-  if callback_state == 'delivering' then
+  if is_sending then
     return 0 -- a progress callback is on its way; recording its answer makes this one due
   end
-  local due = now
+  redis.call('ZADD', CALLBACKS, due, id)
   if answer == 'pending' then
-    -- A listener waits to answer with it. Should that listener die, the callback follows.
-    due = math.max(now, tonumber(answer_until))
     redis.call('LPUSH', FINISHED, '1')
     redis.call('PEXPIRE', FINISHED, 60000)
   end
-  make_callback_due(id, due)
-  return due == now and 1 or 0
+  return due == now and should_wake() or 0
 end
 
 -- Ends a synchronous request that nobody has started.
@@ -185,4 +234,68 @@ local function withdraw(id, now, retention_ms)
   end_waiting(id, redis.call('HGET', EXECUTION, 'queue'))
   forget_turns(id)
   retire(id, now, retention_ms)
+end
+
+-- Takes a due callback for `hold_ms`: what its delivery needs as a flat list of fields and values,
+-- or nothing: none is due, another worker is at it, its host is in trouble (the callback is put
+-- off), or another callback of the same flow state is on its way (which wakes this one when it is
+-- done, and until then next_delivery does not find it).
+local function take_callback(id, now, hold_ms, threshold, spread_ms)
+  local names = {'state', 'callback_fence', 'callback_seq', 'callback_uri', 'service', 'action',
+    'tenant_id', 'state_id', 'trace', 'progress', 'callback_failures', 'callback_busy',
+    'callback_due_since', 'finished_at', 'callback_state', 'callback_due_at', 'callback_host'}
+  local values = redis.call('HMGET', EXECUTION, unpack(names))
+  local row = {}
+  for index, name in ipairs(names) do
+    row[name] = values[index]
+  end
+  if row.callback_state ~= 'due' and row.callback_state ~= 'delivering' then
+    redis.call('ZREM', CALLBACKS, id)
+    return false
+  end
+  if tonumber(row.callback_due_at) > now then
+    redis.call('ZADD', CALLBACKS, row.callback_due_at, id) -- it was put off, and then woken
+    return false
+  end
+  local host, looks = row.callback_host, false
+  local circuit = CIRCUIT_PREFIX .. (host or '')
+  if host then
+    local failures, open_until = unpack(redis.call('HMGET', circuit, 'failures', 'open_until'))
+    if open_until and tonumber(open_until) > now then
+      make_callback_due(id, open_until + spread_ms)
+      return false
+    end
+    looks = failures and tonumber(failures) >= tonumber(threshold)
+  end
+  if row.state_id ~= '' then
+    local lock = FLOW_STATE_PREFIX .. row.tenant_id .. ':' .. row.state_id
+    if not redis.call('SET', lock, id, 'NX', 'PX', hold_ms) and redis.call('GET', lock) ~= id then
+      redis.call('SADD', lock .. ':waiting', id)
+      redis.call('PEXPIRE', lock .. ':waiting', hold_ms)
+      redis.call('ZADD', CALLBACKS, now + hold_ms, id)
+      return false
+    end
+  end
+  if looks then
+    -- This one looks whether the host is well again; the others wait for what it finds.
+    open_circuit(circuit, host, now + hold_ms)
+  end
+  row.callback_fence = (row.callback_fence or 0) + 1
+  local written = {'callback_state', 'delivering', 'callback_due_at', now + hold_ms,
+    'callback_fence', row.callback_fence}
+  if not FINAL[row.state] then
+    written[#written + 1], written[#written + 2] = 'progress_sent_at', now
+  end
+  redis.call('HSET', EXECUTION, unpack(written))
+  redis.call('ZADD', CALLBACKS, now + hold_ms, id)
+  row.token, row.authorization, row.response, row.private_response =
+    documents('token', 'authorization', 'response', 'private_response')
+  local found = {}
+  for name, value in pairs(row) do
+    if value then
+      found[#found + 1] = name
+      found[#found + 1] = tostring(value)
+    end
+  end
+  return found
 end

@@ -1,8 +1,8 @@
 -- ARGV id, inline_grace_ms
 -- Decides, once, how a synchronous request is answered. Returns {'inline', response} where the
 -- execution has finished, else {'wait', latest progress or ''}.
-local state, answer, progress, response, private = unpack(
-  redis.call('HMGET', EXECUTION, 'state', 'answer', 'progress', 'response', 'private_response'))
+local state, answer, progress =
+  unpack(redis.call('HMGET', EXECUTION, 'state', 'answer', 'progress'))
 if answer == 'pending' and FINAL[state] then
   -- The callback stays due until the answer is known to be written.
   answer = 'inline'
@@ -12,6 +12,7 @@ elseif answer == 'pending' then
   redis.call('HSET', EXECUTION, 'answer', 'wait')
 end
 if answer == 'inline' then
+  local response, private = documents('response', 'private_response')
   return {'inline', private or response}
 end
 return {'wait', progress or ''}

@@ -1,12 +1,14 @@
 -- ARGV id, worker, holder (unique to this call, so that it can be repeated), lease_ms,
 --      retention_ms, version (of the service), format (the newest that the caller can read)
--- Returns the execution as a flat list of fields and values, or nothing where there is nothing
--- to claim: it is unknown, not due yet, held by another worker, finished, or written by a newer
+-- Returns the execution as two flat lists of fields and values, the second of its documents, or
+-- nothing where there is nothing to claim: it is unknown, not due yet, held by another worker, finished, or written by a newer
 -- version of this software.
 local id, now = ARGV[1], now_ms()
-local state, holder, lease_until, answer, answer_until, not_before, format, queue = unpack(redis.call(
-  'HMGET', EXECUTION, 'state', 'holder', 'lease_until', 'answer', 'answer_until', 'not_before',
-  'format', 'queue'))
+local row = redis.call('HMGET', EXECUTION, 'state', 'service', 'action', 'tenant_id', 'accepted_at',
+  'holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format', 'queue', 'fence',
+  'attempts', 'started_at')
+local state, _, _, _, _, holder, lease_until, answer, answer_until, not_before, format, queue,
+  fence, attempts, started_at = unpack(row, 1, 15)
 if not state or FINAL[state] then
   redis.call('ZREM', ACCEPTED, id)
   redis.call('ZREM', SCHEDULED, id)
@@ -37,18 +39,17 @@ if holder ~= ARGV[3] then
   elseif tonumber(not_before or 0) > now then
     return false
   end
-  redis.call('HINCRBY', EXECUTION, 'fence', 1)
-  redis.call('HINCRBY', EXECUTION, 'attempts', 1)
-  if redis.call('HSETNX', EXECUTION, 'started_at', now) == 0 then
-    redis.call('HSET', EXECUTION, 'run_started_at', now)
-  end
-  enter(id, 'running')
   local lease = now + ARGV[4]
-  redis.call('HSET', EXECUTION, 'worker', ARGV[2], 'holder', ARGV[3], 'lease_until', lease,
-    'version', ARGV[6])
+  redis.call('HSET', EXECUTION, 'state', 'running', 'fence', (fence or 0) + 1, 'attempts',
+    (attempts or 0) + 1,
+    started_at and 'run_started_at' or 'started_at', now, 'worker', ARGV[2], 'holder', ARGV[3],
+    'lease_until', lease, 'version', ARGV[6])
+  if state ~= 'running' then
+    move(id, row, 'running')
+  end
   redis.call('ZREM', ACCEPTED, id)
   redis.call('ZREM', SCHEDULED, id)
   end_waiting(id, queue)
   redis.call('ZADD', LEASES, lease, id)
 end
-return redis.call('HGETALL', EXECUTION)
+return {redis.call('HGETALL', EXECUTION), redis.call('HGETALL', DOCUMENTS)}

@@ -1,8 +1,9 @@
 -- ARGV id, state (timed_out or cancelled), response, error, retention_ms
 -- Ends an execution from outside. Returns {state before, 1 or 0 as finish() says}, or nothing
 -- where there is nothing to end: it has ended, or its deadline has not passed.
-local state, deadline, queue =
-  unpack(redis.call('HMGET', EXECUTION, 'state', 'deadline', 'queue'))
+local row = redis.call('HMGET', EXECUTION, 'state', 'service', 'action', 'tenant_id', 'accepted_at',
+  'deadline', 'queue', 'fence')
+local state, deadline, queue, fence = row[1], row[6], row[7], row[8]
 local now = now_ms()
 if not state or FINAL[state] then
   redis.call('ZREM', DEADLINES, ARGV[1])
@@ -11,6 +12,6 @@ end
 if ARGV[2] == 'timed_out' and tonumber(deadline) > now then
   return false
 end
-redis.call('HINCRBY', EXECUTION, 'fence', 1) -- whoever still runs it writes nothing more
+redis.call('HSET', EXECUTION, 'fence', (fence or 0) + 1) -- whoever still runs it writes nothing more
 end_waiting(ARGV[1], queue)
-return {state, finish(ARGV[1], now, ARGV[2], ARGV[3], ARGV[4], '', ARGV[5])}
+return {state, finish(ARGV[1], now, row, ARGV[2], ARGV[3], ARGV[4], '', ARGV[5])}

@@ -1,6 +1,8 @@
 -- ARGV id, fence, state, response, error, private response, retention_ms
 -- Returns -1 where the caller no longer holds the execution, else what finish() says.
-local state, fence = unpack(redis.call('HMGET', EXECUTION, 'state', 'fence'))
+local row = redis.call('HMGET', EXECUTION, 'state', 'service', 'action', 'tenant_id', 'accepted_at',
+  'fence')
+local state, fence = row[1], row[6]
 if fence ~= ARGV[2] then
   return -1
 end
@@ -10,4 +12,4 @@ end
 if state ~= 'running' then
   return -1
 end
-return finish(ARGV[1], now_ms(), ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
+return finish(ARGV[1], now_ms(), row, ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])

@@ -1,9 +1,6 @@
--- KEYS scheduled, leases, deadlines, callbacks, parked, failed, waiting, circuits, paused, counters
 -- ARGV execution prefix, how many of an index are looked at for what is late, put_off_ms (by which
 --      a look at what is due puts it off at most)
 -- Returns the time and what records.Overview holds, in its order.
-local SCHEDULED, LEASES, DEADLINES, CALLBACKS, PARKED, FAILED, WAITING, CIRCUITS, PAUSED,
-  COUNTERS = unpack(KEYS)
 local now = now_ms()
 
 -- How many are late, and since when the first is ('' where none is). The index alone does not

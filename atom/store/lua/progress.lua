@@ -1,6 +1,6 @@
 -- ARGV id, fence, message, fraction, interval_ms
--- Returns -1 where the caller no longer holds the execution, 1 where the progress callback
--- should go out now, 0 where it goes out later (or a newer one in its place, or none at all).
+-- Returns -1 where the caller no longer holds the execution, 1 where a worker is to be woken for the
+-- progress callback, 0 where it goes out later (or a newer one in its place, or none at all).
 local state, fence, answer, callback_state, sent_at = unpack(redis.call('HMGET', EXECUTION,
   'state', 'fence', 'answer', 'callback_state', 'progress_sent_at'))
 if state ~= 'running' or fence ~= ARGV[2] then
@@ -20,4 +20,4 @@ if callback_state == 'delivering' then
 end
 local due = math.max(now, tonumber(sent_at or 0) + ARGV[5])
 make_callback_due(ARGV[1], due)
-return due == now and 1 or 0
+return due == now and should_wake() or 0

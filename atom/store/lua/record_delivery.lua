@@ -1,7 +1,6 @@
--- KEYS own: circuits
 -- ARGV id, fence, seq, verdict (delivered, kept, retry, parked), due_in_ms, failures, busy,
---      attempt, retention_ms, progress interval_ms, flow-state prefix, circuit prefix,
---      circuit threshold, circuit longest_ms, host (well, troubled, or '' where it was not asked)
+--      attempt, retention_ms, progress interval_ms, circuit threshold, circuit longest_ms,
+--      host (well, troubled, or '' where it was not asked)
 -- Returns the ids whose callbacks can go out now, or nothing where another worker took over.
 local id, now, verdict = ARGV[1], now_ms(), ARGV[4]
 local state, callback_state, fence, seq, tenant, flow_state, host = unpack(redis.call('HMGET',
@@ -10,30 +9,33 @@ local state, callback_state, fence, seq, tenant, flow_state, host = unpack(redis
 if callback_state ~= 'delivering' or fence ~= ARGV[2] then
   return false
 end
-redis.call('RPUSH', ATTEMPTS, ARGV[8])
-redis.call('LTRIM', ATTEMPTS, -50, -1)
+if redis.call('RPUSH', ATTEMPTS, ARGV[8]) > 50 then
+  redis.call('LTRIM', ATTEMPTS, -50, -1)
+end
 
-local circuit = ARGV[12] .. (host or '')
-if host and ARGV[15] == 'well' then
+local circuit = CIRCUIT_PREFIX .. (host or '')
+if host and ARGV[13] == 'well' then
   if redis.call('DEL', circuit) == 1 then
-    redis.call('ZREM', KEYS[OWN_KEYS + 1], host)
+    redis.call('ZREM', CIRCUITS, host)
   end
-elseif host and ARGV[15] == 'troubled' then
-  local beyond = redis.call('HINCRBY', circuit, 'failures', 1) - ARGV[13]
+elseif host and ARGV[13] == 'troubled' then
+  local beyond = redis.call('HINCRBY', circuit, 'failures', 1) - ARGV[11]
   if beyond >= 0 then
-    local pause = math.min(1000 * 2 ^ math.min(beyond, 20), tonumber(ARGV[14]))
-    open_circuit(KEYS[OWN_KEYS + 1], circuit, host, now + pause)
+    local pause = math.min(1000 * 2 ^ math.min(beyond, 20), tonumber(ARGV[12]))
+    open_circuit(circuit, host, now + pause)
   end
   redis.call('PEXPIRE', circuit, 3600000)
 end
 
 local awake = {}
 if flow_state ~= '' then
-  local lock = ARGV[11] .. tenant .. ':' .. flow_state
+  local lock = FLOW_STATE_PREFIX .. tenant .. ':' .. flow_state
   if redis.call('GET', lock) == id then
-    redis.call('DEL', lock)
     awake = redis.call('SMEMBERS', lock .. ':waiting')
-    redis.call('DEL', lock .. ':waiting')
+    redis.call('DEL', lock, lock .. ':waiting')
+    for _, each in ipairs(awake) do
+      redis.call('ZADD', CALLBACKS, 'XX', now, each)
+    end
   end
 end
 

@@ -1,7 +1,7 @@
 -- ARGV id
 -- Makes a parked callback due again, or one that the flow took while it waited for something else.
 -- Returns 1, or 0 where there is none that could be sent.
-local callback_state, token = unpack(redis.call('HMGET', EXECUTION, 'callback_state', 'token'))
+local callback_state, token = redis.call('HGET', EXECUTION, 'callback_state'), documents('token')
 if not token or (callback_state ~= 'parked' and callback_state ~= 'delivered') then
   return 0
 end

@@ -3,10 +3,10 @@
 -- 'completed' (it has no failed step), 'undelivered' (its callback is still being sent), 'secret'
 -- (the request had secrets, and they are forgotten).
 local id, now = ARGV[1], now_ms()
-local state, callback_state, token, was_private, private, timeout_ms, deadline, accepted_at, answer,
-  queue, finished_at = unpack(redis.call('HMGET', EXECUTION, 'state', 'callback_state', 'token',
-    'is_private', 'private_request', 'timeout_ms', 'deadline', 'accepted_at', 'answer', 'queue',
-    'finished_at'))
+local state, callback_state, was_private, timeout_ms, deadline, accepted_at, answer, queue,
+  finished_at = unpack(redis.call('HMGET', EXECUTION, 'state', 'callback_state', 'is_private',
+    'timeout_ms', 'deadline', 'accepted_at', 'answer', 'queue', 'finished_at'))
+local token, private = documents('token', 'private_request')
 if not state then
   return 'unknown'
 end
@@ -32,8 +32,10 @@ keep_run(finished_at, state)
 redis.call('ZREM', PARKED, id)
 redis.call('ZREM', FAILED, id)
 redis.call('HINCRBY', EXECUTION, 'fence', 1)
-redis.call('HDEL', EXECUTION, 'finished_at', 'response', 'private_response', 'error', 'losses',
-  'tries', 'delivered_at', 'progress', 'progress_fraction')
+for _, key in ipairs({EXECUTION, DOCUMENTS}) do
+  redis.call('HDEL', key, 'finished_at', 'response', 'private_response', 'error', 'losses', 'tries',
+    'delivered_at', 'progress', 'progress_fraction')
+end
 -- Its flow has moved on where the token is spent: then the result goes to the history alone.
 if not token or token == '' then
   redis.call('HSET', EXECUTION, 'answer', 'late')

@@ -1,4 +1,4 @@
--- KEYS those of an execution without an id
+-- KEYS the prefix of executions
 -- ARGV limit
 -- Forgets what has outlived its retention, in every index that people look at. Returns how many.
 local ids = redis.call('ZRANGEBYSCORE', EXPIRING, '-inf', now_ms(), 'LIMIT', 0, ARGV[1])
@@ -15,7 +15,7 @@ for _, id in ipairs(ids) do
       redis.call('ZREM', HISTORY .. ':flow-states', flow_state .. ' ' .. id)
     end
     redis.call('ZREM', FAILED, id)
-    redis.call('DEL', key, key .. ':steps', key .. ':attempts', key .. ':log')
+    redis.call('DEL', key, key .. ':documents', key .. ':steps', key .. ':attempts', key .. ':log')
     gone = gone + redis.call('ZREM', HISTORY, id)
   end
 end

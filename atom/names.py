@@ -25,6 +25,7 @@ LEASES: Final = KEY_PREFIX + "leases"  # when the holder's lease ends
 DEADLINES: Final = KEY_PREFIX + "deadlines"  # when the execution times out
 CALLBACKS_DUE: Final = KEY_PREFIX + "callbacks"  # when the next try of its callback is due
 WOKEN: Final = CALLBACKS_DUE + ":woken"  # no set: there while a wake-up for them is on its way
+ATTENDED: Final = CALLBACKS_DUE + ":attended"  # there while somebody is about to look for them
 PARKED: Final = KEY_PREFIX + "parked"  # when its callback was parked
 FAILED: Final = KEY_PREFIX + "failed"  # when it failed or timed out; until somebody saw to it
 HISTORY: Final = KEY_PREFIX + "history"  # when it was accepted
@@ -80,6 +81,7 @@ SCRIPT_KEYS: Final = {
     "DEADLINES": DEADLINES,
     "CALLBACKS": CALLBACKS_DUE,
     "WOKEN": WOKEN,
+    "ATTENDED": ATTENDED,
     "PARKED": PARKED,
     "FAILED": FAILED,
     "HISTORY": HISTORY,

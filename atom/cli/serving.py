@@ -12,6 +12,7 @@ from wsgiref.types import WSGIApplication
 from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 
+from atom.cli.balance import Worker
 from atom.errors import StartupError
 from atom.presence import Announcer
 
@@ -48,7 +49,7 @@ class Gunicorn(BaseApplication):
             "bind": [bind],
             "workers": processes,
             # A request that waits for a synchronous answer holds a thread, not a process.
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "threads": threads,
             "keepalive": 75,
             # In whole seconds, as gunicorn counts them.

@@ -3,9 +3,10 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import orjson
@@ -27,6 +28,14 @@ from atom.traces import Kind, current, fail, span
 _log = logging.getLogger(__name__)
 
 _LONGEST_SECONDS: Final = 1.0
+# What is sent within this time by one worker is not worth waking another one.
+_ALONE_SECONDS: Final = 0.02
+_PAUSE_SECONDS: Final = 0.005
+# There is much to do where this is all the time between two.
+_BUSY_SECONDS: Final = 0.01
+_WEIGHT: Final = 0.2  # of the latest, in what is known of late
+# Longer than a quick post and its record take on a machine that has much else to do.
+_BACK_SECONDS: Final = 0.1
 # The flow has moved already: what it answered is worth a few seconds.
 _RECORD_AGAIN_SECONDS: Final = (0.2, 0.5, 1.0, 2.0)
 
@@ -43,6 +52,9 @@ class Deliverer:
     ) -> None:
         self._store, self._publisher, self._transport = store, publisher, transport
         self._deadline_seconds = deadline_seconds
+        # What a post takes, of late, and the time between two; nothing is known yet.
+        self._post_seconds = self._gap_seconds = 1.0
+        self._posted_at = time.monotonic()
 
     def deliver(self, execution_id: str) -> str:
         """Send the callback if it is due, and what else is; returns what became of them, in words.
@@ -52,7 +64,7 @@ class Deliverer:
         the next wake-up, so that a worker that ends, or has processes to run, does not wait for it.
 
         Dying after the post and before the record sends a callback again later: the flow then
-        answers TOKEN_COMPLETED, and has moved once.
+        answers TOKEN_COMPLETED, and has moved once. What nobody was woken for, recovery finds.
         """
         became: Counter[str] = Counter()
         end = time.monotonic() + _LONGEST_SECONDS
@@ -60,28 +72,42 @@ class Deliverer:
             verdict, awake = self._send(delivery)
             became[verdict] += 1
             if time.monotonic() > end:
-                wake_callbacks(self._publisher, awake)
+                wake_callbacks(self._publisher, awake or [execution_id])
                 break
         return _told(became)
 
     def _due(self, execution_id: str, became: Counter[str]) -> Iterator[Delivery]:
         """That callback if it is due, then whatever else is."""
-        is_first = True
+        take: Callable[[], Delivery | None] = partial(self._store.claim_delivery, execution_id)
         while True:
             try:
-                taken = self._store.claim_delivery(execution_id) if is_first else self._next()
+                taken = take()
             except Unreadable as error:
                 _log.error("Left to a worker that has the key: %s", error)
                 became["unreadable"] += 1
             else:
                 if taken is not None:
                     yield taken
-                elif not is_first:
+                elif take == self._next:
                     return
-            is_first = False
+            take = self._next
 
     def _next(self) -> Delivery | None:
-        found = self._store.next_delivery()
+        """Whatever is due; where there is much to do and flows are quick, after a short pause too.
+
+        Who will look again within milliseconds need not be woken: that costs several times as much
+        as to look. A flow that is slow all of a sudden may then delay others, by a second at most.
+        """
+        if self._gap_seconds > _BUSY_SECONDS:
+            return self._taken(self._store.next_delivery())
+        takes = int(_ALONE_SECONDS / self._post_seconds)
+        taken = self._taken(self._store.next_delivery(_BACK_SECONDS if takes else 0, takes))
+        if taken is None and takes:
+            time.sleep(_PAUSE_SECONDS)
+            taken = self._taken(self._store.next_delivery(0))
+        return taken
+
+    def _taken(self, found: tuple[Delivery, str] | None) -> Delivery | None:
         if found is None:
             return None
         delivery, another = found
@@ -99,12 +125,14 @@ class Deliverer:
         """What became of it, and the callbacks that waited for it."""
         started = time.monotonic()
         tried, decision = self._try(delivery)
+        seconds = time.monotonic() - started
+        self._note_pace(seconds)
         attempt = Attempt(
             at=datetime.now(UTC),
             kind="outcome" if delivery.is_final else "progress",
             status=tried.status,
             answer=tried.answer,
-            milliseconds=round((time.monotonic() - started) * 1000),
+            milliseconds=round(seconds * 1000),
         )
         answered = callback.answer_kind(tried)
         CALLBACK_SECONDS.labels(attempt.kind, answered).observe(attempt.milliseconds / 1000)
@@ -113,6 +141,15 @@ class Deliverer:
         if decision.verdict is not callback.Verdict.DELIVERED:
             fail(answered)
         return decision.verdict.value, awake
+
+    def _note_pace(self, seconds: float) -> None:
+        """Keep in mind how quick flows are, and how much there is to do; near enough will do."""
+        now = time.monotonic()
+        gap, self._posted_at = now - self._posted_at, now
+        self._gap_seconds += _WEIGHT * (min(gap, 1.0) - self._gap_seconds)
+        self._post_seconds = max(
+            seconds, self._post_seconds + _WEIGHT * (seconds - self._post_seconds)
+        )
 
     def _try(self, delivery: Delivery) -> tuple[callback.Tried, callback.Decision]:
         try:

@@ -217,11 +217,18 @@ class ExecutionStore(Protocol):
                 that nobody read for ATOM_CALLBACK_HOURS is parked.
         """
 
-    def next_delivery(self) -> tuple[Delivery, str] | None:
+    def next_delivery(
+        self, back_in_seconds: float | None = None, takes: int = 0
+    ) -> tuple[Delivery, str] | None:
         """Take the callback that is due the longest, of those that can go out; None: there is none.
 
         Beside it is the execution of another one, if a worker is to be woken for it, or nothing.
         Raises as `claim_delivery` does.
+
+        Args:
+            back_in_seconds: when the caller looks again at the latest, whatever it finds now: until
+                then nobody is woken for what becomes due. 0 takes that back; None never said so.
+            takes: how many more than this one the caller can see to by itself.
         """
 
     def record_delivery(  # noqa: PLR0913 (what is written of a try, by keyword)

@@ -21,7 +21,7 @@ _CIRCUIT_LONGEST_SECONDS: Final = 60.0
 _CIRCUIT_SPREAD_SECONDS: Final = 2.0
 _AT_ONCE: Final = 500
 # So many due callbacks are looked at in one script, for one that can go out.
-_LOOKED_AT: Final = 100
+_LOOKED_AT: Final = 50
 # For what tells of keys: those who have others are to read it, and nobody learns anything from it.
 _IN_CLEAR: Final = Cipher(())
 
@@ -36,9 +36,17 @@ class RedisCallbacks(RedisPart):
             flat = self._scripts.claim_delivery(self._keys(execution_id), arguments)
         return self._delivery(execution_id, flat) if flat else None
 
-    def next_delivery(self) -> tuple[Delivery, str] | None:
+    def next_delivery(
+        self, back_in_seconds: float | None = None, takes: int = 0
+    ) -> tuple[Delivery, str] | None:
         """See ExecutionStore."""
-        arguments = (names.execution_key(""), _LOOKED_AT, *self._taking())
+        arguments = (
+            names.execution_key(""),
+            _LOOKED_AT,
+            *self._taking(),
+            "" if back_in_seconds is None else in_ms(back_in_seconds),
+            takes,
+        )
         while True:
             with self._guard():
                 found = self._scripts.next_delivery((), arguments)

@@ -157,8 +157,12 @@ local function open_circuit(circuit, host, open_until)
 end
 
 -- Whether a worker has to be woken for callbacks that are due: not while another wake-up is on its
--- way, for whoever takes that one looks for all of them. Should it be lost, recovery wakes one.
+-- way, for whoever takes that one looks for all of them, nor while somebody is about to look anyway.
+-- Should the wake-up be lost, or that somebody die, recovery wakes one.
 local function should_wake()
+  if redis.call('EXISTS', ATTENDED) == 1 then
+    return 0
+  end
   return redis.call('SET', WOKEN, '', 'NX', 'PX', 60000) and 1 or 0
 end
 

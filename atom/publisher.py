@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kombu import Connection
 from kombu.exceptions import LimitExceeded, OperationalError
-from kombu.pools import producers, set_limit
+from kombu.pools import connections, set_limit
 
 from atom.broker import TRANSPORT, is_redis
 from atom.errors import PublishFailed
@@ -84,12 +84,12 @@ class Publisher:
     def _send(self, task_name: str, task_id: str, queue: str) -> None:
         with (
             self._guard(),
-            self._producers().acquire(block=True, timeout=_ACQUIRE_SECONDS) as producer,
+            self._connections().acquire(block=True, timeout=_ACQUIRE_SECONDS) as connection,
         ):
-            # What kombu's own publish does for every message is done once, at import: its body
-            # never differs. The default exchange goes straight to the queue of that name.
+            # What kombu's producers do for every message is done once, at import: its body never
+            # differs. The default exchange goes straight to the queue of that name.
             def put() -> None:
-                channel = producer.channel
+                channel = connection.default_channel
                 message = channel.prepare_message(
                     _BODY,
                     content_type="application/json",
@@ -99,7 +99,7 @@ class Publisher:
                 )
                 channel.basic_publish(message, exchange="", routing_key=queue)
 
-            producer.connection.ensure(producer, put, **_RETRY)()
+            connection.ensure(connection, put, **_RETRY)()
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -120,10 +120,10 @@ class Publisher:
             options |= {"transport_options": {"confirm_publish": True}}
         return Connection(self._url, **options)
 
-    def _producers(self) -> Any:
+    def _connections(self) -> Any:
         if self._pid != os.getpid():  # a connection cannot be shared with a parent process
             set_limit(_POOL_SIZE)
-            self._pool = producers[self.connection.clone()]
+            self._pool = connections[self.connection.clone()]
             self._headers = _HEADERS | {"origin": f"{os.getpid()}@{socket.gethostname()}"}
             self._pid = os.getpid()
         return self._pool

@@ -1,11 +1,15 @@
-"""A gunicorn worker that leaves new connections to whichever of its like has the fewest.
+"""A gunicorn worker for few, busy connections, as a flow platform keeps them open.
 
-Whoever calls keeps connections open, and all that is asked over one is answered by the process that
-took it. Without this the process that happens to be quickest takes nearly all of them, and the
-others, and their cores, have nothing to do.
+All that is asked over one is answered by the process that took it. So a process leaves new ones to
+whichever of its like has the fewest: otherwise the one that happens to be quickest takes nearly all
+of them, and the others, and their cores, have nothing to do.
+
+What follows at once on the same connection is answered by the same thread: gunicorn's way, through
+a poller and a queue to any thread, takes longer than many a request.
 """
 
 import mmap
+import select
 import struct
 import time
 from typing import Any, Final
@@ -17,12 +21,28 @@ _PLACES: Final = 256  # a process has the place of its age: those of the dead gr
 # A worker writes at least once a second; who did not for so long is dead, or does not accept.
 _FRESH_SECONDS: Final = 3.0
 _SLACK: Final = 2
+# How long a thread waits for the next request on its connection, if nobody else needs it.
+_NEXT_MS: Final = 5
 
 _counts: Final = mmap.mmap(-1, _COUNT.size * _PLACES)  # shared by all that are forked from here
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Takes a connection only while it has hardly more than the one that has the fewest."""
+
+    def handle(self, conn: Any) -> Any:
+        """Answer a request, and those that follow it at once; runs in a thread of the pool."""
+        keeps = super().handle(conn)
+        while keeps is True and self._has_next(conn):
+            keeps = super().handle(conn)
+        return keeps
+
+    def _has_next(self, conn: Any) -> bool:
+        if not self.alive or self.tpool._work_queue.qsize() or conn.is_http2:
+            return False
+        poll = select.poll()
+        poll.register(conn.sock, select.POLLIN)
+        return bool(poll.poll(_NEXT_MS))
 
     @property
     def worker_connections(self) -> int:

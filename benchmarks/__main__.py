@@ -1,40 +1,91 @@
-"""`python -m benchmarks`: measure both stacks, show the table, keep the result."""
+"""`python -m benchmarks`: measure the parts one asks for, show the tables, keep the result."""
 
 import argparse
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Final
 
 from rich.console import Console
 
+from benchmarks.accept import measure_accept
 from benchmarks.command import default_result, positive, running_to_the_end
-from benchmarks.report import memory, table, write
-from benchmarks.rounds import Parameters, run_rounds
+from benchmarks.parts import Found, Measure, Parameters, Say
+from benchmarks.proc import cpu_seconds_elsewhere
+from benchmarks.report import write
+from benchmarks.rounds import BUSY_CORES, measure_rounds
+
+PARTS: Final[Mapping[str, Measure]] = {
+    "flows": measure_rounds,
+    "accept": measure_accept,
+}
 
 
 def main() -> None:
-    """Exit with 0 only if every round was valid and the result was written."""
+    """Exit with 0 only if every part was valid and the result was written."""
     arguments = _arguments()
     parameters = Parameters(
-        arguments.flows, arguments.concurrency, arguments.round_trips, arguments.rounds
+        flows=arguments.flows,
+        concurrency=arguments.concurrency,
+        round_trips=arguments.round_trips,
+        rounds=arguments.rounds,
+        quiet_seconds=arguments.quiet_seconds,
+        in_flight=arguments.in_flight,
+        history=arguments.history,
     )
     console = Console(highlight=False)
-    say: Callable[[str], None] = console.print
+    found: dict[str, Found] = {}
+    busy: dict[str, float | None] = {}
     with running_to_the_end("benchmarks"):
-        rounds = run_rounds(parameters, say)
-        console.print(table(rounds, parameters))
-        console.print(memory(rounds))
-        write(arguments.json, rounds, parameters)
-    say(f"Written to {arguments.json}")
+        for name in arguments.only:
+            found[name], busy[name] = _measure(PARTS[name], parameters, console.print)
+        for part in found.values():
+            for each in part.shown():
+                console.print(each)
+        write(arguments.json, parameters, found, busy)
+    console.print(f"Written to {arguments.json}")
+
+
+def _measure(measure: Measure, parameters: Parameters, say: Say) -> tuple[Found, float | None]:
+    """A part, and how many cores other programs kept busy meanwhile."""
+    before, begin = cpu_seconds_elsewhere(), time.monotonic()
+    found = measure(parameters, say)
+    after, seconds = cpu_seconds_elsewhere(), time.monotonic() - begin
+    busy = None if before is None or after is None else max(0.0, after - before) / seconds
+    if (busy or 0) > BUSY_CORES:
+        say(f"NOTE: other programs kept {busy:.1f} cores busy; measure again on a quiet machine.")
+    return found, busy
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--only",
+        type=_listed(_part),
+        default=list(PARTS),
+        help=f"these parts, with commas between them (all: {','.join(PARTS)})",
+    )
     parser.add_argument("--flows", type=positive, default=2000, help="in each round (2000)")
     parser.add_argument("--concurrency", type=positive, default=32, help="connections (32)")
     parser.add_argument(
         "--round-trips", type=positive, default=1000, help="in each round, one at a time (1000)"
     )
-    parser.add_argument("--rounds", type=positive, default=3, help="of both stacks (3)")
+    parser.add_argument("--rounds", type=positive, default=3, help="of all stacks (3)")
+    parser.add_argument(
+        "--quiet-seconds", type=positive, default=30, help="with 20 flows in each (30)"
+    )
+    parser.add_argument(
+        "--in-flight",
+        type=_listed(positive),
+        default=[1000, 10_000],
+        help="so many processes that wait (1000,10000)",
+    )
+    parser.add_argument(
+        "--history",
+        type=_listed(_natural),
+        default=[0, 100_000, 1_000_000],
+        help="so many finished executions; a million takes 6 GB (0,100000,1000000)",
+    )
     parser.add_argument(
         "--json",
         type=Path,
@@ -42,6 +93,20 @@ def _arguments() -> argparse.Namespace:
         help="where to write the result (benchmarks/results/<UTC time>.json)",
     )
     return parser.parse_args()
+
+
+def _listed(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    return lambda text: [kind(each) for each in text.split(",")]
+
+
+def _natural(text: str) -> int:
+    return 0 if text == "0" else positive(text)
+
+
+def _part(text: str) -> str:
+    if text not in PARTS:
+        raise argparse.ArgumentTypeError(f"there is no part {text!r}, but {', '.join(PARTS)}")
+    return text
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""The load generator: a closed loop of connections in one process, cheaper than what it measures.
+"""The load generator: one process, cheaper than what it measures.
+
+A closed loop of connections sends the next request when the last is answered; an open loop sends
+one at each tick of a clock, whatever has been answered.
 
 A latency runs from the moment a client is ready to send until the whole answer has come. It
 includes connecting where the listener closed the connection after its last answer, because the
@@ -7,10 +10,10 @@ caller pays for that too.
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
-from typing import Final, cast
+from typing import Any, Final, Self, cast
 
 import orjson
 
@@ -24,11 +27,26 @@ _SETTLE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Latency:
+    """The middle, and what one in a hundred exceeds."""
+
+    p50_ms: float
+    p99_ms: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Self:
+        """That of so many, of which there is at least one."""
+        if len(seconds) == 1:
+            return cls(seconds[0] * 1000, seconds[0] * 1000)
+        cuts = quantiles(seconds, n=100, method="inclusive")
+        return cls(cuts[49] * 1000, cuts[98] * 1000)
+
+
+@dataclass(frozen=True, slots=True)
 class LoadFigures:
     """What the caller of a stack saw."""
 
-    accept_p50_ms: float
-    accept_p99_ms: float
+    accept: Latency
     accepted_per_second: float
     flows_per_second: float
 
@@ -53,9 +71,8 @@ async def send_flows(
     load = await accept_flows(requests, port, concurrency=concurrency)
     await callbacks_of(len(requests), sink, limit - (time.perf_counter() - begin))
     return LoadFigures(
-        accept_p50_ms=_percentile(load.latencies, 50) * 1000,
-        accept_p99_ms=_percentile(load.latencies, 99) * 1000,
-        accepted_per_second=len(requests) / (load.last_answer_at - begin),
+        accept=load.latency(),
+        accepted_per_second=load.per_second(),
         flows_per_second=len(requests) / (max(sink.arrivals.values()) - begin),
     )
 
@@ -66,9 +83,27 @@ async def accept_flows(requests: Sequence[FlowRequest], port: int, *, concurrenc
     Raises:
         BenchmarkError: a request was not accepted, or not in time.
     """
-    load = Load(iter(requests), port)
-    clients = min(concurrency, len(requests))
-    await _all_accepted(load, clients, len(requests), time_limit_seconds(len(requests)))
+    load = Load(port)
+    left = iter(requests)
+    clients = [load.client(left) for _ in range(min(concurrency, len(requests)))]
+    await _all_accepted(load, clients, len(requests))
+    return load
+
+
+async def accept_at_intervals(
+    requests: Sequence[FlowRequest], port: int, *, seconds: float
+) -> "Load":
+    """Send one request each so many seconds; returns when each has its answer.
+
+    Raises:
+        BenchmarkError: a request was not accepted, or not in time.
+    """
+    load = Load(port)
+    begin = time.perf_counter()
+    clients = [
+        load.send_at(begin + number * seconds, request) for number, request in enumerate(requests)
+    ]
+    await _all_accepted(load, clients, len(requests))
     return load
 
 
@@ -90,20 +125,17 @@ async def callbacks_of(flows: int, sink: CallbackSink, seconds: float) -> None:
     _check_callbacks(sink)
 
 
-def _percentile(values: Sequence[float], percent: int) -> float:
-    if len(values) == 1:
-        return values[0]
-    return quantiles(values, n=100, method="inclusive")[percent - 1]
-
-
 def _check_callbacks(sink: CallbackSink) -> None:
     if sink.problems:
         more = len(sink.problems) - 1
         raise BenchmarkError(sink.problems[0] + (f" ({more} more problems.)" if more else ""))
 
 
-async def _all_accepted(load: "Load", clients: int, flows: int, limit: float) -> None:
-    tasks = [asyncio.create_task(load.client()) for _ in range(clients)]
+async def _all_accepted(
+    load: "Load", clients: Sequence[Coroutine[Any, Any, None]], flows: int
+) -> None:
+    tasks = [asyncio.create_task(client) for client in clients]
+    limit = time_limit_seconds(flows)
     try:
         done, pending = await asyncio.wait(
             tasks, timeout=limit, return_when=asyncio.FIRST_EXCEPTION
@@ -112,40 +144,73 @@ async def _all_accepted(load: "Load", clients: int, flows: int, limit: float) ->
             task.result()
         if pending:
             raise BenchmarkError(
-                f"Only {len(load.latencies)} of {flows} requests were accepted in {limit:.0f} s."
+                f"Only {len(load.answered)} of {flows} requests were accepted in {limit:.0f} s."
             )
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        load.close()
 
 
 class Load:
-    """What the clients of one run share: the requests still to send, and what was noted."""
+    """The connections of one run, and when each request went and was answered.
 
-    def __init__(self, requests: Iterator[FlowRequest], port: int) -> None:
-        self._requests = requests
+    Times are those of time.perf_counter(), which is one clock for all processes of a machine.
+    """
+
+    def __init__(self, port: int) -> None:
         self._port = port
-        self.latencies: list[float] = []
-        self.last_answer_at = 0.0
+        self._idle: list[_Connection] = []
+        self.sent: dict[str, float] = {}
+        """Token → when somebody was ready to send that request."""
+        self.answered: dict[str, float] = {}
+        """Token → when its whole answer was there."""
 
-    async def client(self) -> None:
-        """Send one request after the other until none is left."""
+    def latency(self) -> Latency:
+        """From sent to answered."""
+        return Latency.of([at - self.sent[token] for token, at in self.answered.items()])
+
+    def per_second(self) -> float:
+        """Requests / time until the last answer."""
+        return len(self.answered) / (max(self.answered.values()) - min(self.sent.values()))
+
+    async def client(self, requests: Iterator[FlowRequest]) -> None:
+        """Send one request after the other until none is left, and close the connection then."""
         connection: _Connection | None = None
         try:
-            for request in self._requests:
-                begin = time.perf_counter()
-                if connection is None or connection.closed:
-                    connection = await _connect(self._port)
-                answer = await connection.ask(request.content)
-                self.last_answer_at = time.perf_counter()
-                self.latencies.append(self.last_answer_at - begin)
-                _check_answer(request, answer)
-                if answer.closes:
-                    connection.close()
+            for request in requests:
+                connection = await self._send(request, connection)
         finally:
             if connection is not None:
                 connection.close()
+
+    async def send_at(self, moment: float, request: FlowRequest) -> None:
+        """Send a request at that time, over a connection that is idle where there is one."""
+        await asyncio.sleep(moment - time.perf_counter())
+        connection = await self._send(request, self._idle.pop() if self._idle else None)
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close what is idle."""
+        for connection in self._idle:
+            connection.close()
+
+    async def _send(self, request: FlowRequest, connection: "_Connection | None") -> "_Connection":
+        """Send a request over that connection where it is open, else a new one, and return it."""
+        self.sent[request.token] = time.perf_counter()
+        if connection is None or connection.closed:
+            connection = await _connect(self._port)
+        try:
+            answer = await connection.ask(request.content)
+            self.answered[request.token] = time.perf_counter()
+            check_answer(request, answer)
+        except BaseException:
+            connection.close()
+            raise
+        if answer.closes:
+            connection.close()
+        return connection
 
 
 async def _connect(port: int) -> "_Connection":
@@ -157,7 +222,12 @@ async def _connect(port: int) -> "_Connection":
     return protocol
 
 
-def _check_answer(request: FlowRequest, answer: Message) -> None:
+def check_answer(request: FlowRequest, answer: Message) -> None:
+    """Accept nothing but WAIT.
+
+    Raises:
+        BenchmarkError: it is something else.
+    """
     status = answer.head.split(b" ", 2)[1].decode(errors="replace")
     if status != "200":
         shown = answer.body[:200].decode(errors="replace")

@@ -69,6 +69,12 @@ def machine_cpu_seconds() -> float | None:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_seconds_elsewhere() -> float | None:
+    """Processor time of everything but this program and what it started and waited for."""
+    machine, own = machine_cpu_seconds(), tree_cpu_seconds([os.getpid()])
+    return None if machine is None or own is None else machine - own
+
+
 def _all_stats() -> dict[int, _Stat]:
     stats = {}
     for folder in _PROC.iterdir():

@@ -1,21 +1,18 @@
-"""The result: a table for people, a JSON file for comparing later."""
+"""The result file, for comparing later."""
 
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 
 import orjson
-from rich.table import Table
 
 from atom.cli.embedded_redis import find_redis_server
-from benchmarks.rounds import RATIOS, Parameters, Round, compare, middle
-from benchmarks.upload import MEBIBYTES
+from benchmarks.parts import Found, Parameters, Ratios
 
 _LIBRARIES: Final = (
     "flow-atom",
@@ -29,69 +26,25 @@ _LIBRARIES: Final = (
     "urllib3",
     "requests",
 )
-_LABELS: Final = {
-    "accept_p50": "Accept, p50 (ms)",
-    "accept_p99": "Accept, p99 (ms)",
-    "accepted_per_second": "Accepted per second",
-    "flows_per_second": "Flows per second",
-    "cpu_ms_per_flow": "CPU per flow (ms)",
-    "round_trip_p50": "Round trip, p50 (ms)",
-    "round_trip_p99": "Round trip, p99 (ms)",
-    "round_trips_per_second": "Round trips per second",
-}
-_HIGHER_IS_BETTER: Final = {"accepted_per_second", "flows_per_second", "round_trips_per_second"}
 
 
-def table(rounds: Sequence[Round], parameters: Parameters) -> Table:
-    """Each figure of both stacks (medians) and their ratio (the median of the ratios)."""
-    shown = Table(
-        title=f"{parameters.flows} flows, {parameters.concurrency} at once; "
-        f"{parameters.round_trips} round trips, one at a time (a data action's get; a bare Celery "
-        f"delay().get()); medians of {parameters.rounds} rounds"
-    )
-    shown.add_column("")
-    for heading in ("baseline", "atom", "atom / baseline"):
-        shown.add_column(heading, justify="right")
-    shown.add_column("better")
-    ratios = compare(rounds)
-    for name, figure in RATIOS.items():
-        shown.add_row(
-            _LABELS[name],
-            text(middle(rounds, "baseline", figure), ".1f"),
-            text(middle(rounds, "atom", figure), ".1f"),
-            text(ratios[name], ".2f"),
-            "higher" if name in _HIGHER_IS_BETTER else "lower",
-        )
-    return shown
-
-
-def memory(rounds: Sequence[Round]) -> str:
-    """The listener's memory around a large upload, medians of the rounds, as a sentence."""
-    figures = [asdict(found) for each in rounds if (found := each["atom"].upload) is not None]
-    before, during, after = (
-        None
-        if any(each[name] is None for each in figures)
-        else median(each[name] for each in figures)
-        for name in ("before_mb", "during_mb", "after_mb")
-    )
-    return (
-        f"Listener memory around an upload of {MEBIBYTES} MiB, all its processes: "
-        f"{text(before, '.1f')} MiB before, at most {text(during, '.1f')} MiB during, "
-        f"{text(after, '.1f')} MiB after."
-    )
-
-
-def write(path: Path, rounds: Sequence[Round], parameters: Parameters) -> None:
+def write(path: Path, parameters: Parameters, parts: Mapping[str, Found], busy: Ratios) -> None:
     """Write the result file, with its folder where that is missing.
+
+    `busy` is how many cores other programs kept busy during each part.
 
     Raises:
         OSError: it cannot be written.
     """
+    ratios: dict[str, float | None] = {}
+    for found in parts.values():
+        ratios |= found.ratios()
     document = {
-        "ratios": compare(rounds),
+        "ratios": ratios,
         "parameters": asdict(parameters),
         "machine": machine(),
-        "rounds": [{name: asdict(figures) for name, figures in each.items()} for each in rounds],
+        "cores_busy_elsewhere": busy,
+        **{name: found.figures() for name, found in parts.items()},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
@@ -109,8 +62,3 @@ def machine() -> dict[str, Any]:
         "redis_server": server.stdout.strip(),
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
-
-
-def text(value: float | None, form: str) -> str:
-    """A figure, or a dash where the system does not tell it."""
-    return "–" if value is None else format(value, form)

@@ -1,39 +1,24 @@
 """One round: each stack in turn under the same load, and how they compare."""
 
 import asyncio
-import contextlib
-import socket
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
-from benchmarks.errors import BenchmarkError
-from benchmarks.flow_requests import flow_requests
-from benchmarks.load import LoadFigures, send_flows
+from rich.table import Table
+
+from benchmarks.load import LoadFigures
+from benchmarks.parts import Parameters, Ratios, Say, median_ratio, text
 from benchmarks.proc import machine_cpu_seconds
 from benchmarks.round_trips import RoundTripFigures, round_trips
-from benchmarks.sink import CallbackSink
-from benchmarks.stacks import STACKS, Stack, running
-from benchmarks.upload import UploadFigures, upload
+from benchmarks.scene import Scene, on_scene
+from benchmarks.stacks import STACKS, Stack
+from benchmarks.upload import MEBIBYTES, UploadFigures, upload
 
-_T = TypeVar("_T")
-
-_WARM_UP_FLOWS: Final = 100
-_WATCH_SECONDS: Final = 0.5
 # More than this in use by others, and the figures say little.
-_BUSY_CORES: Final = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """What one asked for."""
-
-    flows: int
-    concurrency: int
-    round_trips: int
-    rounds: int
+BUSY_CORES: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +51,68 @@ RATIOS: Final[Mapping[str, str]] = {
     "round_trips_per_second": "round_trips_per_second",
 }
 
+_LABELS: Final = {
+    "accept_p50": "Accept, p50 (ms)",
+    "accept_p99": "Accept, p99 (ms)",
+    "accepted_per_second": "Accepted per second",
+    "flows_per_second": "Flows per second",
+    "cpu_ms_per_flow": "CPU per flow (ms)",
+    "round_trip_p50": "Round trip, p50 (ms)",
+    "round_trip_p99": "Round trip, p99 (ms)",
+    "round_trips_per_second": "Round trips per second",
+}
+_HIGHER_IS_BETTER: Final = {"accepted_per_second", "flows_per_second", "round_trips_per_second"}
+
 Round = Mapping[str, Figures]
 
 
-def run_rounds(parameters: Parameters, say: Callable[[str], None]) -> list[Round]:
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """Every round of a run."""
+
+    parameters: Parameters
+    rounds: Sequence[Round]
+
+    def figures(self) -> list[dict[str, Any]]:
+        """Each round as it was."""
+        return [{name: asdict(found) for name, found in each.items()} for each in self.rounds]
+
+    def ratios(self) -> Ratios:
+        """The median over the rounds of atom / baseline, for each figure."""
+        return {
+            name: median_ratio(
+                (getattr(each["atom"], figure), getattr(each["baseline"], figure))
+                for each in self.rounds
+            )
+            for name, figure in RATIOS.items()
+        }
+
+    def shown(self) -> Iterable[Table | str]:
+        """Each figure of both stacks (medians) and their ratio; the listener's memory."""
+        asked = self.parameters
+        shown = Table(
+            title=f"{asked.flows} flows, {asked.concurrency} at once; {asked.round_trips} round "
+            "trips, one at a time (a data action's get; a bare Celery delay().get()); medians of "
+            f"{asked.rounds} rounds"
+        )
+        shown.add_column("")
+        for heading in ("baseline", "atom", "atom / baseline"):
+            shown.add_column(heading, justify="right")
+        shown.add_column("better")
+        ratios = self.ratios()
+        for name, figure in RATIOS.items():
+            shown.add_row(
+                _LABELS[name],
+                text(middle(self.rounds, "baseline", figure), ".1f"),
+                text(middle(self.rounds, "atom", figure), ".1f"),
+                text(ratios[name], ".2f"),
+                "higher" if name in _HIGHER_IS_BETTER else "lower",
+            )
+        yield shown
+        yield _upload_memory(self.rounds)
+
+
+def measure_rounds(parameters: Parameters, say: Say) -> Rounds:
     """Run every round, saying what is running.
 
     Raises:
@@ -77,42 +120,27 @@ def run_rounds(parameters: Parameters, say: Callable[[str], None]) -> list[Round
     """
     rounds: list[Round] = []
     for number in range(parameters.rounds):
-        # In turns, so that neither always runs on the warmer or the busier machine.
-        order = STACKS if number % 2 == 0 else tuple(reversed(STACKS))
         measured: dict[str, Figures] = {}
-        for name in order:
+        for name in in_turns(STACKS, number):
             say(f"Round {number + 1} of {parameters.rounds}, {name}: {parameters.flows} flows …")
-            measured[name] = figures = measure(name, parameters)
+            measured[name] = figures = on_scene(name, lambda scene: _measure(scene, parameters))
             say(
                 f"    accepted {figures.accepted_per_second:.0f}/s "
                 f"(p50 {figures.accept_p50_ms:.1f} ms), flows {figures.flows_per_second:.0f}/s, "
                 f"round trip p50 {figures.round_trip_p50_ms:.1f} ms"
             )
-            if (figures.cores_busy_elsewhere or 0) > _BUSY_CORES:
+            if (figures.cores_busy_elsewhere or 0) > BUSY_CORES:
                 say(
                     f"    NOTE: other programs kept {figures.cores_busy_elsewhere:.1f} cores busy "
                     "meanwhile; measure again on a quiet machine."
                 )
         rounds.append({name: measured[name] for name in STACKS})
-    return rounds
+    return Rounds(parameters, rounds)
 
 
-def measure(name: str, parameters: Parameters) -> Figures:
-    """Start a stack, warm it, measure it, stop it.
-
-    Raises:
-        BenchmarkError: a request failed, or a callback was missing, wrong or came twice.
-    """
-    with (
-        socket.create_server(("127.0.0.1", 0)) as bound,
-        running(name, bound.getsockname()[1]) as stack,
-    ):
-        return asyncio.run(_watched(stack, _measure(stack, bound, parameters)))
-
-
-def compare(rounds: Sequence[Round]) -> dict[str, float | None]:
-    """The median over the rounds of atom / baseline, for each figure."""
-    return {name: _median_ratio(rounds, figure) for name, figure in RATIOS.items()}
+def in_turns(stacks: Sequence[str], number: int) -> Sequence[str]:
+    """The stacks in the order of that round: none always has the warmer or the busier machine."""
+    return stacks if number % 2 == 0 else tuple(reversed(stacks))
 
 
 def middle(rounds: Sequence[Round], stack: str, figure: str) -> float | None:
@@ -121,14 +149,20 @@ def middle(rounds: Sequence[Round], stack: str, figure: str) -> float | None:
     return None if None in values else median(values)
 
 
-def _median_ratio(rounds: Sequence[Round], figure: str) -> float | None:
-    ratios: list[float] = []
-    for each in rounds:
-        ours, theirs = getattr(each["atom"], figure), getattr(each["baseline"], figure)
-        if ours is None or not theirs:
-            return None
-        ratios.append(ours / theirs)
-    return median(ratios)
+def _upload_memory(rounds: Sequence[Round]) -> str:
+    """The listener's memory around a large upload, medians of the rounds, as a sentence."""
+    figures = [asdict(found) for each in rounds if (found := each["atom"].upload) is not None]
+    before, during, after = (
+        None
+        if any(each[name] is None for each in figures)
+        else median(each[name] for each in figures)
+        for name in ("before_mb", "during_mb", "after_mb")
+    )
+    return (
+        f"Listener memory around an upload of {MEBIBYTES} MiB, all its processes: "
+        f"{text(before, '.1f')} MiB before, at most {text(during, '.1f')} MiB during, "
+        f"{text(after, '.1f')} MiB after."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,23 +181,14 @@ class _Clocks:
         )
 
 
-async def _measure(stack: Stack, bound: socket.socket, parameters: Parameters) -> Figures:
-    port = stack.ports.listener
-    async with CallbackSink(bound) as sink:
-        # The first flow shows that the whole way works.
-        for flows in (1, _WARM_UP_FLOWS):
-            await send_flows(
-                flow_requests(flows, port, sink.port),
-                sink,
-                port,
-                concurrency=parameters.concurrency,
-            )
-        requests = flow_requests(parameters.flows, port, sink.port)
-        before = _Clocks.read(stack)
-        load = await send_flows(requests, sink, port, concurrency=parameters.concurrency)
-        after = _Clocks.read(stack)
-    trips = await asyncio.to_thread(round_trips, stack, parameters.round_trips)
-    uploaded = await asyncio.to_thread(upload, stack) if stack.name == "atom" else None
+async def _measure(scene: Scene, parameters: Parameters) -> Figures:
+    await scene.warm(parameters.concurrency)
+    before = _Clocks.read(scene.stack)
+    load = await scene.send(parameters.flows, parameters.concurrency)
+    after = _Clocks.read(scene.stack)
+    trips = await asyncio.to_thread(round_trips, scene.stack, parameters.round_trips)
+    is_atom = scene.stack.name == "atom"
+    uploaded = await asyncio.to_thread(upload, scene.stack) if is_atom else None
     return _figures(load, (before, after), parameters.flows, trips, uploaded)
 
 
@@ -182,8 +207,8 @@ def _figures(
     if used is not None and busy is not None:
         elsewhere = max(0.0, busy - used - own) / (after.wall - before.wall)
     return Figures(
-        accept_p50_ms=load.accept_p50_ms,
-        accept_p99_ms=load.accept_p99_ms,
+        accept_p50_ms=load.accept.p50_ms,
+        accept_p99_ms=load.accept.p99_ms,
         accepted_per_second=load.accepted_per_second,
         flows_per_second=load.flows_per_second,
         cpu_ms_per_flow=None if used is None else used * 1000 / flows,
@@ -198,17 +223,3 @@ def _figures(
 
 def _difference(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else after - before
-
-
-async def _watched(stack: Stack, work: Coroutine[Any, Any, _T]) -> _T:
-    """Give up as soon as a process of the stack has ended, rather than at the time limit."""
-    task = asyncio.create_task(work)
-    try:
-        while not (await asyncio.wait({task}, timeout=_WATCH_SECONDS))[0]:
-            stack.check_alive()
-        stack.check_alive()
-        return task.result()
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, BenchmarkError):
-            await task

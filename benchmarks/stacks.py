@@ -1,4 +1,4 @@
-"""The two stacks as real processes, each with a Redis of its own, on free loopback ports."""
+"""The stacks as real processes, each with a Redis of its own, on free loopback ports."""
 
 import contextlib
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from atom.cli.embedded_redis import EmbeddedRedis, free_port
+from atom.settings import Settings
 from benchmarks.errors import BenchmarkError
 from benchmarks.proc import tree_cpu_seconds, tree_memory_mb, tree_share_of_memory_mb
 
@@ -40,7 +41,8 @@ class Launch:
     commands: Mapping[str, Sequence[str]]
 
 
-def _baseline(redis_url: str, ports: Ports) -> Launch:
+def baseline(redis_url: str, ports: Ports) -> Launch:
+    """Flask under gunicorn, and a Celery worker."""
     app = "benchmarks.baseline.app"
     gunicorn = f"gunicorn -w 2 -b 127.0.0.1:{ports.listener} --no-control-socket {app}:app"
     celery = f"celery -A {app}:celery worker -c 2 -E --without-gossip --without-mingle"
@@ -50,7 +52,8 @@ def _baseline(redis_url: str, ports: Ports) -> Launch:
     )
 
 
-def _atom(redis_url: str, ports: Ports) -> Launch:
+def atom(redis_url: str, ports: Ports) -> Launch:
+    """Every role, with default settings."""
     return Launch(
         {
             "ATOM_SERVICES": "benchmarks.services",
@@ -67,11 +70,28 @@ def _atom(redis_url: str, ports: Ports) -> Launch:
     )
 
 
+def _empty(_redis_url: str, ports: Ports) -> Launch:
+    """What gunicorn and Flask take, configured as Atom's listener has them by default."""
+    options = {
+        "bind": f"127.0.0.1:{ports.listener}",
+        "workers": Settings.listener_processes,
+        "worker-class": "atom.cli.balance.Worker",
+        "threads": Settings.listener_threads,
+        "keep-alive": 75,
+    }
+    command = ["gunicorn", "--preload", "--no-control-socket"]
+    for name, value in options.items():
+        command += [f"--{name}", str(value)]
+    return Launch({}, {"gunicorn": [*command, "benchmarks.empty.app:app"]})
+
+
 _LAUNCHES: Final[Mapping[str, Callable[[str, Ports], Launch]]] = {
-    "baseline": _baseline,
-    "atom": _atom,
+    "baseline": baseline,
+    "atom": atom,
+    "empty": _empty,
 }
-STACKS: Final = tuple(_LAUNCHES)
+# Those that do the whole work, and are compared.
+STACKS: Final = ("baseline", "atom")
 REDIS: Final = "redis"
 
 
@@ -81,7 +101,7 @@ def running(
 ) -> Iterator["Stack"]:
     """Run a stack for as long as the block; nothing of it stays behind.
 
-    One of `STACKS`, or another one that the launch (of Redis URL and ports) describes.
+    One of `STACKS`, `empty`, or another one that the launch (of Redis URL and ports) describes.
 
     A BenchmarkError that leaves the block carries the last lines of the stack's logs.
 

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import orjson
 from rich.console import Console
 
 from benchmarks.command import default_result, positive, running_to_the_end
-from benchmarks.proc import machine_cpu_seconds, tree_cpu_seconds
+from benchmarks.proc import cpu_seconds_elsewhere
 from benchmarks.scale.capacity import capacity
 from benchmarks.scale.flight import Fleet, flight
 from benchmarks.scale.linear import linear
@@ -49,7 +48,7 @@ def measure(arguments: argparse.Namespace, say: Callable[[str], Any]) -> ScaleFi
     Raises:
         BenchmarkError: a part is not valid; then there is no result at all.
     """
-    before, begin = _busy_elsewhere(), time.monotonic()
+    before, begin = cpu_seconds_elsewhere(), time.monotonic()
     say(f"What one process of each role carries: {arguments.flows} flows …")
     carried = asyncio.run(capacity(arguments.flows))
     say(f"1 to {_MOST_PROCESSES} worker processes …")
@@ -61,15 +60,9 @@ def measure(arguments: argparse.Namespace, say: Callable[[str], Any]) -> ScaleFi
     ):
         say(f"{fleet.flows} flows that wait, in {fleet.workers} × {fleet.concurrency} of them …")
         flights.append(asyncio.run(flight(fleet)))
-    after, seconds = _busy_elsewhere(), time.monotonic() - begin
+    after, seconds = cpu_seconds_elsewhere(), time.monotonic() - begin
     elsewhere = None if before is None or after is None else max(0, after - before) / seconds
     return ScaleFigures(carried, line, flights, elsewhere)
-
-
-def _busy_elsewhere() -> float | None:
-    """Processor time of everything but this program and what it started and waited for."""
-    machine, own = machine_cpu_seconds(), tree_cpu_seconds([os.getpid()])
-    return None if machine is None or own is None else machine - own
 
 
 def _arguments() -> argparse.Namespace:

@@ -62,8 +62,9 @@ async def flight(fleet: Fleet) -> FlightFigures:
         lost = on.store.overview().counters.get("lease_lost", 0)
         most = on.slow.most_waiting
     each = None if memory is None or idle is None else (memory - fleet.workers * idle) / most
-    is_told = before is not None and after is not None
-    used = (after - before) * 1000 / fleet.flows if is_told else None
+    used = None
+    if before is not None and after is not None:
+        used = (after - before) * 1000 / fleet.flows
     return FlightFigures(
         pool=fleet.pool,
         workers=fleet.workers,

@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.report import machine, text
+from benchmarks.parts import table, text
+from benchmarks.report import machine
 from benchmarks.scale.capacity import CapacityFigures
 from benchmarks.scale.flight import WAIT_SECONDS as IN_FLIGHT_SECONDS
 from benchmarks.scale.flight import FlightFigures
@@ -35,7 +36,7 @@ def tables(figures: ScaleFigures) -> list[Table]:
 
 
 def _roles(found: CapacityFigures) -> Table:
-    shown = _table(
+    shown = table(
         "One process of each role, alone",
         *("role", "per second", "CPU (ms)", "store (ms)", "broker (ms)", "a core carries (per s)"),
     )
@@ -61,7 +62,7 @@ def _roles(found: CapacityFigures) -> Table:
 
 
 def _line(found: Sequence[LinearFigures]) -> Table:
-    shown = _table(
+    shown = table(
         f"A process that waits {WAIT_SECONDS * 1000:.0f} ms",
         *("it", "worker processes", "per second", "of linear"),
     )
@@ -73,7 +74,7 @@ def _line(found: Sequence[LinearFigures]) -> Table:
 
 
 def _pools(found: Sequence[FlightFigures]) -> Table:
-    shown = _table(
+    shown = table(
         f"A process that waits {IN_FLIGHT_SECONDS:.0f} s on HTTP",
         *("pool", "workers × concurrency", "most in flight", "per second"),
         *("memory (MiB)", "each (MiB)", "CPU each (ms)", "leases lost"),
@@ -89,12 +90,4 @@ def _pools(found: Sequence[FlightFigures]) -> Table:
             text(each.cpu_ms_each, ".1f"),
             str(each.leases_lost),
         )
-    return shown
-
-
-def _table(title: str, first: str, *headings: str) -> Table:
-    shown = Table(title=title)
-    shown.add_column(first)
-    for heading in headings:
-        shown.add_column(heading, justify="right")
     return shown

@@ -1,0 +1,1 @@
+"""What gunicorn and Flask take of an accept."""

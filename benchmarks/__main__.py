@@ -10,14 +10,20 @@ from rich.console import Console
 
 from benchmarks.accept import measure_accept
 from benchmarks.command import default_result, positive, running_to_the_end
+from benchmarks.noop import measure_noop
 from benchmarks.parts import Found, Measure, Parameters, Say
 from benchmarks.proc import cpu_seconds_elsewhere
+from benchmarks.quiet import measure_quiet
 from benchmarks.report import write
 from benchmarks.rounds import BUSY_CORES, measure_rounds
+from benchmarks.wakeup import measure_wakeup
 
 PARTS: Final[Mapping[str, Measure]] = {
     "flows": measure_rounds,
     "accept": measure_accept,
+    "quiet": measure_quiet,
+    "wakeup": measure_wakeup,
+    "noop": measure_noop,
 }
 
 

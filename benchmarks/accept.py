@@ -75,7 +75,7 @@ class Accepts:
         yield shown
 
     def _middle(self, number: int, figure: str, stack: str) -> float:
-        return median(getattr(each[stack][number], figure) for each in self.rounds)
+        return float(median(getattr(each[stack][number], figure) for each in self.rounds))
 
     def _ratio(self, number: int, figure: str, of: str, stack: str = "atom") -> float | None:
         return median_ratio(

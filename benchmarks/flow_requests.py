@@ -17,6 +17,8 @@ _SIMPLE: Final = {
 }
 _LINES: Final = ({"Sku": "LAMP-1", "Quantity": "2"}, {"Sku": "CABLE-9", "Quantity": "3"})
 
+_TEXT: Final = 'The lamp came "as new", with a scratch – see the picture of 3 March.\n'
+
 EXPECTED_OUTPUTS: Final[Mapping[str, Any]] = {
     "Name": "Ada Lovelace",
     "Amount": "129.90",
@@ -35,10 +37,15 @@ class FlowRequest(NamedTuple):
 
 
 def flow_requests(
-    count: int, listener_port: int, callback_port: int, action: str = "Echo"
+    count: int, listener_port: int, callback_port: int, action: str = "Echo", more_bytes: int = 0
 ) -> list[FlowRequest]:
-    """Requests of as many different flows: each has a token and a state of its own."""
-    return [_flow_request(listener_port, callback_port, action) for _ in range(count)]
+    """Requests of as many different flows: each has a token and a state of its own.
+
+    About so many bytes more than they need are half in more lines and half in one long text, which
+    is for `Digest`.
+    """
+    more = _more_inputs(more_bytes) if more_bytes else []
+    return [_flow_request(listener_port, callback_port, action, more) for _ in range(count)]
 
 
 def plain_outputs(outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -53,9 +60,11 @@ def _plain(value: Mapping[str, Any]) -> Any:
     return [plain_outputs(each["properties"]) for each in objects]
 
 
-def _flow_request(listener_port: int, callback_port: int, action: str) -> FlowRequest:
+def _flow_request(
+    listener_port: int, callback_port: int, action: str, more: Sequence[dict[str, Any]]
+) -> FlowRequest:
     token, state_id = str(uuid4()), str(uuid4())
-    body = orjson.dumps(_service_request(token, state_id, callback_port))
+    body = orjson.dumps(_service_request(token, state_id, callback_port, more))
     head = (
         f"POST {_PATH}{action} HTTP/1.1\r\n"
         f"Host: 127.0.0.1:{listener_port}\r\n"
@@ -67,7 +76,9 @@ def _flow_request(listener_port: int, callback_port: int, action: str) -> FlowRe
     return FlowRequest(token, head.encode() + body)
 
 
-def _service_request(token: str, state_id: str, callback_port: int) -> dict[str, Any]:
+def _service_request(
+    token: str, state_id: str, callback_port: int, more: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     return {
         "token": token,
         "tenantId": _TENANT,
@@ -81,14 +92,25 @@ def _service_request(token: str, state_id: str, callback_port: int) -> dict[str,
         "attributes": {},
         "inputs": [
             *(_value(name, kind, text) for name, (kind, text) in _SIMPLE.items()),
-            {
-                "developerName": "Lines",
-                "contentType": "ContentList",
-                "contentValue": None,
-                "objectData": [_line(line) for line in _LINES],
-            },
+            *(more or [_lines(_LINES)]),
         ],
         "outcomes": [],
+    }
+
+
+def _more_inputs(size: int) -> list[dict[str, Any]]:
+    """The lines and as many of their like, and a text, each about half of that size."""
+    copies = size // 2 // len(orjson.dumps([_line(line) for line in _LINES]))
+    text = _TEXT * (size // 2 // len(_TEXT) + 1)
+    return [_lines(_LINES * (1 + copies)), _value("Note", "ContentString", text[: size // 2])]
+
+
+def _lines(lines: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    return {
+        "developerName": "Lines",
+        "contentType": "ContentList",
+        "contentValue": None,
+        "objectData": [_line(line) for line in lines],
     }
 
 

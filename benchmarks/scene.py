@@ -8,12 +8,20 @@ from typing import Any, Final, TypeVar
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.flow_requests import flow_requests
-from benchmarks.load import LoadFigures, send_flows
+from benchmarks.load import (
+    Load,
+    LoadFigures,
+    accept_at_intervals,
+    callbacks_of,
+    send_flows,
+    time_limit_seconds,
+)
 from benchmarks.sink import CallbackSink
 from benchmarks.stacks import Launch, Ports, Stack, running
 
 _T = TypeVar("_T")
 
+QUIET_PER_SECOND: Final = 20
 _WARM_UP_FLOWS: Final = 100
 _WATCH_SECONDS: Final = 0.5
 
@@ -29,6 +37,18 @@ class Scene:
         """About a hundred flows, the first of which shows that the whole way works."""
         for flows in (1, _WARM_UP_FLOWS):
             await self.send(flows, concurrency)
+
+    async def quiet(self, flows: int, action: str = "Echo") -> Load:
+        """Send 20 a second, whatever has been answered, and wait for their callbacks.
+
+        Raises:
+            BenchmarkError: as `send`.
+        """
+        requests = flow_requests(flows, self.port, self.sink.port, action)
+        self.sink.expect(request.token for request in requests)
+        load = await accept_at_intervals(requests, self.port, seconds=1 / QUIET_PER_SECOND)
+        await callbacks_of(flows, self.sink, time_limit_seconds(flows))
+        return load
 
     async def send(self, flows: int, concurrency: int) -> LoadFigures:
         """Send so many flows and wait for their callbacks.

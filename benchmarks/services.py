@@ -39,6 +39,28 @@ def echo(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
     return {**request, "pieces": sum(line["quantity"] for line in request["lines"])}
 
 
+class StampResponse(EchoResponse):
+    started = fields.String(data_key="Started")
+
+
+@bench.message_action("Stamp", request=EchoRequest, response=StampResponse)
+def stamp(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
+    """The same, and when it began, which is also when it ended, on the clock of the machine."""
+    started = time.perf_counter()
+    return {**echo(request, execution), "started": repr(started)}
+
+
+class DigestRequest(EchoRequest):
+    note = fields.String(data_key="Note")
+
+
+@bench.message_action("Digest", request=DigestRequest, response=EchoResponse)
+def digest(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
+    """Take a document of any size; the same for its first two lines."""
+    request.pop("note", None)
+    return echo({**request, "lines": request["lines"][:2]}, execution)
+
+
 @bench.message_action("Sleep", request=EchoRequest, response=EchoResponse)
 def sleep(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
     """Wait for nothing for so long; then the same."""

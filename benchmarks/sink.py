@@ -28,6 +28,10 @@ class CallbackSink(LocalServer):
         self._complete = asyncio.Event()
         self.arrivals: dict[str, float] = {}
         """Token → when its first callback came, on the clock of time.perf_counter()."""
+        self.started: dict[str, float] = {}
+        """Token → when its process began, on the same clock, for those that say it (`Stamp`)."""
+        self.received_bytes = 0
+        """How much the callbacks' documents were."""
         self.problems: list[str] = []
         """A sentence for each callback that should not have come, or not so."""
 
@@ -44,7 +48,8 @@ class CallbackSink(LocalServer):
     def expect(self, tokens: Iterable[str]) -> None:
         """Begin anew: exactly one callback for each token."""
         self._pending = set(tokens)
-        self.arrivals = {}
+        self.arrivals, self.started = {}, {}
+        self.received_bytes = 0
         self.problems = []
         self._complete.clear()
 
@@ -58,7 +63,9 @@ class CallbackSink(LocalServer):
         try:
             document = orjson.loads(body)
             token = document["token"]
-            problem = _problem(document)
+            outputs = plain_outputs(document["outputs"])
+            started = outputs.pop("Started", None)
+            problem = _problem(document, outputs)
         except (ValueError, LookupError, TypeError, AttributeError):
             self.problems.append("A callback was not a ServiceResponse.")
             return _REFUSAL
@@ -67,6 +74,9 @@ class CallbackSink(LocalServer):
         if token in self._pending:
             self._pending.discard(token)
             self.arrivals[token] = arrived
+            self.received_bytes += len(body)
+            if started is not None:
+                self.started[token] = float(started)
             if not self._pending:
                 self._complete.set()
         elif token in self.arrivals:
@@ -108,12 +118,12 @@ class _Connection(asyncio.Protocol):
                 transport.close()
 
 
-def _problem(document: dict[str, Any]) -> str | None:
+def _problem(document: dict[str, Any], outputs: dict[str, Any]) -> str | None:
     """Why this is not the callback of a flow that went well."""
     if document["invokeType"] != "FORWARD":
         return f"A callback came with invokeType {document['invokeType']!r}, not FORWARD."
     if document.get("rootFaults") or document.get("valueFaults"):
         return f"A callback reported a fault: {document.get('rootFaults')!r}."
-    if plain_outputs(document["outputs"]) != EXPECTED_OUTPUTS:
+    if outputs != EXPECTED_OUTPUTS:
         return "A callback came with other outputs than expected."
     return None

@@ -6,8 +6,8 @@ try, no recovery. The whole request travels through the broker. Run it with
     gunicorn -w 2 benchmarks.baseline.app:app
     celery -A benchmarks.baseline.app:celery worker -c 2 -E
 
-and the broker's URL in BASELINE_BROKER_URL. Its third task is the measure of a data action: what a
-bare Celery round trip costs.
+and the broker's URL in BASELINE_BROKER_URL. Two tasks more are measures of their own: what a bare
+Celery round trip costs, and what a message does whose task does nothing.
 """
 
 import os
@@ -89,6 +89,11 @@ def post_callback(uri: str, tenant_id: str, response: dict[str, Any]) -> None:
 def get_thing(id: str) -> dict[str, str]:
     """Answer its caller, who waits."""
     return {"ID": id, "Name": "Lamp", "Price": "12.50"}
+
+
+@celery.task(ignore_result=True)
+def noop() -> None:
+    """Do nothing."""
 
 
 def value(name: str, content_type: str, content: str | None) -> dict[str, Any]:

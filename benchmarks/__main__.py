@@ -9,13 +9,18 @@ from typing import Any, Final
 from rich.console import Console
 
 from benchmarks.accept import measure_accept
+from benchmarks.cold import measure_cold
 from benchmarks.command import default_result, positive, running_to_the_end
+from benchmarks.in_flight import measure_in_flight
+from benchmarks.long_history import measure_history
+from benchmarks.memory import measure_memory
 from benchmarks.noop import measure_noop
 from benchmarks.parts import Found, Measure, Parameters, Say
 from benchmarks.proc import cpu_seconds_elsewhere
 from benchmarks.quiet import measure_quiet
 from benchmarks.report import write
 from benchmarks.rounds import BUSY_CORES, measure_rounds
+from benchmarks.size import measure_size
 from benchmarks.wakeup import measure_wakeup
 
 PARTS: Final[Mapping[str, Measure]] = {
@@ -23,6 +28,11 @@ PARTS: Final[Mapping[str, Measure]] = {
     "accept": measure_accept,
     "quiet": measure_quiet,
     "wakeup": measure_wakeup,
+    "in-flight": measure_in_flight,
+    "size": measure_size,
+    "history": measure_history,
+    "memory": measure_memory,
+    "cold": measure_cold,
     "noop": measure_noop,
 }
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -52,7 +52,7 @@ for number = first, first + count - 1 do
   local id = string.format('%s-%s-%s-%s-%s', digest:sub(1, 8), digest:sub(9, 12),
     digest:sub(13, 16), digest:sub(17, 20), digest:sub(21, 32))
   local from, to = KEYS[1] .. template, KEYS[1] .. id
-  for _, part in ipairs({'', ':steps', ':attempts', ':log'}) do
+  for _, part in ipairs({'', ':documents', ':steps', ':attempts', ':log'}) do
     redis.call('COPY', from .. part, to .. part)
   end
   local at = math.floor(tonumber(ARGV[4]) - number * tonumber(ARGV[3]))
@@ -78,7 +78,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as directory,
         EmbeddedRedis(Path(directory)) as redis,
     ):
-        filled = fill(redis.url, arguments.executions, console)
+        filled = fill(redis.url, arguments.executions, console.print)
         rows = list(measure(redis.url, arguments.requests, directory))
         console.print(_table(rows))
         console.print(_memory(filled))
@@ -88,7 +88,7 @@ def main() -> None:
     console.print(f"Written to {arguments.json}")
 
 
-def fill(url: str, count: int, console: Console) -> dict[str, Any]:
+def fill(url: str, count: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Make that many finished executions; how many bytes Redis takes for each.
 
     Raises:
@@ -107,7 +107,7 @@ def fill(url: str, count: int, console: Console) -> dict[str, Any]:
             many = min(_BATCH, count - first)
             copy(keys, [first, many, step, now, *templates])
             if first % 200_000 == 0:
-                console.print(f"{first:,} of {count:,}")
+                say(f"{first:,} of {count:,}")
         used = client.info("memory")["used_memory"] - before
     counts = store.count_states()
     if counts is None or sum(counts.values()) != count + len(templates):

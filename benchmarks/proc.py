@@ -50,6 +50,13 @@ def tree_share_of_memory_mb(roots: Iterable[int]) -> float | None:
     return kilobytes / 1024
 
 
+def tree_size(roots: Iterable[int]) -> int | None:
+    """How many these processes and all their descendants are; None where there is no /proc."""
+    if not (_PROC / "self" / "stat").exists():
+        return None
+    return len(_tree(roots, _all_stats()))
+
+
 def _tree(roots: Iterable[int], stats: Mapping[int, _Stat]) -> set[int]:
     members = set(roots) & stats.keys()
     found = members

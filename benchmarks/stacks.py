@@ -16,7 +16,12 @@ from typing import Final
 from atom.cli.embedded_redis import EmbeddedRedis, free_port
 from atom.settings import Settings
 from benchmarks.errors import BenchmarkError
-from benchmarks.proc import tree_cpu_seconds, tree_memory_mb, tree_share_of_memory_mb
+from benchmarks.proc import (
+    tree_cpu_seconds,
+    tree_memory_mb,
+    tree_share_of_memory_mb,
+    tree_size,
+)
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _START_SECONDS: Final = 60.0
@@ -186,6 +191,10 @@ class Stack:
     def share_of_memory_mb(self, *roles: str) -> float | None:
         """The same of several roles, with a page that processes share counted once."""
         return tree_share_of_memory_mb(self._pids(*roles))
+
+    def process_count(self, role: str) -> int | None:
+        """How many processes a role is; None where the system does not tell."""
+        return tree_size(self._pids(role))
 
     def _pids(self, *roles: str) -> list[int]:
         pids = {REDIS: self._redis_pid}

@@ -47,6 +47,7 @@ def main() -> None:
         rounds=arguments.rounds,
         quiet_seconds=arguments.quiet_seconds,
         in_flight=arguments.in_flight,
+        wait_seconds=arguments.wait_seconds,
         history=arguments.history,
     )
     console = Console(highlight=False)
@@ -95,6 +96,9 @@ def _arguments() -> argparse.Namespace:
         type=_listed(positive),
         default=[1000, 10_000],
         help="so many processes that wait (1000,10000)",
+    )
+    parser.add_argument(
+        "--wait-seconds", type=positive, default=5, help="how long each of those waits (5)"
     )
     parser.add_argument(
         "--history",

@@ -21,7 +21,6 @@ from benchmarks.parts import Parameters, Say, table, text
 from benchmarks.scene import Scene, on_scene
 from benchmarks.stacks import Launch, Ports, atom
 
-WAIT_SECONDS: Final = 5.0
 _THREADS: Final = 1000  # of a worker, at most
 _START_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 0.05
@@ -47,6 +46,7 @@ class InFlightFigures:
 class InFlight:
     """One for each number that was asked for."""
 
+    wait_seconds: int
     fleets: Sequence[InFlightFigures]
 
     def figures(self) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ class InFlight:
     def shown(self) -> Iterable[Table]:
         """Each number."""
         shown = table(
-            f"Processes that wait {WAIT_SECONDS:.0f} s, workers of threads",
+            f"Processes that wait {self.wait_seconds} s, workers of threads",
             *("flows", "workers", "most in flight", "all called back (s)"),
             *("workers before (MiB)", "at most (MiB)"),
         )
@@ -84,23 +84,25 @@ def measure_in_flight(parameters: Parameters, say: Say) -> InFlight:
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # and of what is started from here
+    wait = parameters.wait_seconds
     found = []
     for flows in parameters.in_flight:
-        say(f"{flows:,} processes that wait {WAIT_SECONDS:.0f} s …")
+        say(f"{flows:,} processes that wait {wait} s …")
         roles = [f"processes-{number}" for number in range(-(-flows // _THREADS))]
         play = partial(_fly, flows=flows, roles=roles, concurrency=parameters.concurrency)
-        found.append(on_scene("atom", play, partial(_launch, flows=flows, roles=roles)))
-    return InFlight(found)
+        launch = partial(_launch, flows=flows, roles=roles, wait=wait)
+        found.append(on_scene("atom", play, launch))
+    return InFlight(wait, found)
 
 
-def _launch(redis_url: str, ports: Ports, *, flows: int, roles: Sequence[str]) -> Launch:
+def _launch(redis_url: str, ports: Ports, *, flows: int, roles: Sequence[str], wait: int) -> Launch:
     """An Atom with other workers: room for all the flows."""
     made = atom(redis_url, ports)
     threads = str(-(-flows // len(roles)))
     worker = ["atom", "worker", "--queues", PROCESSES, "--pool", "threads", "--concurrency"]
     commands = {role: command for role, command in made.commands.items() if role != PROCESSES}
     return Launch(
-        {**made.environment, "BENCH_WAIT_SECONDS": str(WAIT_SECONDS)},
+        {**made.environment, "BENCH_WAIT_SECONDS": str(wait)},
         {**commands, **{role: [*worker, threads] for role in roles}},
     )
 

@@ -23,6 +23,7 @@ class Parameters:
     rounds: int
     quiet_seconds: int
     in_flight: Sequence[int]
+    wait_seconds: int
     history: Sequence[int]
 
 

@@ -4,16 +4,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 from redis import Redis
 from rich.table import Table
 
 from benchmarks.history import fill
-from benchmarks.load import LoadFigures
-from benchmarks.parts import Parameters, Ratios, Say, ratio, table
+from benchmarks.parts import Parameters, Ratios, Say, ratio, table, text
 from benchmarks.scene import Scene, on_scene
 from benchmarks.stacks import Launch, Ports, atom
+
+# What is compared → the figure.
+_FIGURES: Final = {
+    "accept_p50": "accept_p50_ms",
+    "flows_per_second": "flows_per_second",
+    "cpu_per_flow": "cpu_ms_per_flow",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,8 @@ class HistoryFigures:
     executions: int
     accept_p50_ms: float
     flows_per_second: float
+    cpu_ms_per_flow: float | None
+    """Of all the stack: what other programs do disturbs it least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +45,29 @@ class Histories:
 
     def ratios(self) -> Ratios:
         """Each history against the first, which is none by default."""
-        first, *others = self.histories
-        found: dict[str, float | None] = {}
-        for each in others:
-            for figure in ("accept_p50_ms", "flows_per_second"):
-                name = f"history_{each.executions}_{figure.removesuffix('_ms')}"
-                found[name] = ratio(getattr(each, figure), getattr(first, figure))
-        return found
+        return {
+            f"history_{each.executions}_{name}": self._of_the_first(each, figure)
+            for each in self.histories[1:]
+            for name, figure in _FIGURES.items()
+        }
 
     def shown(self) -> Iterable[Table]:
-        """Each history, and its ratios to the first."""
-        first = self.histories[0]
+        """Each history, with its ratios to the first in parentheses."""
         shown = table(
-            "Over a history",
-            *("finished executions", "accept, p50 (ms)", "of the first"),
-            *("flows per second", "of the first"),
+            "Over a history (of the first)",
+            *("executions", "accept, p50 (ms)", "flows per second", "CPU per flow (ms)"),
         )
         for each in self.histories:
-            shown.add_row(
-                f"{each.executions:,}",
-                f"{each.accept_p50_ms:.1f}",
-                f"{each.accept_p50_ms / first.accept_p50_ms:.2f}",
-                f"{each.flows_per_second:.0f}",
-                f"{each.flows_per_second / first.flows_per_second:.2f}",
+            cells = (
+                f"{text(getattr(each, figure), '.1f')} "
+                f"({text(self._of_the_first(each, figure), '.2f')})"
+                for figure in _FIGURES.values()
             )
+            shown.add_row(f"{each.executions:,}", *cells)
         yield shown
+
+    def _of_the_first(self, each: HistoryFigures, figure: str) -> float | None:
+        return ratio(getattr(each, figure), getattr(self.histories[0], figure))
 
 
 def measure_history(parameters: Parameters, say: Say) -> Histories:
@@ -82,15 +88,22 @@ def measure_history(parameters: Parameters, say: Say) -> Histories:
                 fill(redis_url, executions, say)
             return atom(redis_url, ports)
 
-        loads = on_scene("atom", partial(_flows, parameters=parameters), launch)
-        accept = median(load.accept.p50_ms for load in loads)
-        flows = median(load.flows_per_second for load in loads)
-        found.append(HistoryFigures(executions, accept, flows))
+        play = partial(_flows, executions=executions, parameters=parameters)
+        found.append(on_scene("atom", play, launch))
     return Histories(found)
 
 
-async def _flows(scene: Scene, parameters: Parameters) -> list[LoadFigures]:
+async def _flows(scene: Scene, executions: int, parameters: Parameters) -> HistoryFigures:
     await scene.warm(parameters.concurrency)
-    return [
+    before = scene.stack.cpu_seconds()
+    loads = [
         await scene.send(parameters.flows, parameters.concurrency) for _ in range(parameters.rounds)
     ]
+    after = scene.stack.cpu_seconds()
+    flows = parameters.flows * parameters.rounds
+    return HistoryFigures(
+        executions=executions,
+        accept_p50_ms=median(load.accept.p50_ms for load in loads),
+        flows_per_second=median(load.flows_per_second for load in loads),
+        cpu_ms_per_flow=None if before is None or after is None else (after - before) * 1e3 / flows,
+    )

@@ -45,7 +45,10 @@ class StampResponse(EchoResponse):
 
 @bench.message_action("Stamp", request=EchoRequest, response=StampResponse)
 def stamp(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
-    """The same, and when it began, which is also when it ended, on the clock of the machine."""
+    """The same, and when it began: it ends at once, so that is when it ended as well.
+
+    That clock is the same for all processes of a machine.
+    """
     started = time.perf_counter()
     return {**echo(request, execution), "started": repr(started)}
 

@@ -11,6 +11,7 @@ Celery round trip costs, and what a message does whose task does nothing.
 """
 
 import os
+import time
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -34,7 +35,7 @@ session = requests.Session()
 def accept(service: str, action: str) -> ResponseReturnValue:
     """Hand the request to Celery and answer WAIT."""
     payload = request.get_json()
-    run_process.delay(payload)
+    run_process.delay(payload, action)
     return jsonify(
         token=payload["token"],
         tenantId=payload["tenantId"],
@@ -45,8 +46,9 @@ def accept(service: str, action: str) -> ResponseReturnValue:
 
 
 @celery.task(ignore_result=True)
-def run_process(payload: dict[str, Any]) -> None:
-    """Do what `benchmarks.services.echo` does, with the JSON in hand."""
+def run_process(payload: dict[str, Any], action: str) -> None:
+    """Do what `echo` or `stamp` of `benchmarks.services` does, with the JSON in hand."""
+    started = time.perf_counter()
     given = {value["developerName"]: value for value in payload["inputs"]}
     lines = [
         {each["developerName"]: each["contentValue"] for each in line["properties"]}
@@ -64,6 +66,8 @@ def run_process(payload: dict[str, Any]) -> None:
         value("Pieces", "ContentNumber", str(pieces)),
         list_value("Lines", "Echo RESPONSE - Lines", lines),
     ]
+    if action == "Stamp":
+        outputs.append(value("Started", "ContentString", repr(started)))
     post_callback.delay(
         payload["callbackUri"],
         payload["tenantId"],

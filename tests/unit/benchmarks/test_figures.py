@@ -8,6 +8,7 @@ from benchmarks.load import Latency
 from benchmarks.long_history import Histories, HistoryFigures
 from benchmarks.parts import median_ratio, ratio
 from benchmarks.size import SizeFigures, Sizes, slope
+from benchmarks.wakeup import Wakeup, WakeupFigures
 
 
 def test_a_ratio_needs_both_figures():
@@ -47,11 +48,19 @@ def test_accepts_are_compared_with_the_baseline_and_the_empty_route():
 
 
 def test_a_history_is_compared_with_the_first():
-    found = Histories([HistoryFigures(0, 5.0, 200.0), HistoryFigures(100_000, 6.0, 180.0)])
-    assert found.ratios() == {
+    none, long = HistoryFigures(0, 5.0, 200.0, 6.0), HistoryFigures(100_000, 6.0, 180.0, 9.0)
+    assert Histories([none, long]).ratios() == {
         "history_100000_accept_p50": pytest.approx(1.2),
         "history_100000_flows_per_second": pytest.approx(0.9),
+        "history_100000_cpu_per_flow": pytest.approx(1.5),
     }
+
+
+def test_the_way_to_a_start_that_came_before_the_answer_is_not_compared():
+    atom = WakeupFigures(Latency(-0.1, 2.0), Latency(3.0, 9.0))
+    baseline = WakeupFigures(Latency(0.2, 1.0), Latency(2.0, 3.0))
+    found = Wakeup([{"atom": atom, "baseline": baseline}]).ratios()
+    assert found == {"wakeup_callback_p50": 1.5, "wakeup_callback_p99": 3.0}
 
 
 def test_cold_starts_are_compared_in_each_round():

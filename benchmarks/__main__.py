@@ -104,7 +104,7 @@ def _arguments() -> argparse.Namespace:
         "--history",
         type=_listed(_natural),
         default=[0, 100_000, 1_000_000],
-        help="so many finished executions; a million takes 6 GB (0,100000,1000000)",
+        help="so many finished executions; a million takes 5 GB (0,100000,1000000)",
     )
     parser.add_argument(
         "--json",

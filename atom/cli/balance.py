@@ -17,7 +17,7 @@ from typing import Any, Final
 from gunicorn.workers.gthread import ThreadWorker
 
 _COUNT: Final = struct.Struct("dd")  # when it was written, and how many connections
-_PLACES: Final = 256  # a process has the place of its age: those of the dead grow old
+_PLACES: Final = 32  # a process has the place of its age: those of the dead grow old
 # A worker writes at least once a second; who did not for so long is dead, or does not accept.
 _FRESH_SECONDS: Final = 3.0
 _SLACK: Final = 2

@@ -164,8 +164,9 @@ def test_a_delivered_callback_expires_with_its_retention_and_forgets_the_user(st
     found = store.get(claim.id)
     assert found.callback_state is CallbackState.DELIVERED
     assert [each.answer for each in found.callback_attempts] == ["SUCCESS"]
-    assert raw.hget(f"atom:execution:{claim.id}", "authorization") is None
+    assert sorted(raw.hkeys(f"atom:execution:{claim.id}:documents")) == [b"request", b"response"]
     assert raw.ttl(f"atom:execution:{claim.id}") > 29 * 86_400
+    assert raw.ttl(f"atom:execution:{claim.id}:documents") > 29 * 86_400
     assert raw.ttl(f"atom:execution:{claim.id}:attempts") > 29 * 86_400
 
 
@@ -299,3 +300,9 @@ def test_more_that_cannot_go_out_than_are_looked_at_hide_nobody(store):
     other = finished(store, state_id="other")
     assert store.next_delivery()[0].execution_id in {each.id for each in held}
     assert store.next_delivery()[0].execution_id == other.id
+
+
+def test_an_execution_is_packed_closely_beside_its_documents(store, raw):
+    claim = finished(store)
+    store.record_delivery(store.claim_delivery(claim.id), "delivered", an_attempt())
+    assert raw.object("ENCODING", f"atom:execution:{claim.id}") == b"listpack"

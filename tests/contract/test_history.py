@@ -308,7 +308,7 @@ def test_a_dismissed_callback_is_not_sent_again(store, raw):
     assert store.parked(10) == []
     assert not store.replay(execution_id)
     assert store.claim_delivery(execution_id) is None
-    assert raw.hmget(names.execution_key(execution_id), "token", "authorization") == [None, None]
+    assert sorted(raw.hkeys(names.documents_key(execution_id))) == [b"request", b"response"]
     assert raw.zscore(names.EXPIRING, execution_id) is not None
 
 

@@ -53,8 +53,8 @@ async def send_flows(
     load = await accept_flows(requests, port, concurrency=concurrency)
     await callbacks_of(len(requests), sink, limit - (time.perf_counter() - begin))
     return LoadFigures(
-        accept_p50_ms=_percentile(load.latencies, 50) * 1000,
-        accept_p99_ms=_percentile(load.latencies, 99) * 1000,
+        accept_p50_ms=percentile(load.latencies, 50) * 1000,
+        accept_p99_ms=percentile(load.latencies, 99) * 1000,
         accepted_per_second=len(requests) / (load.last_answer_at - begin),
         flows_per_second=len(requests) / (max(sink.arrivals.values()) - begin),
     )
@@ -90,7 +90,8 @@ async def callbacks_of(flows: int, sink: CallbackSink, seconds: float) -> None:
     _check_callbacks(sink)
 
 
-def _percentile(values: Sequence[float], percent: int) -> float:
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The percentile of one value or more."""
     if len(values) == 1:
         return values[0]
     return quantiles(values, n=100, method="inclusive")[percent - 1]
@@ -136,11 +137,11 @@ class Load:
             for request in self._requests:
                 begin = time.perf_counter()
                 if connection is None or connection.closed:
-                    connection = await _connect(self._port)
+                    connection = await connect(self._port)
                 answer = await connection.ask(request.content)
                 self.last_answer_at = time.perf_counter()
                 self.latencies.append(self.last_answer_at - begin)
-                _check_answer(request, answer)
+                check_answer(request, answer)
                 if answer.closes:
                     connection.close()
         finally:
@@ -148,7 +149,8 @@ class Load:
                 connection.close()
 
 
-async def _connect(port: int) -> "_Connection":
+async def connect(port: int) -> "_Connection":
+    """Connect to the listener; raises BenchmarkError where it does not listen."""
     loop = asyncio.get_running_loop()
     try:
         _, protocol = await loop.create_connection(lambda: _Connection(loop), "127.0.0.1", port)
@@ -157,7 +159,8 @@ async def _connect(port: int) -> "_Connection":
     return protocol
 
 
-def _check_answer(request: FlowRequest, answer: Message) -> None:
+def check_answer(request: FlowRequest, answer: Message) -> None:
+    """Refuse what is not a WAIT for the request; raises BenchmarkError."""
     status = answer.head.split(b" ", 2)[1].decode(errors="replace")
     if status != "200":
         shown = answer.body[:200].decode(errors="replace")

@@ -14,6 +14,7 @@ import orjson
 from rich.table import Table
 
 from atom.cli.embedded_redis import find_redis_server
+from benchmarks.floor import FloorFigures, over_the_floor
 from benchmarks.rounds import RATIOS, Parameters, Round, compare, middle
 from benchmarks.upload import MEBIBYTES
 
@@ -33,7 +34,12 @@ _LABELS: Final = {
     "accept_p50": "Accept, p50 (ms)",
     "accept_p99": "Accept, p99 (ms)",
     "accepted_per_second": "Accepted per second",
+    "accept_alone_p50": "Accept, one caller, p50 (ms)",
+    "accept_crowd_p50": "Accept, 256 at once, p50 (ms)",
+    "accept_crowd_p99": "Accept, 256 at once, p99 (ms)",
     "flows_per_second": "Flows per second",
+    "quiet_p50": "Request to callback, 20 a second, p50 (ms)",
+    "quiet_p99": "Request to callback, 20 a second, p99 (ms)",
     "cpu_ms_per_flow": "CPU per flow (ms)",
     "round_trip_p50": "Round trip, p50 (ms)",
     "round_trip_p99": "Round trip, p99 (ms)",
@@ -81,16 +87,30 @@ def memory(rounds: Sequence[Round]) -> str:
     )
 
 
-def write(path: Path, rounds: Sequence[Round], parameters: Parameters) -> None:
+def floor(rounds: Sequence[Round], floors: Sequence[FloorFigures]) -> str:
+    """Accepting beside an empty route, as a sentence."""
+    ratios = over_the_floor(rounds, floors)
+    return (
+        "Accept, p50, as a multiple of an empty Flask route under the same gunicorn: "
+        f"{text(ratios['accept_alone_p50_of_empty'], '.2f')} for one caller, "
+        f"{text(ratios['accept_p50_of_empty'], '.2f')} at the table's concurrency, where workers "
+        "have the same cores."
+    )
+
+
+def write(
+    path: Path, rounds: Sequence[Round], floors: Sequence[FloorFigures], parameters: Parameters
+) -> None:
     """Write the result file, with its folder where that is missing.
 
     Raises:
         OSError: it cannot be written.
     """
     document = {
-        "ratios": compare(rounds),
+        "ratios": compare(rounds) | over_the_floor(rounds, floors),
         "parameters": asdict(parameters),
         "machine": machine(),
+        "floors": [asdict(each) for each in floors],
         "rounds": [{name: asdict(figures) for name, figures in each.items()} for each in rounds],
     }
     path.parent.mkdir(parents=True, exist_ok=True)

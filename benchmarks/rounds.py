@@ -13,6 +13,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.flow_requests import flow_requests
 from benchmarks.load import LoadFigures, send_flows
 from benchmarks.proc import machine_cpu_seconds
+from benchmarks.quiet import QuietFigures, quiet
 from benchmarks.round_trips import RoundTripFigures, round_trips
 from benchmarks.sink import CallbackSink
 from benchmarks.stacks import STACKS, Stack, running
@@ -21,6 +22,8 @@ from benchmarks.upload import UploadFigures, upload
 _T = TypeVar("_T")
 
 _WARM_UP_FLOWS: Final = 100
+_ALONE_FLOWS: Final = 200
+_CROWD: Final = 256
 _WATCH_SECONDS: Final = 0.5
 # More than this in use by others, and the figures say little.
 _BUSY_CORES: Final = 0.25
@@ -33,6 +36,7 @@ class Parameters:
     flows: int
     concurrency: int
     round_trips: int
+    quiet_flows: int
     rounds: int
 
 
@@ -43,7 +47,12 @@ class Figures:
     accept_p50_ms: float
     accept_p99_ms: float
     accepted_per_second: float
+    accept_alone_p50_ms: float
+    accept_crowd_p50_ms: float
+    accept_crowd_p99_ms: float
     flows_per_second: float
+    quiet_p50_ms: float
+    quiet_p99_ms: float
     cpu_ms_per_flow: float | None
     load_generator_cpu_ms_per_flow: float
     cores_busy_elsewhere: float | None
@@ -59,7 +68,12 @@ RATIOS: Final[Mapping[str, str]] = {
     "accept_p50": "accept_p50_ms",
     "accept_p99": "accept_p99_ms",
     "accepted_per_second": "accepted_per_second",
+    "accept_alone_p50": "accept_alone_p50_ms",
+    "accept_crowd_p50": "accept_crowd_p50_ms",
+    "accept_crowd_p99": "accept_crowd_p99_ms",
     "flows_per_second": "flows_per_second",
+    "quiet_p50": "quiet_p50_ms",
+    "quiet_p99": "quiet_p99_ms",
     "cpu_ms_per_flow": "cpu_ms_per_flow",
     "round_trip_p50": "round_trip_p50_ms",
     "round_trip_p99": "round_trip_p99_ms",
@@ -162,13 +176,36 @@ async def _measure(stack: Stack, bound: socket.socket, parameters: Parameters) -
         before = _Clocks.read(stack)
         load = await send_flows(requests, sink, port, concurrency=parameters.concurrency)
         after = _Clocks.read(stack)
+        others = await _other_loads(sink, port, parameters)
     trips = await asyncio.to_thread(round_trips, stack, parameters.round_trips)
     uploaded = await asyncio.to_thread(upload, stack) if stack.name == "atom" else None
-    return _figures(load, (before, after), parameters.flows, trips, uploaded)
+    return _figures(load, others, (before, after), parameters.flows, trips, uploaded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Others:
+    alone: LoadFigures
+    crowd: LoadFigures
+    quiet: QuietFigures
+
+
+async def _other_loads(sink: CallbackSink, port: int, parameters: Parameters) -> _Others:
+    """One caller, many callers, and hardly any."""
+
+    async def send(flows: int, concurrency: int) -> LoadFigures:
+        requests = flow_requests(flows, port, sink.port)
+        return await send_flows(requests, sink, port, concurrency=concurrency)
+
+    return _Others(
+        await send(min(_ALONE_FLOWS, parameters.flows), 1),
+        await send(parameters.flows, _CROWD),
+        await quiet(parameters.quiet_flows, sink, port),
+    )
 
 
 def _figures(
     load: LoadFigures,
+    others: _Others,
     clocks: tuple[_Clocks, _Clocks],
     flows: int,
     trips: RoundTripFigures,
@@ -185,7 +222,12 @@ def _figures(
         accept_p50_ms=load.accept_p50_ms,
         accept_p99_ms=load.accept_p99_ms,
         accepted_per_second=load.accepted_per_second,
+        accept_alone_p50_ms=others.alone.accept_p50_ms,
+        accept_crowd_p50_ms=others.crowd.accept_p50_ms,
+        accept_crowd_p99_ms=others.crowd.accept_p99_ms,
         flows_per_second=load.flows_per_second,
+        quiet_p50_ms=others.quiet.p50_ms,
+        quiet_p99_ms=others.quiet.p99_ms,
         cpu_ms_per_flow=None if used is None else used * 1000 / flows,
         load_generator_cpu_ms_per_flow=own * 1000 / flows,
         cores_busy_elsewhere=elsewhere,

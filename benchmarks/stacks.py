@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from atom.cli.embedded_redis import EmbeddedRedis, free_port
+from atom.settings import Settings
 from benchmarks.errors import BenchmarkError
 from benchmarks.proc import tree_cpu_seconds, tree_memory_mb, tree_share_of_memory_mb
 
@@ -48,6 +49,17 @@ def _baseline(redis_url: str, ports: Ports) -> Launch:
         {"BASELINE_BROKER_URL": redis_url},
         {"gunicorn": gunicorn.split(), "celery": celery.split()},
     )
+
+
+def empty(_: str, ports: Ports) -> Launch:
+    """A route that does nothing, to be launched beside the stacks that are compared."""
+    listener = Settings()
+    gunicorn = (
+        f"gunicorn -k atom.cli.balance.Worker -w {listener.listener_processes} "
+        f"--threads {listener.listener_threads} --keep-alive 75 -b 127.0.0.1:{ports.listener} "
+        "--no-control-socket benchmarks.empty.app:app"
+    )
+    return Launch({}, {"gunicorn": gunicorn.split()})
 
 
 def _atom(redis_url: str, ports: Ports) -> Launch:

@@ -2,6 +2,7 @@
 
 import queue
 import socket
+from itertools import count
 from types import SimpleNamespace
 
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from atom.cli import balance
 from atom.cli.balance import Worker
 
+LATER = count(1_000, 1_000)
+
 
 @pytest.fixture
 def clock(monkeypatch):
     """A time of our own; nobody wrote a count at it yet."""
-    clock = SimpleNamespace(now=balance.time.monotonic() + 1_000)
+    clock = SimpleNamespace(now=balance.time.monotonic() + next(LATER))
     monkeypatch.setattr(balance, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
@@ -38,9 +41,15 @@ def test_who_has_more_leaves_them_to_who_has_fewer(clock):
     busy, idle = worker(1, 5), worker(2, 0)
     assert accepts(idle)
     assert not accepts(busy)
-    idle.nr_conns = 4
+    idle.nr_conns = 2
     assert accepts(idle)
     assert accepts(busy)
+
+
+def test_of_many_a_quarter_more_is_nothing(clock):
+    assert accepts(worker(1, 100))
+    assert accepts(worker(2, 124))
+    assert not accepts(worker(2, 125))
 
 
 def test_the_dead_are_waited_for_by_nobody(clock):

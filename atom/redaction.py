@@ -1,6 +1,7 @@
 """What is secret, and how it is kept out of what people read."""
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -19,6 +20,8 @@ _VALUE_KEYS: Final = {"contentvalue", "value"}
 _DEEPEST: Final = 150
 # Shorter ones would blot out half of a log without hiding anything.
 _SHORTEST_SECRET: Final = 4
+# A text that nobody has to write in any other way.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9 !#$%()*+,./:;<=>?@^_{|}~-]*")
 
 
 class Secret(str):
@@ -120,6 +123,8 @@ def hiding(secrets: Iterable[str]) -> Iterator[None]:
 
 def _written_forms(secret: str) -> set[str]:
     """A text as it is, and as Python and JSON write it within quotes."""
+    if _PLAIN.fullmatch(secret):
+        return {secret}
     in_json = (json.dumps(secret, ensure_ascii=each)[1:-1] for each in (True, False))
     return {secret, repr(str(secret))[1:-1], *in_json}
 

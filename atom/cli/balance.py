@@ -17,10 +17,14 @@ from typing import Any, Final
 from gunicorn.workers.gthread import ThreadWorker
 
 _COUNT: Final = struct.Struct("dd")  # when it was written, and how many connections
-_PLACES: Final = 256  # a process has the place of its age: those of the dead grow old
+_PLACES: Final = 32  # a process has the place of its age: those of the dead grow old
 # A worker writes at least once a second; who did not for so long is dead, or does not accept.
 _FRESH_SECONDS: Final = 3.0
-_SLACK: Final = 2
+# So many more than the one with the fewest may a process have, or a quarter more.
+_SLACK: Final = 4
+# How soon a process that leaves connections to others looks whether it still does: the threads
+# that go on with theirs do not wake its loop.
+_LOOK_SECONDS: Final = 0.005
 # How long a thread waits for the next request on its connection, if nobody else needs it.
 _NEXT_MS: Final = 5
 
@@ -44,6 +48,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         poll.register(conn.sock, select.POLLIN)
         return bool(poll.poll(_NEXT_MS))
 
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """One turn of gunicorn's loop."""
+        super().wait_for_and_dispatch_events(
+            timeout if self._accepting else min(timeout, _LOOK_SECONDS)
+        )
+
     @property
     def worker_connections(self) -> int:
         """How many connections there may be now; gunicorn asks at each turn of its loop."""
@@ -52,7 +62,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         fewest = min(
             count for at, count in _COUNT.iter_unpack(_counts[:]) if now - at < _FRESH_SECONDS
         )
-        return min(self._most, int(fewest) + _SLACK)
+        return min(self._most, int(fewest + max(_SLACK, fewest // 4)))
 
     @worker_connections.setter
     def worker_connections(self, most: Any) -> None:

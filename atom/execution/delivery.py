@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 _LONGEST_SECONDS: Final = 1.0
 # What is sent within this time by one worker is not worth waking another one.
-_ALONE_SECONDS: Final = 0.02
+_ALONE_SECONDS: Final = 0.05
 _PAUSE_SECONDS: Final = 0.005
 # There is much to do where this is all the time between two.
 _BUSY_SECONDS: Final = 0.01
@@ -147,9 +147,7 @@ class Deliverer:
         now = time.monotonic()
         gap, self._posted_at = now - self._posted_at, now
         self._gap_seconds += _WEIGHT * (min(gap, 1.0) - self._gap_seconds)
-        self._post_seconds = max(
-            seconds, self._post_seconds + _WEIGHT * (seconds - self._post_seconds)
-        )
+        self._post_seconds += _WEIGHT * (seconds - self._post_seconds)
 
     def _try(self, delivery: Delivery) -> tuple[callback.Tried, callback.Decision]:
         try:

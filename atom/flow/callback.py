@@ -80,6 +80,8 @@ def invoke_type(body: bytes, secrets: Iterable[str] = ()) -> str:
     if isinstance(parsed, dict) and isinstance(parsed.get("message"), str):
         parsed = f"message: {parsed['message']}"  # where the platform says what is wrong
     text = parsed if isinstance(parsed, str) else "a JSON document"
+    if text in _ANSWERS:
+        return text
     for secret in filter(None, secrets):
         text = re.sub(re.escape(secret), MASK, text, flags=re.IGNORECASE)
     text = "".join(each if each.isprintable() else " " for each in text)

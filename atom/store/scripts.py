@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import redis
+from redis.exceptions import NoScriptError
 
 from atom.names import SCRIPT_KEYS
 
@@ -16,13 +17,22 @@ _PRELUDE: Final = (
 
 
 class _Script:
-    """A script by its digest, loaded again by the driver where the server does not know it."""
+    """A script by its digest, loaded again where the server does not know it."""
 
     def __init__(self, client: redis.Redis, name: str) -> None:
+        self._client: Any = client
         self._script = client.register_script(_PRELUDE + (_LUA / f"{name}.lua").read_text())
 
     def __call__(self, keys: Sequence[str], arguments: Sequence[Any], pipeline: Any = None) -> Any:
-        return self._script(keys=list(keys), args=list(arguments), client=pipeline)
+        if pipeline is not None:
+            return self._script(keys=list(keys), args=list(arguments), client=pipeline)
+        # The driver's own way leads here as well, by detours that cost an eighth of the whole.
+        command = ("EVALSHA", self._script.sha, len(keys), *keys, *arguments)
+        try:
+            return self._client.execute_command(*command)
+        except NoScriptError:
+            self._client.script_load(self._script.script)
+            return self._client.execute_command(*command)
 
 
 class Scripts:

@@ -100,13 +100,12 @@ def executions_in(client: "Redis[Any]") -> list[ExecutionEvidence]:
         if named is None:
             continue
         steps = client.hgetall(f"{key.decode()}:steps")
+        fields = {**client.hgetall(key), **client.hgetall(f"{key.decode()}:documents")}
         in_order = sorted((int(position), step) for position, step in steps.items())
         found.append(
             ExecutionEvidence(
                 id=named[1],
-                fields={
-                    name.decode(): value.decode() for name, value in client.hgetall(key).items()
-                },
+                fields={name.decode(): value.decode() for name, value in fields.items()},
                 steps=[orjson.loads(step) for _, step in in_order],
             )
         )

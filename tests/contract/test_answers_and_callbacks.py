@@ -164,8 +164,9 @@ def test_a_delivered_callback_expires_with_its_retention_and_forgets_the_user(st
     found = store.get(claim.id)
     assert found.callback_state is CallbackState.DELIVERED
     assert [each.answer for each in found.callback_attempts] == ["SUCCESS"]
-    assert raw.hget(f"atom:execution:{claim.id}", "authorization") is None
+    assert sorted(raw.hkeys(f"atom:execution:{claim.id}:documents")) == [b"request", b"response"]
     assert raw.ttl(f"atom:execution:{claim.id}") > 29 * 86_400
+    assert raw.ttl(f"atom:execution:{claim.id}:documents") > 29 * 86_400
     assert raw.ttl(f"atom:execution:{claim.id}:attempts") > 29 * 86_400
 
 
@@ -229,3 +230,79 @@ def test_due_callbacks_are_found_for_recovery(store):
     assert store.take_due_callbacks(10) == [claim.id]
     assert store.take_due_callbacks(10) == []
     assert store.claim_delivery(claim.id) is not None
+
+
+# --- one wake-up for all
+
+
+def test_nobody_else_is_woken_while_a_wake_up_is_on_its_way(store):
+    claims = [running(store) for _ in range(3)]
+    assert store.finish(claims[0], State.COMPLETED, b"{}", "") is True
+    assert store.finish(claims[1], State.COMPLETED, b"{}", "") is False
+    assert store.claim_delivery(claims[0].id) is not None  # it has come
+    assert store.finish(claims[2], State.COMPLETED, b"{}", "") is True
+
+
+def test_nor_while_somebody_is_about_to_look_again(store):
+    claims = [running(store) for _ in range(3)]
+    assert store.next_delivery(back_in_seconds=0.5) is None
+    assert store.finish(claims[0], State.COMPLETED, b"{}", "") is False
+    delivery, another = store.next_delivery(back_in_seconds=0)  # and not again
+    assert (delivery.execution_id, another) == (claims[0].id, "")
+    assert store.finish(claims[1], State.COMPLETED, b"{}", "") is True
+
+
+def test_who_said_so_and_died_is_not_waited_for_long(store):
+    claim = running(store)
+    assert store.next_delivery(back_in_seconds=0.05) is None
+    time.sleep(0.1)
+    assert store.finish(claim, State.COMPLETED, b"{}", "") is True
+
+
+def test_due_callbacks_are_taken_one_after_the_other(store):
+    claims = []
+    for _ in range(3):
+        claims.append(finished(store))
+        time.sleep(0.002)  # they stand in the order of milliseconds
+    store.claim_delivery("nobody")
+    assert store.next_delivery()[0].execution_id == claims[0].id
+    delivery, another = store.next_delivery(takes=0)
+    assert (delivery.execution_id, another) == (claims[1].id, "")  # one was woken for the third
+    assert store.next_delivery()[0].execution_id == claims[2].id
+    assert store.next_delivery() is None
+
+
+@pytest.mark.parametrize(("takes", "is_woken"), [(0, True), (1, True), (2, False)])
+def test_another_one_is_woken_for_what_is_too_much(store, takes, is_woken):
+    claims = [finished(store) for _ in range(3)]
+    store.claim_delivery("nobody")
+    delivery, another = store.next_delivery(takes=takes)
+    assert (another != "") is is_woken
+    others = {each.id for each in claims} - {delivery.execution_id}
+    assert another in {*others, ""}
+
+
+def test_what_waits_for_another_callback_of_its_flow_state_is_passed_over(store):
+    one, two = finished(store, state_id="same"), finished(store, state_id="same")
+    other = finished(store, state_id="other")
+    first, _ = store.next_delivery()
+    taken, _ = store.next_delivery()
+    assert {first.execution_id, taken.execution_id} - {one.id, two.id} == {other.id}
+    assert store.next_delivery() is None
+    locked = first if first.execution_id != other.id else taken
+    (awake,) = store.record_delivery(locked, "delivered", an_attempt())
+    assert store.next_delivery()[0].execution_id == awake
+
+
+def test_more_that_cannot_go_out_than_are_looked_at_hide_nobody(store):
+    held = [finished(store, state_id="same") for _ in range(120)]
+    time.sleep(0.002)
+    other = finished(store, state_id="other")
+    assert store.next_delivery()[0].execution_id in {each.id for each in held}
+    assert store.next_delivery()[0].execution_id == other.id
+
+
+def test_an_execution_is_packed_closely_beside_its_documents(store, raw):
+    claim = finished(store)
+    store.record_delivery(store.claim_delivery(claim.id), "delivered", an_attempt())
+    assert raw.object("ENCODING", f"atom:execution:{claim.id}") == b"listpack"

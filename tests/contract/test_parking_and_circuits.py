@@ -111,17 +111,19 @@ def test_what_was_taken_while_the_flow_stood_still_can_be_sent_once_more(store, 
     store.record_delivery(delivery, "delivered", an_attempt("WAIT"), keep=True)
     found = store.get(execution_id)
     assert found.callback_state is CallbackState.DELIVERED
-    key = names.execution_key(execution_id)
+    key, documents = names.execution_key(execution_id), names.documents_key(execution_id)
     assert raw.ttl(key) > 0
+    assert raw.ttl(documents) > 0
+    assert raw.hget(documents, "token") is not None
     assert raw.zscore(names.EXPIRING, execution_id) is not None
 
     assert store.replay(execution_id) is True
-    assert raw.ttl(key) == raw.ttl(names.attempts_key(execution_id)) == -1
+    assert raw.ttl(key) == raw.ttl(documents) == raw.ttl(names.attempts_key(execution_id)) == -1
     assert raw.zscore(names.EXPIRING, execution_id) is None
     again = store.claim_delivery(execution_id)
     assert (again.token, again.authorization) == (delivery.token, "ManyWhoUserId%3Du")
     store.record_delivery(again, "delivered", an_attempt())
-    assert raw.hget(key, "token") is None
+    assert raw.hget(documents, "token") is None
     assert store.replay(execution_id) is False
 
 

@@ -32,7 +32,15 @@ from tests.support.waiting import until
 WRITES = {
     *("accept", "answer", "confirm_answer", "wait_finished", "wait_result", "give_up"),
     *("claim", "record_step", "progress", "finish", "hand_back", "release"),
-    *("claim_delivery", "record_delivery", "time_out", "cancel", "restart", "replay"),
+    *(
+        "claim_delivery",
+        "next_delivery",
+        "record_delivery",
+        "time_out",
+        "cancel",
+        "restart",
+        "replay",
+    ),
     *("take_scheduled", "take_unstarted", "take_lost", "take_due_callbacks", "take_overdue"),
     *("trim", "count", "publish", "publish_callback", "post_json"),
 }

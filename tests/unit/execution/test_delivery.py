@@ -38,6 +38,8 @@ def settings(embedded_redis):
 @pytest.fixture
 def store(settings):
     store = RedisStore(settings)
+    with redis.Redis.from_url(settings.redis_url) as client:
+        client.flushall()  # whoever is woken sends whatever is due
     yield store
     store.close()
 
@@ -148,6 +150,36 @@ def test_busy_and_trouble_come_again(store, due_now, flow, make_deliverer, finis
     assert tries == ["200 BUSY", "503", "429", "200 SUCCESS"]
 
 
+def test_who_is_woken_for_one_sends_them_all(store, flow, make_deliverer, finished):
+    ids = [finished() for _ in range(20)]
+    assert make_deliverer().deliver(ids[3]) == "delivered 20"
+    assert {store.get(each).callback_state for each in ids} == {CallbackState.DELIVERED}
+    assert len(flow.requests) == 20
+
+
+def test_where_one_is_not_enough_another_one_is_woken(
+    store, settings, flow, make_deliverer, finished
+):
+    for _ in range(3):
+        finished()
+    publisher = Publisher(settings.broker)
+    make_deliverer().deliver(finished())
+    # By who found several due, and did not know yet how quickly they go.
+    assert publisher.waiting("callbacks") == 1
+
+
+def test_after_a_while_the_rest_is_for_the_next_one(
+    store, settings, make_deliverer, finished, monkeypatch
+):
+    monkeypatch.setattr(delivery_module, "_LONGEST_SECONDS", -1.0)
+    first, second = finished(), finished()
+    assert make_deliverer().deliver(first) == "delivered"
+    assert store.get(second).callback_state is CallbackState.DUE
+    assert Publisher(settings.broker).waiting("callbacks") == 1
+    assert make_deliverer().deliver(first) == "delivered"  # the second
+    assert store.get(second).callback_state is CallbackState.DELIVERED
+
+
 def test_past_the_deadline_it_is_parked(store, due_now, flow, make_deliverer, finished):
     execution_id = finished()
     flow.answers(b"", status="503 Away")
@@ -252,8 +284,7 @@ def test_faults_of_ours_open_no_circuit(
     deliverer = make_deliverer()
     with monkeypatch.context() as patched:
         patched.setattr(delivery_module, "unsealed", None)
-        for each in ids:
-            assert deliverer.deliver(each) == "retry"
+        assert deliverer.deliver(ids[0]) == "retry 8"
     for each in ids:
         due_now(each)
         assert deliverer.deliver(each) == "delivered"

@@ -83,7 +83,9 @@ class Deliverer:
             try:
                 taken = take()
             except Unreadable as error:
-                _log.error("Left to a worker that has the key: %s", error)
+                # Whose it is need not be whose wake-up it was.
+                with bound_contextvars(execution_id=error.whose.removeprefix("execution ")):
+                    _log.error("Left to a worker that has the key: %s", error)
                 became["unreadable"] += 1
             else:
                 if taken is not None:

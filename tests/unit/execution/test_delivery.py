@@ -10,6 +10,7 @@ from uuid import uuid4
 import orjson
 import pytest
 import redis
+from structlog.contextvars import bound_contextvars
 
 from atom.errors import StoreUnavailable
 from atom.execution import delivery as delivery_module
@@ -22,6 +23,7 @@ from atom.publisher import Publisher
 from atom.records import CallbackState, State
 from atom.settings import Settings
 from atom.store import RedisStore
+from atom.store.encryption import new_key
 from tests.support.callback_server import CallbackServer
 from tests.support.executions import new_execution
 
@@ -178,6 +180,22 @@ def test_after_a_while_the_rest_is_for_the_next_one(
     assert Publisher(settings.broker).waiting("callbacks") == 1
     assert make_deliverer().deliver(first) == "delivered"  # the second
     assert store.get(second).callback_state is CallbackState.DELIVERED
+
+
+def test_one_that_cannot_be_read_is_told_of_by_its_own_id(
+    store, settings, make_deliverer, finished, printed
+):
+    other = RedisStore(replace(settings, secret_key=(new_key(),)))
+    sealed = new_execution(token=TOKEN)
+    other.accept(sealed)
+    other.finish(other.claim(sealed.id, "w", "1"), State.COMPLETED, b"{}", "")
+    other.close()
+    woken = finished()
+    with bound_contextvars(execution_id=woken):
+        assert make_deliverer().deliver(woken) == "delivered 1, unreadable 1"
+    (line,) = (each for each in printed().splitlines() if "has the key" in each)
+    assert f"execution_id={sealed.id}" in line
+    assert woken not in line
 
 
 def test_past_the_deadline_it_is_parked(store, due_now, flow, make_deliverer, finished):

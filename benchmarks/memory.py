@@ -104,12 +104,7 @@ async def _roles(scene: Scene, parameters: Parameters) -> dict[str, RoleMemory]:
 
 async def _redis_bytes(flows: int) -> RedisBytes:
     async with stage(0) as on:
-        await on.accept(_WARM_UP)
-        await on.start_processes(1)
-        await on.start_callbacks()
-        await on.all_called_back(_WARM_UP)
-        on.end("processes")
-        on.end("callbacks")
+        await on.warm(_WARM_UP)
         before, _ = on.redis_bytes()
         (one,) = flow_requests(1, on.stack.ports.listener, on.sink.port)
         request = len(one.content.partition(b"\r\n\r\n")[2])  # as long as every other

@@ -1,18 +1,19 @@
 """A flow's way from request to callback while there is little to do: an open loop."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rich.table import Table
 
 from benchmarks.load import Latency
-from benchmarks.parts import Parameters, Ratios, Say, median_ratio, table
-from benchmarks.rounds import in_turns
+from benchmarks.parts import Parameters, Ratios, Say, table
+from benchmarks.rounds import in_turns, stack_ratios
 from benchmarks.scene import QUIET_PER_SECOND, Scene, on_scene
 from benchmarks.stacks import STACKS
+
+_T = TypeVar("_T")
 
 _ROWS: Final = (
     ("Request to callback, p50 (ms)", "quiet_p50", "p50_ms"),
@@ -32,13 +33,7 @@ class Quiet:
 
     def ratios(self) -> Ratios:
         """The median over the rounds of atom / baseline."""
-        return {
-            name: median_ratio(
-                (getattr(each["atom"], figure), getattr(each["baseline"], figure))
-                for each in self.rounds
-            )
-            for _, name, figure in _ROWS
-        }
+        return stack_ratios(self.rounds, {name: figure for _, name, figure in _ROWS})
 
     def shown(self) -> Iterable[Table]:
         """Medians of the rounds."""
@@ -58,17 +53,30 @@ def measure_quiet(parameters: Parameters, say: Say) -> Quiet:
     Raises:
         BenchmarkError: a request failed, or a callback was missing, wrong or came twice.
     """
+    return Quiet(quiet_rounds("Quiet", _quiet, parameters, say))
+
+
+def quiet_rounds(
+    what: str,
+    play: Callable[[Scene, int], Coroutine[Any, Any, _T]],
+    parameters: Parameters,
+    say: Say,
+) -> list[dict[str, _T]]:
+    """Play so many flows on each stack in each round, once it is warm; by stack, for each round."""
     flows = parameters.quiet_seconds * QUIET_PER_SECOND
+
+    async def warmed(scene: Scene) -> _T:
+        await scene.warm(parameters.concurrency)
+        return await play(scene, flows)
+
     rounds = []
     for number in range(parameters.rounds):
-        say(f"Quiet, round {number + 1} of {parameters.rounds}: {flows} flows on each stack …")
-        play = partial(_quiet, flows=flows, concurrency=parameters.concurrency)
-        rounds.append({name: on_scene(name, play) for name in in_turns(STACKS, number)})
-    return Quiet(rounds)
+        say(f"{what}, round {number + 1} of {parameters.rounds}: {flows} flows on each stack …")
+        rounds.append({name: on_scene(name, warmed) for name in in_turns(STACKS, number)})
+    return rounds
 
 
-async def _quiet(scene: Scene, flows: int, concurrency: int) -> Latency:
-    await scene.warm(concurrency)
+async def _quiet(scene: Scene, flows: int) -> Latency:
     load = await scene.quiet(flows)
     arrivals = scene.sink.arrivals
     return Latency.of([arrivals[token] - at for token, at in load.sent.items()])

@@ -79,13 +79,7 @@ class Rounds:
 
     def ratios(self) -> Ratios:
         """The median over the rounds of atom / baseline, for each figure."""
-        return {
-            name: median_ratio(
-                (getattr(each["atom"], figure), getattr(each["baseline"], figure))
-                for each in self.rounds
-            )
-            for name, figure in RATIOS.items()
-        }
+        return stack_ratios(self.rounds, RATIOS)
 
     def shown(self) -> Iterable[Table | str]:
         """Each figure of both stacks (medians) and their ratio; the listener's memory."""
@@ -141,6 +135,18 @@ def measure_rounds(parameters: Parameters, say: Say) -> Rounds:
 def in_turns(stacks: Sequence[str], number: int) -> Sequence[str]:
     """The stacks in the order of that round: none always has the warmer or the busier machine."""
     return stacks if number % 2 == 0 else tuple(reversed(stacks))
+
+
+def stack_ratios(
+    rounds: Sequence[Mapping[str, Any]], figures: Mapping[str, str]
+) -> dict[str, float | None]:
+    """The median over the rounds of atom / baseline, for each figure under its name."""
+    return {
+        name: median_ratio(
+            (getattr(each["atom"], figure), getattr(each["baseline"], figure)) for each in rounds
+        )
+        for name, figure in figures.items()
+    }
 
 
 def middle(rounds: Sequence[Round], stack: str, figure: str) -> float | None:

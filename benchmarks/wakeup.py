@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from statistics import median
 from typing import Any, Final
 
@@ -10,8 +9,8 @@ from rich.table import Table
 
 from benchmarks.load import Latency
 from benchmarks.parts import Parameters, Ratios, Say, median_ratio, table
-from benchmarks.rounds import in_turns
-from benchmarks.scene import QUIET_PER_SECOND, Scene, on_scene
+from benchmarks.quiet import quiet_rounds
+from benchmarks.scene import QUIET_PER_SECOND, Scene
 from benchmarks.stacks import STACKS
 
 _PERCENTILES: Final = {"p50": "p50_ms", "p99": "p99_ms"}
@@ -71,17 +70,10 @@ def measure_wakeup(parameters: Parameters, say: Say) -> Wakeup:
     Raises:
         BenchmarkError: a request failed, or a callback was missing, wrong or came twice.
     """
-    flows = parameters.quiet_seconds * QUIET_PER_SECOND
-    rounds = []
-    for number in range(parameters.rounds):
-        say(f"Wake-up, round {number + 1} of {parameters.rounds}: {flows} flows on each stack …")
-        play = partial(_wakeup, flows=flows, concurrency=parameters.concurrency)
-        rounds.append({name: on_scene(name, play) for name in in_turns(STACKS, number)})
-    return Wakeup(rounds)
+    return Wakeup(quiet_rounds("Wake-up", _wakeup, parameters, say))
 
 
-async def _wakeup(scene: Scene, flows: int, concurrency: int) -> WakeupFigures:
-    await scene.warm(concurrency)
+async def _wakeup(scene: Scene, flows: int) -> WakeupFigures:
     load = await scene.quiet(flows, "Stamp")
     started = scene.sink.started
     return WakeupFigures(

@@ -74,12 +74,7 @@ async def capacity(flows: int) -> CapacityFigures:
     """
     async with stage(0) as on:
         empty, _ = on.redis_bytes()
-        await on.accept(_WARM_UP)
-        await on.start_processes(1)
-        await on.start_callbacks()
-        await on.all_called_back(_WARM_UP)
-        on.end("processes")
-        on.end("callbacks")
+        await on.warm(_WARM_UP)
         warm, network_before = on.redis_bytes()
 
         before = _read(on, "listener", 0)

@@ -86,6 +86,15 @@ class Stage:
         self.sink.expect(request.token for request in requests)
         return await accept_flows(requests, port, concurrency=_CONNECTIONS)
 
+    async def warm(self, flows: int) -> None:
+        """Have so many flows go all the way, by workers that end then."""
+        await self.accept(flows)
+        await self.start_processes(1)
+        await self.start_callbacks()
+        await self.all_called_back(flows)
+        self.end("processes")
+        self.end("callbacks")
+
     async def all_called_back(self, flows: int) -> None:
         """Until the callback of each of those flows has come."""
         await callbacks_of(flows, self.sink, time_limit_seconds(flows))

@@ -48,11 +48,14 @@ local function count_minute(now, what)
   end
 end
 
--- Every change of the state goes this way, so that it is found in the state that it is in. The
--- caller writes the state itself, with what else it writes. `of` is {state before (none: it is new),
--- service, action, tenant, accepted_at}, as WHERE names them.
-local WHERE = {'state', 'service', 'action', 'tenant_id', 'accepted_at'}
+-- What move() needs to know of an execution, and then the fields of these names.
+local function standing(...)
+  return redis.call('HMGET', EXECUTION, 'state', 'service', 'action', 'tenant_id', 'accepted_at', ...)
+end
 
+-- Every change of the state goes this way, so that it is found in the state that it is in. The
+-- caller writes the state itself, with what else it writes. `of` is what standing() returns; of a
+-- new execution without a state.
 local function move(id, of, state)
   local before, service, action, tenant, accepted_at = unpack(of, 1, 5)
   if before then
@@ -65,7 +68,7 @@ end
 
 -- The same, where the caller has nothing else to write or to read.
 local function enter(id, state)
-  move(id, redis.call('HMGET', EXECUTION, unpack(WHERE)), state)
+  move(id, standing(), state)
   redis.call('HSET', EXECUTION, 'state', state)
 end
 

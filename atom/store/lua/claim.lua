@@ -4,9 +4,8 @@
 -- nothing where there is nothing to claim: it is unknown, not due yet, held by another worker, finished, or written by a newer
 -- version of this software.
 local id, now = ARGV[1], now_ms()
-local row = redis.call('HMGET', EXECUTION, 'state', 'service', 'action', 'tenant_id', 'accepted_at',
-  'holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format', 'queue', 'fence',
-  'attempts', 'started_at')
+local row = standing('holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format',
+  'queue', 'fence', 'attempts', 'started_at')
 local state, _, _, _, _, holder, lease_until, answer, answer_until, not_before, format, queue,
   fence, attempts, started_at = unpack(row, 1, 15)
 if not state or FINAL[state] then

@@ -1,8 +1,7 @@
 -- ARGV id, state (timed_out or cancelled), response, error, retention_ms
 -- Ends an execution from outside. Returns {state before, 1 or 0 as finish() says}, or nothing
 -- where there is nothing to end: it has ended, or its deadline has not passed.
-local row = redis.call('HMGET', EXECUTION, 'state', 'service', 'action', 'tenant_id', 'accepted_at',
-  'deadline', 'queue', 'fence')
+local row = standing('deadline', 'queue', 'fence')
 local state, deadline, queue, fence = row[1], row[6], row[7], row[8]
 local now = now_ms()
 if not state or FINAL[state] then

@@ -1,7 +1,6 @@
 -- ARGV id, fence, state, response, error, private response, retention_ms
 -- Returns -1 where the caller no longer holds the execution, else what finish() says.
-local row = redis.call('HMGET', EXECUTION, 'state', 'service', 'action', 'tenant_id', 'accepted_at',
-  'fence')
+local row = standing('fence')
 local state, fence = row[1], row[6]
 if fence ~= ARGV[2] then
   return -1

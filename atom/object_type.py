@@ -7,6 +7,7 @@ from marshmallow import ValidationError
 
 from atom.errors import DeclarationError, InvalidRequest
 from atom.outcome import dump_response
+from atom.prepared_profile import PreparedProfile
 from atom.profile import Profile, entries_of
 from atom.protocol.objects import Entry, read_values, write_object
 from atom.protocol.wire import problems, sentence
@@ -41,6 +42,7 @@ class ObjectType:
                 f"{where}: key must name the attribute that identifies a record, not {key!r}."
             )
         self.profile: Final = profile()
+        self._prepared: Final = PreparedProfile(self.profile)
         self.key: Final = key
         self._key_field: Final = self.profile.fields.get(key)
 
@@ -78,7 +80,11 @@ class ObjectType:
         if external_id is not None and key_name is not None:
             document[key_name] = external_id
         try:
-            values: dict[str, Any] = self.profile.load(document, partial=partial)
+            values: dict[str, Any] = (
+                self.profile.load(document, partial=True)
+                if partial
+                else self._prepared.load(document)
+            )
         except ValidationError as error:
             found = "; ".join(problems(error.messages, where))
             raise InvalidRequest(sentence(f"The objects are not valid: {found}.")) from None
@@ -99,7 +105,7 @@ class ObjectType:
         if isinstance(record, Mapping) and self._key_field is None:
             shown = {name: value for name, value in record.items() if name != self.key}
         try:
-            document = dump_response(self.profile, shown)
+            document = dump_response(self._prepared, shown)
         except ValidationError as error:
             raise ValidationError([f"{where}{each}" for each in error.messages]) from None
         if self._key_field is not None and external_id is not None:

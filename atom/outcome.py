@@ -7,6 +7,7 @@ from marshmallow import ValidationError
 from marshmallow.fields import Field, List, Nested
 
 from atom.fields import short
+from atom.prepared_profile import NotThisWay, PreparedProfile
 from atom.profile import Profile, is_list
 from atom.protocol.objects import Document
 from atom.protocol.wire import problems
@@ -15,7 +16,7 @@ from atom.protocol.wire import problems
 _UNFIT = (ValueError, TypeError, AttributeError, ArithmeticError)
 
 
-def dump_response(profile: Profile | None, result: Any) -> Document:
+def dump_response(prepared: PreparedProfile | None, result: Any) -> Document:
     """Turn what a process returned into a document.
 
     An object entry takes a dict or an object with attributes; a dict may hold nothing that the
@@ -24,11 +25,19 @@ def dump_response(profile: Profile | None, result: Any) -> Document:
     Raises:
         ValidationError: with every entry that is missing, unknown or wrong, as `path: problem`.
     """
-    if profile is None:
+    if prepared is None:
         if result is not None:
             raise ValidationError("the action declares no response profile, so return None")
         return {}
     result = {} if result is None else result
+    try:
+        return prepared.dump(result)
+    except NotThisWay:
+        return _dump(prepared.profile, result)
+
+
+def _dump(profile: Profile, result: Any) -> Document:
+    """The whole way, which tells what is wrong and where."""
     misfits = list(_misshapen(profile, result, ""))
     if misfits:
         raise ValidationError(misfits)

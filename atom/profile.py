@@ -1,17 +1,15 @@
 """Profiles: the JSON structure of a request, a response or an object, as a marshmallow schema."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import marshmallow
-from marshmallow import ValidationError
 from marshmallow.exceptions import RegistryError
 from marshmallow.fields import IP, UUID, Enum, Field, List, Nested, Pluck, String
 
-from atom.errors import DeclarationError, InvalidRequest
-from atom.protocol.objects import Document, Entry, nested_entries
+from atom.errors import DeclarationError
+from atom.protocol.objects import Entry, nested_entries
 from atom.protocol.values import ContentType
-from atom.protocol.wire import problems, sentence
 
 
 class Profile(marshmallow.Schema):
@@ -26,6 +24,12 @@ class Profile(marshmallow.Schema):
 
         unknown = marshmallow.EXCLUDE
         register = False
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """Of a dict its values only: marshmallow would go on to its methods, such as `items`."""
+        if isinstance(obj, Mapping):
+            return obj.get(attr, default)
+        return super().get_attribute(obj, attr, default)
 
     def on_bind_field(self, field_name: str, field_obj: Field[Any]) -> None:
         """Give optional entries a value of their own for “no value”."""
@@ -157,21 +161,3 @@ def check_type_names(entry_sets: Sequence[tuple[Entry, ...]]) -> dict[str, tuple
                     "give one of the entries another data_key."
                 )
     return types
-
-
-def load_request(
-    profile: Profile | None, document: Document, what: str = "inputs"
-) -> dict[str, Any]:
-    """Validate the inputs of a request and turn them into what a process receives.
-
-    Raises:
-        InvalidRequest: naming every entry that is missing or wrong.
-    """
-    if profile is None:
-        return {}
-    try:
-        loaded: dict[str, Any] = profile.load(document)
-    except ValidationError as error:
-        found = "; ".join(problems(error.messages))
-        raise InvalidRequest(sentence(f"The {what} are not valid: {found}.")) from None
-    return loaded

@@ -13,6 +13,8 @@ MASK: Final = "••••"
 
 _SECRET_TYPES: Final = {"contentpassword", "contentencrypted"}
 _SECRET_KEYS: Final = {"token", "authorization"}
+_SECRET_WORDS: Final = tuple(each.encode() for each in _SECRET_TYPES)
+_SECRET_MEMBERS: Final = tuple(f'"{each}":'.encode() for each in _SECRET_KEYS)
 # What names a value, in EngineValues and properties, and in the conditions of a filter.
 _NAMING_KEYS: Final = ("developerName", "columnName")
 _VALUE_KEYS: Final = {"contentvalue", "value"}
@@ -87,6 +89,34 @@ def secrets_in(document: Any, names: Collection[str] = (), depth: int = 0) -> It
                     yield value
             else:
                 yield from secrets_in(value, names, depth + 1)
+
+
+def has_secret_types(encoded: bytes) -> bool:
+    """Whether there may be a value of a secret type; a look that is cheap, however long it is."""
+    lowered = encoded.lower()
+    return any(word in lowered for word in _SECRET_WORDS)
+
+
+def secrets_of(
+    document: Mapping[str, Any], encoded: bytes, names: Collection[str] = ()
+) -> list[str]:
+    """The same as `secrets_in`, of a document and how `orjson` wrote it.
+
+    Most have no secrets but those on top, which the bytes tell sooner than a walk through them.
+    """
+    lowered = encoded.lower()
+    on_top = sum(key.lower() in _SECRET_KEYS for key in document)
+    if (
+        names
+        or any(word in lowered for word in _SECRET_WORDS)
+        or sum(map(lowered.count, _SECRET_MEMBERS)) > on_top
+    ):
+        return list(secrets_in(document, names))
+    return [
+        value
+        for key, value in document.items()
+        if isinstance(value, str) and _is_secret(key, value, is_secret=False)
+    ]
 
 
 def masked_url(url: str) -> str:

@@ -25,6 +25,7 @@ LAYERS = [
         *(
             "profile",
             "profile_source",
+            "prepared_profile",
             "fields",
             "outcome",
             "context",

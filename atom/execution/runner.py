@@ -37,7 +37,7 @@ from atom.protocol.requests import ConnectorRequest
 from atom.protocol.running_user import RunningUser
 from atom.publisher import Publisher
 from atom.records import Claim, State
-from atom.redaction import hiding, masked, redacted, secrets_in
+from atom.redaction import hiding, masked, redacted, secrets_of
 from atom.store import ExecutionStore
 from atom.store.encryption import LOOK_AGAIN_SECONDS
 from atom.store.files import FileStore
@@ -128,10 +128,10 @@ class Runner:
             return became
 
     def _run(self, claim: Claim, asked_at: float) -> str:
-        process, document = self._process(claim), _document(claim)
-        _measure_wait(claim)
+        process = self._process(claim)
         names = process.secret_names if process else frozenset()
-        secrets = [*secrets_in(document, names), claim.authorization or ""]
+        document, secrets = _opened(claim, names)
+        _measure_wait(claim)
         lease = Lease(claim, self._store, self._limits.lease_seconds, asked_at)
         own_log = OwnLog(claim, self._store, self._limits.max_log_lines)
         with own_log.collect():
@@ -341,9 +341,10 @@ def _measure_run(claim: Claim, state: str, asked_at: float) -> None:
     RUN_SECONDS.labels(claim.service, claim.action, state).observe(seconds)
 
 
-def _document(claim: Claim) -> dict[str, Any]:
-    """The request as the flow sent it: the store keeps its token apart."""
+def _opened(claim: Claim, names: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
+    """The request as the flow sent it (the store keeps its token apart), and the secrets in it."""
     document: dict[str, Any] = orjson.loads(claim.request)
+    secrets = secrets_of(document, claim.request, names)
     if claim.token:
         document["token"] = claim.token
-    return document
+    return document, [*secrets, claim.token, claim.authorization or ""]

@@ -15,14 +15,11 @@ from atom.process import Process
 from atom.protocol.message_actions import ServiceRequest
 from atom.publisher import Publisher
 from atom.records import NewExecution
-from atom.redaction import MASK, masked
+from atom.redaction import MASK, has_secret_types, masked
 from atom.store import Answer, ExecutionStore, Result
 from atom.traces import current, describe
 
 _log = logging.getLogger(__name__)
-
-# Both in any case, as content types are read; what has neither can hold no secret value.
-_SECRET_WORDS = (b"contentpassword", b"contentencrypted")
 
 
 class Acceptor:
@@ -182,7 +179,7 @@ def _parted(process: Process, document: Mapping[str, Any]) -> tuple[bytes, bytes
     hidden = {**document, "token": MASK} if document.get("token") else document
     plain = orjson.dumps(hidden)
     names = process.secret_names
-    if not names and not any(word in plain.lower() for word in _SECRET_WORDS):
+    if not names and not has_secret_types(plain):
         return plain, None
     public = orjson.dumps(masked(hidden, names))
     return public, plain if public != plain else None

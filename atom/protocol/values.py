@@ -10,6 +10,7 @@ from typing import Any, Final
 # 1e999999999 would take the process with it.
 _MAX_DIGITS: Final = 1000
 _MAX_NUMBER_LENGTH: Final = 2 * _MAX_DIGITS + 20  # with sign, point and exponent
+_FEW_DIGITS: Final = 15
 _TOO_LONG: Final = "a number of more than 1000 digits"
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
@@ -91,6 +92,8 @@ def parse_integer(text: str) -> int:
     Raises:
         ValueError: it is not a whole number.
     """
+    if len(text) <= _FEW_DIGITS and text.isdecimal() and text.isascii():
+        return int(text)  # as most are written
     number = parse_decimal(text)
     if number != number.to_integral_value():
         raise ValueError("not a whole number")

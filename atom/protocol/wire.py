@@ -17,7 +17,7 @@ from atom.protocol.values import ContentType
 MAX_OBJECT_DEPTH: Final = 20
 PROBLEM_MESSAGE_LENGTH: Final = 500
 
-_CONTENT_TYPES: Final = {member.lower(): member for member in ContentType}
+_CONTENT_TYPES: Final = {member.lower() for member in ContentType}
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -94,48 +94,63 @@ class EngineValues(fields.Field[list[dict[str, Any]]]):
     """A list of EngineValues, or null for none; loads to the list as it was sent."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        return checked_list(value, "", _check_value, 0)
+        try:
+            return _checked_list(value, _check_value, 0)
+        except _Misfit as misfit:
+            raise misfit.error("") from None
 
 
-def checked_list(
-    value: Any, where: str, check: Callable[[Any, str, int], None], depth: int
-) -> list[Any]:
-    """Check each element of a list that may be null.
+class _Misfit(Exception):
+    """What is wrong; on its way out it learns where, which nobody needs to know before."""
 
-    Raises:
-        ValidationError: naming the first element that is wrong.
-    """
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what, self.where = what, ""
+
+    def within(self, where: str) -> "_Misfit":
+        """The same, seen from further out."""
+        self.where = where + self.where
+        return self
+
+    def error(self, where: str) -> ValidationError:
+        """For people."""
+        return ValidationError(f"{where}{self.where} {self.what}".lstrip())
+
+
+def _checked_list(value: Any, check: Callable[[Any, int], None], depth: int) -> list[Any]:
+    """Check each element of a list that may be null, up to the first that is wrong."""
     if value is None:
         return []
     if not isinstance(value, list):
-        raise ValidationError(_at(where, "must be a list"))
+        raise _Misfit("must be a list")
     if depth > MAX_OBJECT_DEPTH:
         raise ValidationError(f"objects nest deeper than {MAX_OBJECT_DEPTH} levels")
     for index, element in enumerate(value):
-        check(element, f"{where}[{index}]", depth)
+        try:
+            check(element, depth)
+        except _Misfit as misfit:
+            raise misfit.within(f"[{index}]") from None
     return value
 
 
-def _at(where: str, what: str) -> str:
-    return f"{where} {what}".lstrip()
-
-
-def _check_value(value: Any, where: str, depth: int) -> None:
+def _check_value(value: Any, depth: int) -> None:
     """An EngineValue, or a property of an object: both have the same four fields."""
     if not isinstance(value, dict):
-        raise ValidationError(_at(where, "must be an object"))
+        raise _Misfit("must be an object")
     name = value.get("developerName")
     if not isinstance(name, str) or not name:
-        raise ValidationError(_at(where, "developerName must be a text that is not empty"))
-    where = f"{where} ({name[:80]})"
-    kind = value.get("contentType")
-    if kind is not None and (not isinstance(kind, str) or kind.lower() not in _CONTENT_TYPES):
-        raise ValidationError(_at(where, "contentType is none that the protocol knows"))
-    content = value.get("contentValue")
-    if content is not None and not isinstance(content, str):
-        raise ValidationError(_at(where, "contentValue must be a text or null"))
-    if value.get("objectData") is not None:
-        checked_list(value["objectData"], f"{where} objectData", _check_object, depth)
+        raise _Misfit("developerName must be a text that is not empty")
+    try:
+        kind = value.get("contentType")
+        if kind is not None and (not isinstance(kind, str) or kind.lower() not in _CONTENT_TYPES):
+            raise _Misfit("contentType is none that the protocol knows")
+        content = value.get("contentValue")
+        if content is not None and not isinstance(content, str):
+            raise _Misfit("contentValue must be a text or null")
+        if value.get("objectData") is not None:
+            _check_inner(value, "objectData", _check_object, depth)
+    except _Misfit as misfit:
+        raise misfit.within(f" ({name[:80]})") from None
 
 
 def checked_object(value: Any, where: str) -> None:
@@ -144,11 +159,23 @@ def checked_object(value: Any, where: str) -> None:
     Raises:
         ValidationError: naming what is wrong in it.
     """
-    _check_object(value, where, 0)
+    try:
+        _check_object(value, 0)
+    except _Misfit as misfit:
+        raise misfit.error(where) from None
 
 
-def _check_object(value: Any, where: str, depth: int) -> None:
+def _check_object(value: Any, depth: int) -> None:
     if not isinstance(value, dict):
-        raise ValidationError(_at(where, "must be an object"))
+        raise _Misfit("must be an object")
     if value.get("properties") is not None:
-        checked_list(value["properties"], f"{where} properties", _check_value, depth + 1)
+        _check_inner(value, "properties", _check_value, depth + 1)
+
+
+def _check_inner(
+    value: Mapping[str, Any], name: str, check: Callable[[Any, int], None], depth: int
+) -> None:
+    try:
+        _checked_list(value[name], check, depth)
+    except _Misfit as misfit:
+        raise misfit.within(f" {name}") from None

@@ -8,9 +8,9 @@ from marshmallow.fields import Field
 
 from atom import fields
 from atom.errors import DeclarationError
-from atom.prepared_profile import PreparedProfile, load_request
-from atom.profile import Profile, entries_of
+from atom.profile import Profile, entries_of, load_request, prepared
 from atom.protocol.objects import Entry, read_values
+from atom.protocol.prepared_schema import PreparedSchema
 
 
 class Configuration:
@@ -21,7 +21,7 @@ class Configuration:
         self._fields: dict[str, Field[Any]] = {}
         self.entries: tuple[Entry, ...] = ()
         """As the metadata shows them."""
-        self._profile: PreparedProfile | None = None
+        self._profile: PreparedSchema[Profile] | None = None
 
     def declare(self, name: str, kind: type[Field[Any]], *, required: bool) -> None:
         """Add a value.
@@ -42,7 +42,7 @@ class Configuration:
         declared = {**self._fields, name: kind(data_key=name, required=required)}
         profile: Any = Profile.from_dict(dict(declared), name=f"{self._service} configuration")
         self.entries = entries_of(profile, "")
-        self._profile, self._fields = PreparedProfile(profile()), declared
+        self._profile, self._fields = prepared(profile), declared
 
     def load(self, values: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         """The typed values of a request, by name; those not required and not sent are None.

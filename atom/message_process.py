@@ -9,9 +9,8 @@ from atom.configuration import Configuration
 from atom.context import Execution
 from atom.errors import DeclarationError, Fault, InvalidResult
 from atom.outcome import dump_response
-from atom.prepared_profile import PreparedProfile, load_request
 from atom.process import OpenFile, Process, ProcessFunction, ProcessOptions
-from atom.profile import Profile, entries_of
+from atom.profile import Profile, entries_of, load_request, prepared
 from atom.protocol.message_actions import ServiceRequest, fault, forward
 from atom.protocol.metadata import ActionDescription
 from atom.protocol.objects import Document, Entry, read_values, write_values
@@ -54,8 +53,8 @@ class MessageProcess(Process):
         self._has_verdict: Final = _check_faults(faults, self._own_outputs, where)
         self.outputs: Final = (*self._own_outputs, *(_VERDICT if self._has_verdict else ()))
         self.description: Final = ActionDescription(action, summary, self.inputs, self.outputs)
-        self._request: Final = PreparedProfile(request()) if request else None
-        self._response: Final = PreparedProfile(response()) if response else None
+        self._request: Final = prepared(request) if request else None
+        self._response: Final = prepared(response) if response else None
 
     @property
     def entries(self) -> Sequence[Entry]:

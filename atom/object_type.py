@@ -7,8 +7,7 @@ from marshmallow import ValidationError
 
 from atom.errors import DeclarationError, InvalidRequest
 from atom.outcome import dump_response
-from atom.prepared_profile import PreparedProfile
-from atom.profile import Profile, entries_of
+from atom.profile import Profile, entries_of, prepared
 from atom.protocol.objects import Entry, read_values, write_object
 from atom.protocol.wire import problems, sentence
 
@@ -41,8 +40,8 @@ class ObjectType:
             raise DeclarationError(
                 f"{where}: key must name the attribute that identifies a record, not {key!r}."
             )
-        self.profile: Final = profile()
-        self._prepared: Final = PreparedProfile(self.profile)
+        self._prepared: Final = prepared(profile)
+        self.profile: Final = self._prepared.schema
         self.key: Final = key
         self._key_field: Final = self.profile.fields.get(key)
 

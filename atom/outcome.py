@@ -7,16 +7,16 @@ from marshmallow import ValidationError
 from marshmallow.fields import Field, List, Nested
 
 from atom.fields import short
-from atom.prepared_profile import NotThisWay, PreparedProfile
 from atom.profile import Profile, is_list
 from atom.protocol.objects import Document
+from atom.protocol.prepared_schema import NotThisWay, PreparedSchema
 from atom.protocol.wire import problems
 
 # What else a field's own code raises on a value it was not made for.
 _UNFIT = (ValueError, TypeError, AttributeError, ArithmeticError)
 
 
-def dump_response(prepared: PreparedProfile | None, result: Any) -> Document:
+def dump_response(prepared: PreparedSchema[Profile] | None, result: Any) -> Document:
     """Turn what a process returned into a document.
 
     An object entry takes a dict or an object with attributes; a dict may hold nothing that the
@@ -33,7 +33,7 @@ def dump_response(prepared: PreparedProfile | None, result: Any) -> Document:
     try:
         return prepared.dump(result)
     except NotThisWay:
-        return _dump(prepared.profile, result)
+        return _dump(prepared.schema, result)
 
 
 def _dump(profile: Profile, result: Any) -> Document:

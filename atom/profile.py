@@ -1,15 +1,19 @@
 """Profiles: the JSON structure of a request, a response or an object, as a marshmallow schema."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import marshmallow
+from marshmallow import ValidationError
 from marshmallow.exceptions import RegistryError
 from marshmallow.fields import IP, UUID, Enum, Field, List, Nested, Pluck, String
 
-from atom.errors import DeclarationError
-from atom.protocol.objects import Entry, nested_entries
+from atom import fields
+from atom.errors import DeclarationError, InvalidRequest
+from atom.protocol.objects import Document, Entry, nested_entries
+from atom.protocol.prepared_schema import PreparedSchema
 from atom.protocol.values import ContentType
+from atom.protocol.wire import problems, sentence
 
 
 class Profile(marshmallow.Schema):
@@ -161,3 +165,33 @@ def check_type_names(entry_sets: Sequence[tuple[Entry, ...]]) -> dict[str, tuple
                     "give one of the entries another data_key."
                 )
     return types
+
+
+# What these have written, they can read: there is no need to try.
+_CERTAIN: Final = {
+    *(fields.String, fields.Content, fields.Password, fields.Encrypted),
+    *(fields.Number, fields.Decimal, fields.Integer, fields.Float),
+    *(fields.Boolean, fields.DateTime, fields.Date),
+}
+
+
+def prepared(profile: type[Profile]) -> PreparedSchema[Profile]:
+    """A profile ready for use."""
+    return PreparedSchema(profile(), Profile, _CERTAIN)
+
+
+def load_request(
+    profile: PreparedSchema[Profile] | None, document: Document, what: str = "inputs"
+) -> dict[str, Any]:
+    """Validate the inputs of a request and turn them into what a process receives.
+
+    Raises:
+        InvalidRequest: naming every entry that is missing or wrong.
+    """
+    if profile is None:
+        return {}
+    try:
+        return profile.load(document)
+    except ValidationError as error:
+        found = "; ".join(problems(error.messages))
+        raise InvalidRequest(sentence(f"The {what} are not valid: {found}.")) from None

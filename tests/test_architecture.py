@@ -18,14 +18,13 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
     {
         *("errors", "names", "endpoints", "redaction", "logs", "health", "look", "traces"),
-        *("open_telemetry",),
+        *("open_telemetry", "garbage"),
     },
     {"protocol"},
     {
         *(
             "profile",
             "profile_source",
-            "prepared_profile",
             "fields",
             "outcome",
             "context",

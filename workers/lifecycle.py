@@ -8,6 +8,7 @@ from celery import current_app, signals
 from celery.exceptions import CPendingDeprecationWarning
 
 from atom.execution.keeper import LeaseKeeper
+from atom.garbage import settle
 from atom.logs import configure_logging
 from atom.names import CALLBACKS, RECOVERY
 from atom.settings import Settings
@@ -29,11 +30,12 @@ def connect_lifecycle(settings: Settings, keeper: LeaseKeeper) -> None:
         # At each lost connection Celery warns of a default to come; the setting is made already.
         warnings.simplefilter("ignore", CPendingDeprecationWarning)
 
-    def keep_leases(**_: Any) -> None:
+    def before_forking(**_: Any) -> None:
         keeper.start()
+        settle()
 
     # Before the pool forks: its children inherit the pipe over which they say what they run.
-    signals.worker_init.connect(keep_leases, weak=False, dispatch_uid="atom.leases")
+    signals.worker_init.connect(before_forking, weak=False, dispatch_uid="atom.leases")
     # The first thing that a worker does, before it warns of anything.
     signals.celeryd_init.connect(set_logging_up, weak=False, dispatch_uid="atom.logging")
     # Whoever listens to this one keeps Celery from setting up its own.

@@ -14,6 +14,7 @@ from gunicorn.app.base import BaseApplication
 
 from atom.cli.balance import Worker
 from atom.errors import StartupError
+from atom.garbage import settle
 from atom.presence import Announcer
 
 _log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Gunicorn(BaseApplication):
             "keepalive": 75,
             # In whole seconds, as gunicorn counts them.
             "graceful_timeout": math.ceil(shutdown_seconds),
+            "on_starting": lambda _: settle(),
             "when_ready": _quit_at_second_sigterm,
             "worker_exit": _tell_what_was_cut,
             # In each process, and not in the one that forks them: that has to have one thread.

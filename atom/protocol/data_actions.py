@@ -7,6 +7,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate
 
 from atom.errors import InvalidRequest
+from atom.protocol.prepared_schema import PreparedSchema
 from atom.protocol.query_filter import ListFilter
 from atom.protocol.requests import ConnectorRequest, RequestSchema, none_as_empty
 from atom.protocol.wire import WireSchema, checked_object, load
@@ -50,7 +51,7 @@ class ObjectDataRequestSchema(RequestSchema):
     list_filter = fields.Raw(data_key="listFilter", load_default=None)
 
 
-_OBJECT_DATA_REQUEST: Final = ObjectDataRequestSchema()
+_OBJECT_DATA_REQUEST: Final = PreparedSchema(ObjectDataRequestSchema())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

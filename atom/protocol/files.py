@@ -8,6 +8,7 @@ from typing import Any, Final
 from marshmallow import fields, validate
 
 from atom.errors import InvalidRequest
+from atom.protocol.prepared_schema import PreparedSchema
 from atom.protocol.query_filter import ListFilter
 from atom.protocol.requests import ConnectorRequest, RequestSchema, none_as_empty
 from atom.protocol.wire import load
@@ -38,7 +39,7 @@ class FileDataRequestSchema(RequestSchema):
     list_filter = fields.Raw(data_key="listFilter", load_default=None)
 
 
-_FILE_DATA_REQUEST: Final = FileDataRequestSchema()
+_FILE_DATA_REQUEST: Final = PreparedSchema(FileDataRequestSchema())
 
 
 @dataclass(frozen=True, slots=True)

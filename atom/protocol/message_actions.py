@@ -8,6 +8,7 @@ import orjson
 from marshmallow import fields, validate
 
 from atom.errors import Fault
+from atom.protocol.prepared_schema import PreparedSchema
 from atom.protocol.requests import (
     LONGEST_ID,
     ConnectorRequest,
@@ -39,7 +40,7 @@ class ServiceRequestSchema(RequestSchema):
     outcomes = fields.List(fields.Nested(OutcomeSchema), load_default=list, allow_none=True)
 
 
-_SERVICE_REQUEST: Final = ServiceRequestSchema()
+_SERVICE_REQUEST: Final = PreparedSchema(ServiceRequestSchema())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

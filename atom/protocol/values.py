@@ -24,6 +24,13 @@ _DATE_TIME: Final = re.compile(
 class ContentType(StrEnum):
     """What kind of value an entry carries; read without regard to case."""
 
+    is_structure: bool
+    """Whether values of this type travel in objectData rather than in contentValue."""
+    is_secret: bool
+    """Whether values of this type may never be shown."""
+    is_text: bool
+    """Whether an empty string is a value; elsewhere it means that there is none."""
+
     STRING = "ContentString"
     NUMBER = "ContentNumber"
     BOOLEAN = "ContentBoolean"
@@ -34,30 +41,15 @@ class ContentType(StrEnum):
     OBJECT = "ContentObject"
     LIST = "ContentList"
 
+    def __init__(self, value: str) -> None:
+        self.is_structure = value in ("ContentObject", "ContentList")
+        self.is_secret = value in ("ContentPassword", "ContentEncrypted")
+        self.is_text = self.is_secret or value in ("ContentString", "ContentContent")
+
     @classmethod
     def _missing_(cls, value: object) -> "ContentType | None":
         wanted = str(value).lower()
         return next((member for member in cls if member.lower() == wanted), None)
-
-    @property
-    def is_structure(self) -> bool:
-        """Whether values of this type travel in objectData rather than in contentValue."""
-        return self in (ContentType.OBJECT, ContentType.LIST)
-
-    @property
-    def is_secret(self) -> bool:
-        """Whether values of this type may never be shown."""
-        return self in (ContentType.PASSWORD, ContentType.ENCRYPTED)
-
-    @property
-    def is_text(self) -> bool:
-        """Whether an empty string is a value; elsewhere it means that there is none."""
-        return self in (
-            ContentType.STRING,
-            ContentType.CONTENT,
-            ContentType.PASSWORD,
-            ContentType.ENCRYPTED,
-        )
 
 
 def parse_decimal(text: str) -> Decimal:

@@ -12,6 +12,7 @@ import orjson
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from atom.errors import InvalidRequest, MalformedRequest
+from atom.protocol.prepared_schema import PreparedSchema
 from atom.protocol.values import ContentType
 
 MAX_OBJECT_DEPTH: Final = 20
@@ -63,7 +64,7 @@ def problems(messages: Any, where: str = "") -> Iterable[str]:
             yield f"{where}: {text}" if where else text
 
 
-def load(schema: Schema, document: Any, what: str) -> dict[str, Any]:
+def load(schema: PreparedSchema[Any], document: Any, what: str) -> dict[str, Any]:
     """Check a parsed body against its wire schema.
 
     Raises:
@@ -72,12 +73,11 @@ def load(schema: Schema, document: Any, what: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InvalidRequest(f"The {what} must be a JSON object.")
     try:
-        loaded: dict[str, Any] = schema.load(document)
+        return schema.load(document)
     except ValidationError as error:
         raise InvalidRequest(
             sentence(f"The {what} is not valid: {'; '.join(problems(error.messages))}.")
         ) from None
-    return loaded
 
 
 class WireSchema(Schema):

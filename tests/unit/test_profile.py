@@ -8,8 +8,7 @@ from marshmallow import fields as plain
 
 from atom import Profile, fields
 from atom.errors import DeclarationError, InvalidRequest
-from atom.prepared_profile import PreparedProfile, load_request
-from atom.profile import check_type_names, entries_of
+from atom.profile import check_type_names, entries_of, load_request, prepared
 from atom.protocol.objects import Entry
 from atom.protocol.values import ContentType
 
@@ -213,17 +212,17 @@ def test_what_is_loaded_has_every_entry():
         box = fields.Nested(Box, data_key="Box")
 
     empty = {"text": None, "limit": 20, "lines": [], "more": [], "box": None}
-    first, second = (load_request(PreparedProfile(Options()), {}) for _ in range(2))
+    first, second = (load_request(prepared(Options), {}) for _ in range(2))
     assert first == second == empty
     assert first["lines"] is not second["lines"]
-    assert load_request(PreparedProfile(Options()), {"Box": {}})["box"] == {"line": None}
+    assert load_request(prepared(Options), {"Box": {}})["box"] == {"line": None}
     assert load_request(None, {"Text": "x"}) == {}
 
 
 def test_everything_that_is_missing_or_wrong_is_named_with_its_path():
     document = {"plain_name": "x", "Box": {"Line": {}}, "Lines": [{"Sku": "a"}, {}]}
     with pytest.raises(InvalidRequest) as caught:
-        load_request(PreparedProfile(Order()), document)
+        load_request(prepared(Order), document)
     said = str(caught.value)
     assert "Id: " in said
     assert "plain_name: 'x' is not a number" in said
@@ -235,5 +234,5 @@ def test_everything_that_is_missing_or_wrong_is_named_with_its_path():
 def test_the_sentence_stays_short_however_much_is_wrong():
     wrong = {"Id": "x", "Lines": [{}] * 10_000}
     with pytest.raises(InvalidRequest) as caught:
-        load_request(PreparedProfile(Order()), wrong)
+        load_request(prepared(Order), wrong)
     assert len(str(caught.value)) <= 500

@@ -1,11 +1,13 @@
 """What is masked in wire documents, whatever they hold."""
 
+from typing import Any
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atom.redaction import MASK, masked, secrets_in
+from atom.redaction import MASK, masked, secrets_in, secrets_of
 
 PASSWORD = {"developerName": "Pin", "contentType": "ContentPassword", "contentValue": "1234"}
 
@@ -65,3 +67,26 @@ JSON = st.recursive(
 def test_any_json_can_be_masked(document):
     list(secrets_in(document, {"Key"}))
     assert type(masked(document, {"Key"})) is type(document)
+
+
+_TOP = {"token": "top-token", "authorization": {"type": "PUBLIC"}, "inputs": []}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        _TOP,
+        {"authorization": "a text"},
+        {"inputs": [{"developerName": "token", "contentValue": "no secret"}]},
+        {**_TOP, "inputs": [{"contentType": "CONTENTpassword", "contentValue": "its secret"}]},
+        {**_TOP, "annotations": {"Token": "one more", "x": "token"}},
+        {"annotations": {"token": "not on top"}},
+        {"inputs": [{"developerName": "Pin", "contentValue": "named"}]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("names", [(), ("Pin",)])
+def test_a_look_at_the_bytes_finds_what_a_walk_finds(document: Any, names: tuple[str, ...]):
+    found = secrets_of(document, orjson.dumps(document), names)
+    assert sorted(found) == sorted(secrets_in(document, names))

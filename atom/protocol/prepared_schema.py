@@ -1,39 +1,28 @@
-"""The short way through a profile: what marshmallow does with right values, and nothing else.
+"""The short way through a schema: what marshmallow does with right values, and nothing else.
 
-Marshmallow asks at each value what could be asked of any, and most profiles have none of it. What
-can be known of a profile is asked once, when it is declared. The short way decides nothing: where
+Marshmallow asks at each value what could be asked of any, and most schemas have none of it. What
+can be known of a schema is asked once, when it is declared. The short way decides nothing: where
 it meets what is wrong or unusual, marshmallow goes the whole way and has the word.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, Generic, TypeVar
 
 import marshmallow
-from marshmallow import ValidationError, missing
+from marshmallow import Schema, ValidationError, missing
 from marshmallow.fields import Field, List, Nested
-
-from atom import fields
-from atom.errors import InvalidRequest
-from atom.profile import Profile, is_list
-from atom.protocol.objects import Document
-from atom.protocol.wire import problems, sentence
 
 # What makes a schema load and dump as any other one does.
 _MACHINERY: Final = {
-    name for name in vars(marshmallow.Schema) if not name.startswith("__") or name == "__init__"
+    name for name in vars(Schema) if not name.startswith("__") or name == "__init__"
 } - {"Meta", "on_bind_field", "opts", "_declared_fields", "_hooks", "_abc_impl"}
 # The same of a field: it may read and write in its own way, within what every field does.
 _FIELD_MACHINERY: Final = (
     *("serialize", "deserialize", "get_value", "_validate", "_validate_missing"),
     "_CHECK_ATTRIBUTE",
 )
-# What these have written, they can read: there is no need to try.
-_CERTAIN: Final = {
-    *(fields.String, fields.Content, fields.Password, fields.Encrypted),
-    *(fields.Number, fields.Decimal, fields.Integer, fields.Float),
-    *(fields.Boolean, fields.DateTime, fields.Date),
-}
 
+_Schema = TypeVar("_Schema", bound=Schema)
 # As a field's own: of the value, its name, and what it stands in.
 _Convert = Callable[[Any, str, Any], Any]
 
@@ -42,29 +31,41 @@ class NotThisWay(Exception):
     """Something is wrong or unusual; the whole way tells."""
 
 
-class PreparedProfile:
-    """A profile, and the short way through it where there is one."""
+class PreparedSchema(Generic[_Schema]):
+    """A schema, and the short way through it where there is one."""
 
-    def __init__(self, profile: Profile) -> None:
-        self.profile: Final = profile
-        self._way = _way(profile)
+    def __init__(
+        self,
+        schema: _Schema,
+        base: type[Schema] = Schema,
+        certain: Collection[type[Field[Any]]] = (),
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            schema: to be used as it is from here on.
+            base: the class of ours that it derives from, which loads and dumps as marshmallow does.
+            certain: the kinds of fields that can read whatever they have written.
+        """
+        self.schema: Final = schema
+        self._way = _way(schema, base, certain)
 
     def load(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """As the profile loads it.
+        """As the schema loads it.
 
         Raises:
-            ValidationError: what the profile says is wrong.
+            ValidationError: what the schema says is wrong.
         """
         if self._way is not None:
             try:
                 return self._way.load(document)
             except (NotThisWay, ValidationError):
                 pass
-        loaded: dict[str, Any] = self.profile.load(document)
+        loaded: dict[str, Any] = self.schema.load(document)
         return loaded
 
     def dump(self, result: Any) -> dict[str, Any]:
-        """What a process returned as a document, which the profile would load.
+        """A dict as a document, which the schema would load.
 
         Raises:
             NotThisWay: it is to go the whole way.
@@ -81,24 +82,29 @@ class PreparedProfile:
 
 
 class _Way:
-    """Through a profile that leaves marshmallow's machinery as it is."""
+    """Through a schema that leaves marshmallow's machinery as it is."""
 
-    def __init__(self, profile: Profile, inner: Mapping[str, "_Way"]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        inner: Mapping[str, "_Way"],
+        certain: Collection[type[Field[Any]]],
+    ) -> None:
         """`inner` has the ways through what its objects and lists hold."""
-        names = {name: field.attribute or name for name, field in profile.fields.items()}
+        names = {name: field.attribute or name for name, field in schema.fields.items()}
         self._known: Final = frozenset(names.values())
         self._loaded: Final = [
             (names[name], field.data_key or name, _reader(field, inner.get(name)), field)
-            for name, field in profile.load_fields.items()
+            for name, field in schema.load_fields.items()
         ]
         self._dumped: Final = [
             (names[name], field.data_key or name, _writer(field, inner.get(name)), field)
-            for name, field in profile.dump_fields.items()
+            for name, field in schema.dump_fields.items()
         ]
-        self.is_certain: bool = profile.load_fields.keys() == profile.dump_fields.keys() and all(
+        self.is_certain: bool = schema.load_fields.keys() == schema.dump_fields.keys() and all(
             not field.validators
-            and (inner[name].is_certain if name in inner else type(field) in _CERTAIN)
-            for name, field in profile.fields.items()
+            and (inner[name].is_certain if name in inner else type(field) in certain)
+            for name, field in schema.fields.items()
         )
 
     def load(self, document: Any) -> dict[str, Any]:
@@ -128,39 +134,39 @@ class _Way:
             found = value.get(name, missing)
             if found is missing:
                 found = _default(field.dump_default)
-            text = None if found is missing else write(found, name, value)
-            if text is None and (field.required or not field.allow_none):
-                raise NotThisWay
             if found is not missing:
-                document[key] = text
+                document[key] = text = write(found, name, value)
+                if text is None and not field.allow_none:
+                    raise NotThisWay
+            elif field.required:
+                raise NotThisWay
         return document
 
 
-def _way(profile: Any) -> _Way | None:
+def _way(schema: Schema, base: type[Schema], certain: Collection[type[Field[Any]]]) -> _Way | None:
     """None where it is to go the whole way."""
-    if not isinstance(profile, Profile):
+    if not isinstance(schema, base):
         return None
     has_its_own = any(
-        _MACHINERY & vars(each).keys()
-        for each in type(profile).__mro__
-        if each not in Profile.__mro__
+        _MACHINERY & vars(each).keys() for each in type(schema).__mro__ if each not in base.__mro__
     )
     if (
         has_its_own
-        or profile.partial
-        or profile.unknown != marshmallow.EXCLUDE
-        or any(profile._hooks.values())  # its decorated methods
-        or not all(map(_is_common, profile.fields.values()))
+        or schema.partial
+        or schema.unknown != marshmallow.EXCLUDE
+        or any(schema._hooks.values())  # its decorated methods
+        or not all(map(_is_common, schema.fields.values()))
     ):
         return None
     inner = {}
-    for name, field in profile.fields.items():
+    for name, field in schema.fields.items():
         if isinstance(field, List | Nested):
-            way = _inner_way(field)
+            nested = _nested(field)
+            way = _way(nested, base, certain) if nested else None
             if way is None:
                 return None
             inner[name] = way
-    return _Way(profile, inner)
+    return _Way(schema, inner, certain)
 
 
 def _is_common(field: Field[Any]) -> bool:
@@ -172,7 +178,8 @@ def _is_common(field: Field[Any]) -> bool:
     )
 
 
-def _inner_way(field: Field[Any]) -> _Way | None:
+def _nested(field: Field[Any]) -> Schema | None:
+    """What an object or a list holds, where that is a matter of its schema only."""
     element = field
     if type(field) is List:
         element = field.inner
@@ -180,8 +187,8 @@ def _inner_way(field: Field[Any]) -> _Way | None:
             return None
     if type(element) is not Nested or element.unknown is not None:
         return None
-    schema: Any = element.schema
-    return _way(schema) if bool(schema.many) == bool(element.many) else None
+    schema = element.schema
+    return schema if bool(schema.many) == bool(element.many) else None
 
 
 def _reader(field: Field[Any], inner: _Way | None) -> _Convert:
@@ -214,25 +221,8 @@ def _structure(field: Field[Any], convert: Callable[[Any], dict[str, Any]]) -> _
             raise NotThisWay
         return [convert(each) for each in value]
 
-    return many if is_list(field) else one
+    return many if isinstance(field, List) or getattr(field, "many", False) else one
 
 
 def _default(value: Any) -> Any:
     return value() if callable(value) else value
-
-
-def load_request(
-    profile: PreparedProfile | None, document: Document, what: str = "inputs"
-) -> dict[str, Any]:
-    """Validate the inputs of a request and turn them into what a process receives.
-
-    Raises:
-        InvalidRequest: naming every entry that is missing or wrong.
-    """
-    if profile is None:
-        return {}
-    try:
-        return profile.load(document)
-    except ValidationError as error:
-        found = "; ".join(problems(error.messages))
-        raise InvalidRequest(sentence(f"The {what} are not valid: {found}.")) from None

@@ -87,7 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--round-trips", type=positive, default=1000, help="in each round, one at a time (1000)"
     )
-    parser.add_argument("--rounds", type=positive, default=3, help="of all stacks (3)")
+    parser.add_argument("--rounds", type=positive, default=5, help="of all stacks (5)")
     parser.add_argument(
         "--quiet-seconds", type=positive, default=30, help="with 20 flows in each (30)"
     )

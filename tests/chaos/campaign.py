@@ -19,7 +19,6 @@ from tests.chaos.evidence import (
     flow_evidence,
     keys_in,
     logs_in,
-    unacknowledged_in,
 )
 from tests.chaos.misbehaviour import Misbehaviour
 from tests.chaos.schedule import WORKERS, schedule
@@ -194,7 +193,6 @@ class _Campaign:
                 executions=executions_in(client),
                 lines=list(lines.read(self._lines)),
                 keys=keys_in(client),
-                unacknowledged=unacknowledged_in(client),
                 synchronous=traffic.synchronous,
                 logs=logs_in(atom.directory),
                 lost_writes=supervisor.lost_writes,

@@ -66,7 +66,6 @@ class Evidence:
     executions: Sequence[ExecutionEvidence] = ()
     lines: Sequence[Line] = ()
     keys: Sequence[KeyEvidence] = ()
-    unacknowledged: Sequence[tuple[str, str]] = ()  # task and task id of each such message
     synchronous: Sequence[SynchronousAnswer] = ()
     logs: Mapping[str, str] = field(default_factory=dict)
     lost_writes: Sequence[str] = ()
@@ -130,15 +129,6 @@ def keys_in(client: "Redis[Any]") -> list[KeyEvidence]:
                 members=size,
             )
         )
-    return found
-
-
-def unacknowledged_in(client: "Redis[Any]") -> list[tuple[str, str]]:
-    """Task and task id of the messages that a consumer took and did not acknowledge."""
-    found = []
-    for value in client.hvals("unacked"):
-        message, *_ = orjson.loads(value)
-        found.append((message["headers"]["task"], message["headers"]["id"]))
     return found
 
 

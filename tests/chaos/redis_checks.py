@@ -27,11 +27,7 @@ KEPT = {
         "for an hour"
     ),
     r"_kombu\.binding_deadlines": "kombu's sorted set of those sets, by when they are swept",
-    r"unacked(_index)?": (
-        "messages that a consumer took and did not acknowledge: a hash, and a sorted set by the "
-        "time; those of a killed worker are delivered again after the visibility timeout, when "
-        "the claim finds nothing to do"
-    ),
+    # Not `unacked` and `unacked_index`: of a message that was taken nothing is written down.
 }
 _KEPT = {re.compile(pattern): why for pattern, why in KEPT.items()}
 
@@ -39,21 +35,15 @@ _KEPT = {re.compile(pattern): why for pattern, why in KEPT.items()}
 _EMPTY = re.compile(
     r"atom:(accepted|scheduled|leases|deadlines|callbacks|parked|waiting:.+)|processes|callbacks"
 )
-_FINAL = {"completed", "faulted", "failed", "cancelled", "timed_out"}
-_RECOVER_TASK = "atom.recover"  # a tick; the next one does the same
 
 
 def check_redis(evidence: Evidence) -> Iterator[Violation]:
-    """Keys, indexes, queues, and the messages of workers that were killed."""
+    """Keys, indexes, queues, and what Redis lost."""
     for key in evidence.keys:
         if not key.has_expiry and not any(pattern.fullmatch(key.name) for pattern in _KEPT):
             yield Violation("a key without an expiry", key.name, f"a {key.type}")
         if _EMPTY.fullmatch(key.name) and key.members:
             yield Violation("something is left to do", key.name, _members(key))
-    states = {each.id: each["state"] for each in evidence.executions}
-    for task, task_id in evidence.unacknowledged:
-        if task != _RECOVER_TASK and states.get(task_id.removesuffix(".callback")) not in _FINAL:
-            yield Violation("a message of an unfinished execution", task_id, task)
     for each in evidence.lost_writes:
         yield Violation("Redis lost what it had acknowledged", "the witness", each)
 

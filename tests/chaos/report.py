@@ -34,20 +34,13 @@ def tell(outcome: Outcome, say: Callable[[str], None]) -> None:
     _counts("executions by attempts", sorted(attempts.items()), say)
     faults = outcome.faults
     _counts(f"faults: {faults.total()}", sorted(faults.items()), say)
-    _messages(outcome, say)
+    if outcome.orphans:
+        say(f"processes of killed roles that are still there: {outcome.orphans}")
     settled = outcome.settled_seconds
     say("not settled in time" if settled is None else f"settled after {settled:.1f} s")
     for remark, count in outcome.remarks.items():
         say(f"remark: {remark} ({count})")
     _verdict(outcome, accepted, say)
-
-
-def _messages(outcome: Outcome, say: Callable[[str], None]) -> None:
-    kept = Counter(task for task, _ in outcome.evidence.unacknowledged)
-    if kept:
-        _counts("messages left unacknowledged by killed workers", kept.items(), say)
-    if outcome.orphans:
-        say(f"processes of killed roles that are still there: {outcome.orphans}")
 
 
 def _verdict(outcome: Outcome, accepted: int, say: Callable[[str], None]) -> None:

@@ -163,7 +163,7 @@ class Stack:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                process_group=0,  # as `atom up` and a shell do
             )
 
     def end_role(self, role: str) -> None:

@@ -117,7 +117,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                start_new_session=True,
+                process_group=0,
             )
         except OSError as error:
             raise StartupError(f"The {child.role} did not start: {error}.") from error

@@ -1,6 +1,7 @@
 """Delivering a callback: claim it, post it, record what the flow answered."""
 
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +37,10 @@ _BUSY_SECONDS: Final = 0.01
 _WEIGHT: Final = 0.2  # of the latest, in what is known of late
 # Longer than a quick post and its record take on a machine that has much else to do.
 _BACK_SECONDS: Final = 0.1
+# Who has not looked for so long may be in a post that takes its time.
+_STUCK_SECONDS: Final = 0.05
+# Posts no longer than this are work more than waiting: one thread sends as many as several do.
+_QUICK_SECONDS: Final = 0.005
 # The flow has moved already: what it answered is worth a few seconds.
 _RECORD_AGAIN_SECONDS: Final = (0.2, 0.5, 1.0, 2.0)
 
@@ -55,6 +60,10 @@ class Deliverer:
         # What a post takes, of late, and the time between two; nothing is known yet.
         self._post_seconds = self._gap_seconds = 1.0
         self._posted_at = time.monotonic()
+        # Which thread looks for more while flows are quick, and when it last did.
+        self._lock = threading.Lock()
+        self._looker: int | None = None
+        self._looked_at = self._posted_at
 
     def deliver(self, execution_id: str) -> str:
         """Send the callback if it is due, and what else is; returns what became of them, in words.
@@ -103,11 +112,38 @@ class Deliverer:
         if self._gap_seconds > _BUSY_SECONDS:
             return self._taken(self._store.next_delivery())
         takes = int(_ALONE_SECONDS / self._post_seconds)
-        taken = self._taken(self._store.next_delivery(_BACK_SECONDS if takes else 0, takes))
-        if taken is None and takes:
+        if not takes:
+            return self._taken(self._store.next_delivery(0, takes))
+        if self._is_left_to_another():
+            return None
+        taken = self._taken(self._store.next_delivery(_BACK_SECONDS, takes))
+        if taken is None:
             time.sleep(_PAUSE_SECONDS)
+            # In this order: who left it to this thread did so before its last look.
+            self._look_no_more()
             taken = self._taken(self._store.next_delivery(0))
         return taken
+
+    def _is_left_to_another(self) -> bool:
+        """Whether another thread of this process looks, and is enough: two would only take turns.
+
+        If not, this one does from here on.
+        """
+        me, now = threading.get_ident(), time.monotonic()
+        with self._lock:
+            if (
+                self._post_seconds <= _QUICK_SECONDS
+                and self._looker not in (None, me)
+                and now - self._looked_at < _STUCK_SECONDS
+            ):
+                return True
+            self._looker, self._looked_at = me, now
+            return False
+
+    def _look_no_more(self) -> None:
+        with self._lock:
+            if self._looker == threading.get_ident():
+                self._looker = None
 
     def _taken(self, found: tuple[Delivery, str] | None) -> Delivery | None:
         if found is None:

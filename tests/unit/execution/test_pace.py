@@ -152,3 +152,36 @@ def test_another_one_is_woken_only_for_what_it_cannot_take_by_itself(
     first, *rest = [finished() for _ in range(1 + others)]
     assert busy.deliver(first) == f"delivered {1 + len(rest)}"
     assert woken() == wake_ups
+
+
+@pytest.mark.parametrize(
+    ("post_seconds", "stuck_seconds", "looks_too"),
+    [
+        pytest.param(0.001, 0, False, id="one is enough"),
+        pytest.param(0.02, 0, True, id="posts take their time"),
+        pytest.param(0.001, 0.06, True, id="the one may be stuck"),
+    ],
+)
+def test_while_posts_are_quick_one_thread_looks_for_all(
+    deliverer, watched, flow, clock, finished, post_seconds, stuck_seconds, looks_too
+):
+    at_once, of_another_thread, looked = flow.answer, [], []
+
+    def answer(wfile):
+        clock.now += post_seconds
+        if len(flow.requests) == MANY + 2 and of_another_thread:
+            # By now the first thread looks for more, and is in a post.
+            clock.now += stuck_seconds
+            before = len(watched.asked)
+            deliverer.deliver(of_another_thread.pop())
+            looked.append(len(watched.asked) > before)
+        at_once(wfile)
+
+    flow.answer = answer
+    warming = [finished() for _ in range(MANY)]
+    deliverer.deliver(warming[0])
+    first, *_, last = [finished() for _ in range(4)]
+    of_another_thread.append(last)
+    deliverer.deliver(first)
+    assert looked == [looks_too]
+    assert len(flow.requests) == MANY + 4

@@ -25,8 +25,8 @@ from atom.settings import Settings
 from atom.store.encryption import Cipher
 
 _DELIVERY_THREADS = 8
-# Processes may take all there is of a processor, and may take their time; a flow waits for its
-# answer. So what runs them stands back where both want the same core.
+# Workers have time, for nothing is lost meanwhile; a flow that asks waits for its answer. So they
+# stand back where a listener wants the same core.
 _NICENESS = 5
 
 
@@ -61,8 +61,7 @@ def worker(queues: str, concurrency: int | None, pool: str | None) -> None:
     pool = pool or ("threads" if only_callbacks else "prefork")
     if concurrency is None:
         concurrency = _DELIVERY_THREADS if only_callbacks else os.cpu_count() or 1
-    if not only_callbacks:
-        os.nice(_NICENESS)
+    os.nice(_NICENESS)
     _become_worker(names, [f"--concurrency={concurrency}", f"--pool={pool}"])
 
 

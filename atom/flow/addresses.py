@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -51,6 +52,9 @@ _FORBIDDEN: Final[tuple[tuple[_Network, str], ...]] = tuple(
 )
 _PUBLIC_IPV6: Final = ipaddress.IPv6Network("2000::/3")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+# A flow platform has few addresses to answer to.
+_REMEMBERED: Final = 256
 
 # Stricter than URLs are: no two parsers may read two different hosts.
 _VISIBLE: Final = re.compile(r"[!-\[\]-~]+")
@@ -140,6 +144,7 @@ class CallbackPolicy:
         return None
 
 
+@lru_cache(_REMEMBERED)
 def _parted(uri: str) -> tuple[str, str, int]:
     """Scheme, host and port of a callbackUri; addresses in their usual spelling.
 
@@ -180,6 +185,7 @@ def _host_entry(text: str) -> tuple[str, int | None]:
     return str(_as_address(host) or host), int(port) if port else None
 
 
+@lru_cache(_REMEMBERED)
 def _as_address(text: str) -> _Address | None:
     try:
         return ipaddress.ip_address(text)

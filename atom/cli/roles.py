@@ -25,9 +25,6 @@ from atom.settings import Settings
 from atom.store.encryption import Cipher
 
 _DELIVERY_THREADS = 8
-# Workers have time, for nothing is lost meanwhile; a flow that asks waits for its answer. So they
-# stand back where a listener wants the same core.
-_NICENESS = 5
 
 
 @click.command()
@@ -53,7 +50,15 @@ def listener() -> None:
     type=click.Choice(["prefork", "threads", "solo"]),
     help="Default: prefork, or threads where it only delivers callbacks.",
 )
-def worker(queues: str, concurrency: int | None, pool: str | None) -> None:
+@click.option(
+    "--nice",
+    type=click.IntRange(0, 19),
+    default=10,
+    show_default=True,
+    help="How far it stands back for a listener that wants the same core: what asks waits for an "
+    "answer, what is accepted is safe.",
+)
+def worker(queues: str, concurrency: int | None, pool: str | None, nice: int) -> None:
     """Run processes and deliver callbacks until SIGTERM."""
     names = [name.strip() for name in queues.split(",") if name.strip()]
     _check_queues(names)
@@ -61,7 +66,7 @@ def worker(queues: str, concurrency: int | None, pool: str | None) -> None:
     pool = pool or ("threads" if only_callbacks else "prefork")
     if concurrency is None:
         concurrency = _DELIVERY_THREADS if only_callbacks else os.cpu_count() or 1
-    os.nice(_NICENESS)
+    os.nice(nice)
     _become_worker(names, [f"--concurrency={concurrency}", f"--pool={pool}"])
 
 

@@ -204,6 +204,26 @@ def test_a_killed_role_is_started_again_and_the_history_outlives_the_atom(up):
         again.close()
 
 
+def test_workers_stand_back_for_the_listener(up):
+    atom = up()
+    atom.wait_until_up()
+    ours = os.getpriority(os.PRIO_PROCESS, atom.process.pid)
+    found: dict[str, set[tuple[int, int]]] = {}
+    for pid in descendants(atom.process.pid):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        for role in ("atom listener", "--queues=processes", "--queues=callbacks"):
+            if role in command:
+                stands_back = os.getpriority(os.PRIO_PROCESS, pid) - ours
+                found.setdefault(role, set()).add((stands_back, os.getsid(pid)))
+    # In one session: Linux shares the processors between sessions before it looks who is nice.
+    session = os.getsid(atom.process.pid)
+    assert found == {
+        "atom listener": {(0, session)},
+        "--queues=processes": {(10, session)},
+        "--queues=callbacks": {(10, session)},
+    }
+
+
 def test_the_service_of_the_readme_is_called_as_the_readme_says(up, tmp_path):
     readme = (ROOT / "README.md").read_text()
     service = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[0]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from math import inf
 from typing import Final
 
 import orjson
@@ -31,6 +32,9 @@ _log = logging.getLogger(__name__)
 _LONGEST_SECONDS: Final = 1.0
 # What is sent within this time by one worker is not worth waking another one.
 _ALONE_SECONDS: Final = 0.05
+# Until a worker that was called can be seen to help.
+_HELPED_SECONDS: Final = 0.2
+_ANY_NUMBER: Final = 10**9
 _PAUSE_SECONDS: Final = 0.005
 # There is much to do where this is all the time between two.
 _BUSY_SECONDS: Final = 0.01
@@ -60,6 +64,7 @@ class Deliverer:
         # What a post takes, of late, and the time between two; nothing is known yet.
         self._post_seconds = self._gap_seconds = 1.0
         self._posted_at = time.monotonic()
+        self._called_at = -inf  # when another worker was, to help
         # Which thread looks for more while flows are quick, and when it last did.
         self._lock = threading.Lock()
         self._looker: int | None = None
@@ -112,9 +117,12 @@ class Deliverer:
         if self._gap_seconds > _BUSY_SECONDS:
             return self._taken(self._store.next_delivery())
         takes = int(_ALONE_SECONDS / self._post_seconds)
+        is_quick = self._post_seconds <= _QUICK_SECONDS
+        if is_quick and time.monotonic() - self._called_at < _HELPED_SECONDS:
+            takes = _ANY_NUMBER
         if not takes:
             return self._taken(self._store.next_delivery(0, takes))
-        if self._is_left_to_another():
+        if is_quick and self._is_left_to_another():
             return None
         taken = self._taken(self._store.next_delivery(_BACK_SECONDS, takes))
         if taken is None:
@@ -131,11 +139,8 @@ class Deliverer:
         """
         me, now = threading.get_ident(), time.monotonic()
         with self._lock:
-            if (
-                self._post_seconds <= _QUICK_SECONDS
-                and self._looker not in (None, me)
-                and now - self._looked_at < _STUCK_SECONDS
-            ):
+            is_looked_for = now - self._looked_at < _STUCK_SECONDS
+            if self._looker not in (None, me) and is_looked_for:
                 return True
             self._looker, self._looked_at = me, now
             return False
@@ -150,6 +155,7 @@ class Deliverer:
             return None
         delivery, another = found
         if another:
+            self._called_at = time.monotonic()
             wake_callback(self._publisher, another)
         return delivery
 

@@ -1,7 +1,9 @@
 """How the Deliverer looks for more, by the pace of late: time passes where a test says so."""
 
 import pytest
+import redis
 
+from atom import names
 from atom.execution import delivery as delivery_module
 from atom.publisher import Publisher
 
@@ -185,3 +187,25 @@ def test_while_posts_are_quick_one_thread_looks_for_all(
     deliverer.deliver(first)
     assert looked == [looks_too]
     assert len(flow.requests) == MANY + 4
+
+
+@pytest.mark.parametrize(("post_seconds", "wake_ups"), [(0.004, {1, 2}), (0.006, {60})])
+def test_who_is_quick_calls_for_help_now_and_then_and_not_for_each(
+    deliverer, woken, flow, clock, finished, embedded_redis, post_seconds, wake_ups
+):
+    at_once, client = flow.answer, redis.Redis.from_url(embedded_redis.url)
+
+    def answer(wfile):
+        clock.now += post_seconds
+        client.delete(names.WOKEN)  # whoever was called has come
+        at_once(wfile)
+
+    flow.answer = answer
+    warming = [finished() for _ in range(MANY)]
+    deliverer.deliver(warming[0])
+    woken()
+    takes = int(0.05 / post_seconds)
+    first, *rest = [finished() for _ in range(1 + takes + 60 + 1)]
+    assert deliverer.deliver(first) == f"delivered {1 + len(rest)}"
+    assert woken() in wake_ups
+    client.close()

@@ -156,10 +156,25 @@ def file_key(file_id: str, index: int) -> str:
     return f"{KEY_PREFIX}file:{file_id}:{index}"
 
 
-def token_key(tenant_id: str, token: str, service: str, action: str) -> str:
+def _request_digest(tenant_id: str, token: str, service: str, action: str) -> str:
     """What makes a request the same request; hashed, for the token is a secret."""
     identity = "\0".join((tenant_id, token, service, action)).encode()
-    return f"{KEY_PREFIX}token:{hashlib.sha256(identity).hexdigest()}"
+    return hashlib.sha256(identity).hexdigest()
+
+
+def request_execution_id(tenant_id: str, token: str, service: str, action: str) -> str:
+    """The id of the execution of this request, however often it comes: a UUID of version 8.
+
+    It begins a hash, from which nobody gets the token.
+    """
+    digest = _request_digest(tenant_id, token, service, action)
+    variant = "89ab"[int(digest[16], 16) % 4]
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
+def token_key(tenant_id: str, token: str, service: str, action: str) -> str:
+    """Where earlier versions, whose ids were random, wrote the id of the execution of a request."""
+    return f"{KEY_PREFIX}token:{_request_digest(tenant_id, token, service, action)}"
 
 
 def presence_key(role: str, instance: str) -> str:

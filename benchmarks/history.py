@@ -127,7 +127,6 @@ def _templates(store: RedisStore) -> tuple[list[str], int]:
     ids = []
     for service, action, tenant, state in product(SERVICES, ACTIONS, TENANTS, STATES):
         new = NewExecution(
-            id=str(uuid4()),
             service=service,
             action=action,
             tenant_id=tenant,

@@ -1,11 +1,11 @@
 -- Stands before every script, after a local for each key of names.SCRIPT_KEYS. All times are
 -- milliseconds of the server's clock: one clock for all.
 -- A script over one execution gets its key as the first; the others of the execution follow from it.
-local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED
+local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED, KNOWN
 
 local function look_at(key)
-  EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED = key, key .. ':documents',
-    key .. ':steps', key .. ':attempts', key .. ':log', key .. ':finished'
+  EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED, KNOWN = key, key .. ':documents',
+    key .. ':steps', key .. ':attempts', key .. ':log', key .. ':finished', key .. ':known'
 end
 
 if KEYS[1] then

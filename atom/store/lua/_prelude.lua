@@ -99,10 +99,18 @@ local function expire(id, now, retention_ms)
   redis.call('ZADD', EXPIRING, now + retention_ms, id)
 end
 
--- Nothing is left to do for it, and so nothing that is secret in it is needed.
+-- What is secret, and what is of use only to those who run an execution or send its callback. Nearly
+-- all that Redis holds are executions at which nobody works any more.
+local SPENT = {'authorization', 'token', 'private_request', 'private_response', 'holder',
+  'lease_until', 'not_before', 'answer_until', 'progress_at', 'progress_fraction',
+  'progress_sent_at', 'callback_host', 'callback_due_at', 'callback_due_since',
+  'callback_failures', 'callback_busy', 'callback_fence', 'callback_seq'}
+
+-- Nothing is left to do for it. Should it be run again, its flow hears nothing of that: the token is
+-- forgotten, and no callback can be made of what is left.
 local function retire(id, now, retention_ms)
   for _, key in ipairs({DOCUMENTS, EXECUTION}) do
-    redis.call('HDEL', key, 'authorization', 'token', 'private_request', 'private_response')
+    redis.call('HDEL', key, unpack(SPENT))
   end
   expire(id, now, retention_ms)
 end

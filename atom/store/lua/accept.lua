@@ -30,9 +30,9 @@ if pending >= tonumber(ARGV[8]) then
 end
 local deadline = now + ARGV[4]
 redis.call('HSET', EXECUTION, 'state', 'accepted', 'accepted_at', now, 'deadline', deadline,
-  'timeout_ms', ARGV[4], 'holder', ARGV[2], 'attempts', 0, 'fence', 0, 'callback_state', 'none',
-  'callback_seq', 0, 'service', ARGV[9], 'action', ARGV[10], 'queue', ARGV[11],
-  'tenant_id', ARGV[12], 'state_id', ARGV[13], unpack(ARGV, 15 + ARGV[14]))
+  'holder', ARGV[2], 'attempts', 0, 'fence', 0, 'callback_state', 'none', 'service', ARGV[9],
+  'action', ARGV[10], 'queue', ARGV[11], 'tenant_id', ARGV[12], 'state_id', ARGV[13],
+  unpack(ARGV, 15 + ARGV[14]))
 redis.call('HSET', DOCUMENTS, unpack(ARGV, 15, 14 + ARGV[14]))
 if ARGV[7] ~= '' then
   redis.call('HSET', EXECUTION, 'answer', ARGV[7], 'answer_until', now + ARGV[5] + ARGV[6])

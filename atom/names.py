@@ -122,7 +122,7 @@ def steps_key(execution_id: str) -> str:
 
 
 def attempts_key(execution_id: str) -> str:
-    """The tries of one execution's callback, oldest first."""
+    """Where earlier formats have the tries of one execution's callback, oldest first."""
     return f"{execution_key(execution_id)}:attempts"
 
 

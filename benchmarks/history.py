@@ -52,7 +52,7 @@ for number = first, first + count - 1 do
   local id = string.format('%s-%s-%s-%s-%s', digest:sub(1, 8), digest:sub(9, 12),
     digest:sub(13, 16), digest:sub(17, 20), digest:sub(21, 32))
   local from, to = KEYS[1] .. template, KEYS[1] .. id
-  for _, part in ipairs({'', ':documents', ':steps', ':attempts', ':log'}) do
+  for _, part in ipairs({'', ':documents', ':steps', ':log'}) do
     redis.call('COPY', from .. part, to .. part)
   end
   local at = math.floor(tonumber(ARGV[4]) - number * tonumber(ARGV[3]))

@@ -41,9 +41,10 @@ class RedisHistory(RedisPart):
             pipeline.hgetall(names.documents_key(execution_id))
             pipeline.hgetall(names.steps_key(execution_id))
             pipeline.lrange(names.attempts_key(execution_id), 0, -1)
-            row, documents, steps, attempts = pipeline.execute()
+            row, documents, steps, earlier = pipeline.execute()
         if not row:
             return None
+        attempts = codec.stored_attempts(earlier, documents.pop(b"callback_attempts", None))
         reader = self._reader(execution_id, is_lenient=True)
         return codec.execution(reader, {**row, **documents}, steps, attempts)
 

@@ -317,7 +317,8 @@ def test_a_dismissed_callback_is_not_sent_again(store, raw):
     assert store.parked(10) == []
     assert not store.replay(execution_id)
     assert store.claim_delivery(execution_id) is None
-    assert sorted(raw.hkeys(names.documents_key(execution_id))) == [b"request", b"response"]
+    documents = raw.hkeys(names.documents_key(execution_id))
+    assert sorted(documents) == [b"callback_attempts", b"request", b"response"]
     assert raw.zscore(names.EXPIRING, execution_id) is not None
 
 

@@ -118,7 +118,7 @@ def test_what_was_taken_while_the_flow_stood_still_can_be_sent_once_more(store, 
     assert raw.zscore(names.EXPIRING, execution_id) is not None
 
     assert store.replay(execution_id) is True
-    assert raw.ttl(key) == raw.ttl(documents) == raw.ttl(names.attempts_key(execution_id)) == -1
+    assert raw.ttl(key) == raw.ttl(documents) == -1
     assert raw.zscore(names.EXPIRING, execution_id) is None
     again = store.claim_delivery(execution_id)
     assert (again.token, again.authorization) == (delivery.token, "ManyWhoUserId%3Du")

@@ -1,6 +1,7 @@
 -- Stands before every script, after a local for each key of names.SCRIPT_KEYS. All times are
 -- milliseconds of the server's clock: one clock for all.
 -- A script over one execution gets its key as the first; the others of the execution follow from it.
+-- ATTEMPTS is of the sixth format and earlier ones; since then they are one of the documents.
 local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED, KNOWN
 
 local function look_at(key)
@@ -186,16 +187,19 @@ end
 -- `private` is the response with its secrets, '' where it has none. `of` as for move().
 -- Returns 1 where a worker is to be woken for the callback, 0 where something else will see to it.
 local function finish(id, now, of, state, response, failure, private, retention_ms)
-  local answer, answer_until, callback_state, seq = unpack(redis.call('HMGET', EXECUTION, 'answer',
-    'answer_until', 'callback_state', 'callback_seq'))
+  local answer, answer_until, callback_state, seq, earlier_failure = unpack(redis.call('HMGET',
+    EXECUTION, 'answer', 'answer_until', 'callback_state', 'callback_seq', 'error'))
   local is_synchronous, is_sending = answer == 'only' or answer == 'late', callback_state == 'delivering'
   local due = now
   if answer == 'pending' then
     -- A listener waits to answer with it. Should that listener die, the callback follows.
     due = math.max(now, tonumber(answer_until))
   end
-  local written = {'state', state, 'finished_at', now, 'error', failure, 'callback_seq', (seq or 0) + 1,
+  local written = {'state', state, 'finished_at', now, 'callback_seq', (seq or 0) + 1,
     'callback_failures', 0, 'callback_busy', 0, 'callback_due_since', now}
+  if failure ~= '' or earlier_failure then
+    written[#written + 1], written[#written + 2] = 'error', failure
+  end
   if not is_synchronous and not is_sending then
     for _, each in ipairs({'callback_state', 'due', 'callback_due_at', due}) do
       written[#written + 1] = each

@@ -29,7 +29,6 @@ ATTENDED: Final = CALLBACKS_DUE + ":attended"  # there while somebody is about t
 PARKED: Final = KEY_PREFIX + "parked"  # when its callback was parked
 FAILED: Final = KEY_PREFIX + "failed"  # when it failed or timed out; until somebody saw to it
 HISTORY: Final = KEY_PREFIX + "history"  # when it was accepted
-EXPIRING: Final = KEY_PREFIX + "expiring"  # when what is kept of it expires
 
 # Scripts complete this one with the minute since 1970: a hash of what happened in it → how often
 # (`accepted`, and each final state). Kept for two hours.
@@ -41,6 +40,9 @@ KNOWN_TENANTS: Final = HISTORY + ":tenants"
 
 # A sorted set of `<flow state id> <execution id>`, all with score 0: in their own order.
 FLOW_STATES: Final = HISTORY + ":flow-states"
+
+# How many of the oldest in HISTORY were looked at and have to stay: trimming goes on behind them.
+PASSED_BY: Final = HISTORY + ":passed-by"
 
 # A hash of target (`*`, `<service>` or `<service>.<action>`) → when it was paused.
 PAUSED: Final = KEY_PREFIX + "paused"
@@ -85,7 +87,7 @@ SCRIPT_KEYS: Final = {
     "PARKED": PARKED,
     "FAILED": FAILED,
     "HISTORY": HISTORY,
-    "EXPIRING": EXPIRING,
+    "PASSED_BY": PASSED_BY,
     "WAITING": WAITING,
     "COUNTERS": COUNTERS,
     "MINUTES": MINUTES,

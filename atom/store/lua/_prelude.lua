@@ -19,7 +19,6 @@ local function now_ms()
 end
 
 local FINAL = {completed = true, faulted = true, failed = true, cancelled = true, timed_out = true}
-local UNTOLD = {due = true, delivering = true, parked = true}
 
 -- What may be long is kept apart, so that Redis packs the rest of an execution closely (it does
 -- where no value has more than 64 bytes). The fifth format and earlier ones had all in one place.
@@ -91,13 +90,14 @@ local function keep_run(ended_at, how)
   redis.call('HDEL', EXECUTION, 'run_started_at')
 end
 
--- Kept from here on for the history only, until trim() forgets it. Where that does not run, Redis
--- does it a day later.
-local function expire(id, now, retention_ms)
+-- Kept from here on for the history only, until trim.lua forgets it: when the time that is left to
+-- it is no more than this. Where that does not run, Redis does it when that is over as well.
+local FOR_TRIM_MS = 86400000
+
+local function expire(retention_ms)
   for _, key in ipairs({EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG}) do
-    redis.call('PEXPIRE', key, retention_ms + 86400000)
+    redis.call('PEXPIRE', key, retention_ms + FOR_TRIM_MS)
   end
-  redis.call('ZADD', EXPIRING, now + retention_ms, id)
 end
 
 -- What is secret, and what is of use only to those who run an execution or send its callback. Nearly
@@ -109,19 +109,18 @@ local SPENT = {'authorization', 'token', 'private_request', 'private_response', 
 
 -- Nothing is left to do for it. Should it be run again, its flow hears nothing of that: the token is
 -- forgotten, and no callback can be made of what is left.
-local function retire(id, now, retention_ms)
+local function retire(retention_ms)
   for _, key in ipairs({DOCUMENTS, EXECUTION}) do
     redis.call('HDEL', key, unpack(SPENT))
   end
-  expire(id, now, retention_ms)
+  expire(retention_ms)
 end
 
 -- Undoes expire(): the execution or its callback is under way again.
-local function revive(id)
+local function revive()
   for _, key in ipairs({EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG}) do
     redis.call('PERSIST', key)
   end
-  redis.call('ZREM', EXPIRING, id)
 end
 
 -- The execution waits for a worker of its queue, from `since` on. What the third format or an
@@ -229,7 +228,7 @@ local function finish(id, now, of, state, response, failure, private, retention_
       redis.call('LPUSH', FINISHED, state .. ' ' .. (private ~= '' and private or response))
       redis.call('PEXPIRE', FINISHED, 60000)
     end
-    retire(id, now, retention_ms)
+    retire(retention_ms)
     return 0
   end
   if is_sending then
@@ -252,7 +251,7 @@ local function withdraw(id, now, retention_ms)
   count_minute(now, 'cancelled')
   end_waiting(id, redis.call('HGET', EXECUTION, 'queue'))
   forget_turns(id)
-  retire(id, now, retention_ms)
+  retire(retention_ms)
 end
 
 -- Takes a due callback for `hold_ms`: what its delivery needs as a flat list of fields and values,

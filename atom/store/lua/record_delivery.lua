@@ -70,9 +70,9 @@ else
   else
     redis.call('HSET', EXECUTION, 'callback_state', 'delivered', 'delivered_at', now)
     if verdict == 'kept' then
-      expire(id, now, ARGV[9]) -- a person may want to send it once more
+      expire(ARGV[9]) -- a person may want to send it once more
     else
-      retire(id, now, ARGV[9])
+      retire(ARGV[9])
     end
   end
 end

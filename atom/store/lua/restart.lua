@@ -27,7 +27,7 @@ if ARGV[2] == 'start' then
 else
   drop_failed_steps()
 end
-revive(id)
+revive()
 keep_run(finished_at, state)
 redis.call('ZREM', PARKED, id)
 redis.call('ZREM', FAILED, id)

@@ -2,6 +2,7 @@
 -- ARGV limit, retention_ms
 -- Forgets what has outlived its retention, in every index that people look at. Returns how many.
 local prefix, now = KEYS[1], now_ms()
+local passed = tonumber(redis.call('GET', PASSED_BY) or 0) -- by the calls before
 
 -- A request that comes again is not run again. One that ended long before its deadline has to be
 -- known for longer than it is kept; none has an id of this version but that of a request.
@@ -12,24 +13,38 @@ local function stay_known(id, deadline)
   end
 end
 
-local ids = redis.call('ZRANGEBYSCORE', EXPIRING, '-inf', now, 'LIMIT', 0, ARGV[1])
+local function forget(id)
+  local state, service, action, tenant, flow_state, deadline = unpack(redis.call('HMGET', EXECUTION,
+    'state', 'service', 'action', 'tenant_id', 'state_id', 'deadline'))
+  if state then
+    redis.call('ZREM', by_process(service, action, state), id)
+    redis.call('ZREM', by_tenant(tenant, state), id)
+    redis.call('ZREM', HISTORY .. ':flow-states', flow_state .. ' ' .. id)
+    stay_known(id, deadline)
+  end
+  redis.call('ZREM', FAILED, id)
+  redis.call('ZREM', HISTORY, id)
+  redis.call('DEL', EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG)
+end
+
+-- The oldest go first. What is under way still, waits for a person or took long is passed by; when all
+-- have been looked at, the next call begins with the oldest again.
+local ids = redis.call('ZRANGEBYSCORE', HISTORY, '-inf', now - ARGV[2], 'LIMIT', passed, ARGV[1])
 local gone = 0
 for _, id in ipairs(ids) do
   look_at(prefix .. id)
-  local state, service, action, tenant, flow_state, callback_state, deadline =
-    unpack(redis.call('HMGET', EXECUTION, 'state', 'service', 'action', 'tenant_id', 'state_id',
-      'callback_state', 'deadline'))
-  redis.call('ZREM', EXPIRING, id)
-  if not state or (FINAL[state] and not UNTOLD[callback_state]) then -- else it is under way again
-    if state then
-      redis.call('ZREM', by_process(service, action, state), id)
-      redis.call('ZREM', by_tenant(tenant, state), id)
-      redis.call('ZREM', HISTORY .. ':flow-states', flow_state .. ' ' .. id)
-      stay_known(id, deadline)
-    end
-    redis.call('ZREM', FAILED, id)
-    redis.call('DEL', EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG)
-    gone = gone + redis.call('ZREM', HISTORY, id)
+  local left = redis.call('PTTL', EXECUTION) -- -1: it does not expire, -2: Redis has forgotten it
+  if left == -1 or left > FOR_TRIM_MS then
+    passed = passed + 1
+  else
+    forget(id)
+    gone = gone + 1
   end
 end
+if #ids == tonumber(ARGV[1]) then
+  redis.call('SET', PASSED_BY, passed, 'PX', 3600000)
+else
+  redis.call('DEL', PASSED_BY)
+end
+redis.call('UNLINK', 'atom:expiring') -- an index of the sixth format
 return gone

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from atom import names
-from atom.records import CallbackState, Restart, State, Step
+from atom.records import CallbackState, Restart, State
 from atom.store import RedisStore
 from tests.contract.conftest import short_times
 from tests.support.executions import an_attempt, new_execution
@@ -87,7 +87,10 @@ def test_a_listener_that_died_waiting_is_asked_again_when_the_flow_has_the_outco
 
 
 def test_it_takes_two_kilobytes_beyond_its_documents(embedded_redis, raw):
-    """All that there is of it, in every index; one of these steps takes about a hundred."""
+    """All that there is of it, in every index: some 1,800 bytes with Redis 8, more with older ones.
+
+    A recorded step takes some 140 more, if it is the only one.
+    """
     store = RedisStore(short_times(embedded_redis.url))
     document = b'{"outputs":[{"contentValue":"%s"}]}' % (b"x" * 1_120)
 
@@ -96,7 +99,6 @@ def test_it_takes_two_kilobytes_beyond_its_documents(embedded_redis, raw):
             new = new_execution(tenant_id=TENANT, request=document)
             store.accept(new)
             claim = store.claim(new.id, "worker-7c9f:4711", "0f2df211")
-            store.record_step(claim, 1, Step("ask", '"answer"'))
             store.finish(claim, State.COMPLETED, document, "")
             store.record_delivery(store.claim_delivery(new.id), "delivered", an_attempt())
 

@@ -29,7 +29,6 @@ ATTENDED: Final = CALLBACKS_DUE + ":attended"  # there while somebody is about t
 PARKED: Final = KEY_PREFIX + "parked"  # when its callback was parked
 FAILED: Final = KEY_PREFIX + "failed"  # when it failed or timed out; until somebody saw to it
 HISTORY: Final = KEY_PREFIX + "history"  # when it was accepted
-EXPIRING: Final = KEY_PREFIX + "expiring"  # when what is kept of it expires
 
 # Scripts complete this one with the minute since 1970: a hash of what happened in it → how often
 # (`accepted`, and each final state). Kept for two hours.
@@ -41,6 +40,9 @@ KNOWN_TENANTS: Final = HISTORY + ":tenants"
 
 # A sorted set of `<flow state id> <execution id>`, all with score 0: in their own order.
 FLOW_STATES: Final = HISTORY + ":flow-states"
+
+# How many of the oldest in HISTORY were looked at and have to stay: trimming goes on behind them.
+PASSED_BY: Final = HISTORY + ":passed-by"
 
 # A hash of target (`*`, `<service>` or `<service>.<action>`) → when it was paused.
 PAUSED: Final = KEY_PREFIX + "paused"
@@ -85,7 +87,7 @@ SCRIPT_KEYS: Final = {
     "PARKED": PARKED,
     "FAILED": FAILED,
     "HISTORY": HISTORY,
-    "EXPIRING": EXPIRING,
+    "PASSED_BY": PASSED_BY,
     "WAITING": WAITING,
     "COUNTERS": COUNTERS,
     "MINUTES": MINUTES,
@@ -122,7 +124,7 @@ def steps_key(execution_id: str) -> str:
 
 
 def attempts_key(execution_id: str) -> str:
-    """The tries of one execution's callback, oldest first."""
+    """Where earlier formats have the tries of one execution's callback, oldest first."""
     return f"{execution_key(execution_id)}:attempts"
 
 
@@ -156,10 +158,25 @@ def file_key(file_id: str, index: int) -> str:
     return f"{KEY_PREFIX}file:{file_id}:{index}"
 
 
-def token_key(tenant_id: str, token: str, service: str, action: str) -> str:
+def _request_digest(tenant_id: str, token: str, service: str, action: str) -> str:
     """What makes a request the same request; hashed, for the token is a secret."""
     identity = "\0".join((tenant_id, token, service, action)).encode()
-    return f"{KEY_PREFIX}token:{hashlib.sha256(identity).hexdigest()}"
+    return hashlib.sha256(identity).hexdigest()
+
+
+def request_execution_id(tenant_id: str, token: str, service: str, action: str) -> str:
+    """The id of the execution of this request, however often it comes: a UUID of version 8.
+
+    It begins a hash, from which nobody gets the token.
+    """
+    digest = _request_digest(tenant_id, token, service, action)
+    variant = "89ab"[int(digest[16], 16) % 4]
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
+def token_key(tenant_id: str, token: str, service: str, action: str) -> str:
+    """Where earlier versions, whose ids were random, wrote the id of the execution of a request."""
+    return f"{KEY_PREFIX}token:{_request_digest(tenant_id, token, service, action)}"
 
 
 def presence_key(role: str, instance: str) -> str:

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
+from uuid import uuid4
+
+from atom.names import request_execution_id
 
 # How the scripts of the store call what they count; the rest is what recovery counts.
 _FINISHED: Final = "finished:"
@@ -61,7 +64,9 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
 class NewExecution:
     """What the listener stores of a request."""
 
-    id: str
+    # Follows from what makes it the same request, so that the execution itself says that it is
+    # known; without a token each request is one of its own.
+    id: str = field(init=False)
     service: str
     action: str
     tenant_id: str
@@ -77,6 +82,11 @@ class NewExecution:
     trace: str = ""  # the W3C traceparent of who asked, where there is one
     # The flow waits in the request itself: no token, no callback, and no use after that time.
     is_synchronous: bool = False
+
+    def __post_init__(self) -> None:
+        identity = (self.tenant_id, self.token, self.service, self.action)
+        execution_id = request_execution_id(*identity) if self.token else str(uuid4())
+        object.__setattr__(self, "id", execution_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

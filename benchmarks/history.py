@@ -42,7 +42,7 @@ STATES: Final = (*[State.COMPLETED] * 15, *[State.FAULTED] * 3, State.FAILED, St
 DAYS: Final = 30
 _BATCH: Final = 2_000
 
-# KEYS the prefix of executions, the history, what expires. ARGV the first number, how many,
+# KEYS the prefix of executions, the history. ARGV the first number, how many,
 # the time between two (ms), now (ms), and the ids of the templates.
 _COPY: Final = """
 local first, count = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -52,7 +52,7 @@ for number = first, first + count - 1 do
   local id = string.format('%s-%s-%s-%s-%s', digest:sub(1, 8), digest:sub(9, 12),
     digest:sub(13, 16), digest:sub(17, 20), digest:sub(21, 32))
   local from, to = KEYS[1] .. template, KEYS[1] .. id
-  for _, part in ipairs({'', ':documents', ':steps', ':attempts', ':log'}) do
+  for _, part in ipairs({'', ':documents', ':steps', ':log'}) do
     redis.call('COPY', from .. part, to .. part)
   end
   local at = math.floor(tonumber(ARGV[4]) - number * tonumber(ARGV[3]))
@@ -64,7 +64,6 @@ for number = first, first + count - 1 do
   redis.call('ZADD', KEYS[2] .. ':flow-states', 0, flow_state .. ' ' .. id)
   redis.call('ZADD', KEYS[2] .. ':process:' .. row[1] .. '.' .. row[2] .. ':' .. row[4], at, id)
   redis.call('ZADD', KEYS[2] .. ':tenant:' .. row[3] .. ':' .. row[4], at, id)
-  redis.call('ZADD', KEYS[3], at + 2592000000, id)
 end
 """
 
@@ -102,7 +101,7 @@ def fill(url: str, count: int, say: Callable[[str], None]) -> dict[str, Any]:
         copy = client.register_script(_COPY)
         step = timedelta(days=DAYS).total_seconds() * 1000 / count
         now = int(time.time() * 1000)
-        keys = [names.execution_key(""), names.HISTORY, names.EXPIRING]
+        keys = [names.execution_key(""), names.HISTORY]
         for first in range(0, count, _BATCH):
             many = min(_BATCH, count - first)
             copy(keys, [first, many, step, now, *templates])
@@ -127,7 +126,6 @@ def _templates(store: RedisStore) -> tuple[list[str], int]:
     ids = []
     for service, action, tenant, state in product(SERVICES, ACTIONS, TENANTS, STATES):
         new = NewExecution(
-            id=str(uuid4()),
             service=service,
             action=action,
             tenant_id=tenant,

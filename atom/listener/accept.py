@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from structlog.contextvars import bind_contextvars
@@ -16,7 +15,7 @@ from atom.protocol.message_actions import ServiceRequest
 from atom.publisher import Publisher
 from atom.records import NewExecution
 from atom.redaction import MASK, has_secret_types, masked
-from atom.store import Answer, ExecutionStore, Result
+from atom.store import Accepted, Answer, ExecutionStore, Result
 from atom.traces import current, describe
 
 _log = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ class Acceptor:
         request: ServiceRequest,
         document: Mapping[str, Any],
         running_user: str | None,
-    ) -> tuple[str, bool]:
+    ) -> Accepted:
         """Make a request durable; returns the execution id and whether it is a new one.
 
         Raises:
@@ -48,7 +47,6 @@ class Acceptor:
         public, private = _parted(process, document)
         return self._accept(
             NewExecution(
-                id=str(uuid4()),
                 service=process.service,
                 action=process.action,
                 tenant_id=request.tenant_id,
@@ -83,7 +81,6 @@ class Acceptor:
         public, private = _parted(process, document)
         execution_id, _ = self._accept(
             NewExecution(
-                id=str(uuid4()),
                 service=process.service,
                 action=process.action,
                 tenant_id=tenant_id,
@@ -103,23 +100,22 @@ class Acceptor:
         self.publish(process, execution_id)
         return execution_id
 
-    def _accept(self, execution: NewExecution) -> tuple[str, bool]:
+    def _accept(self, execution: NewExecution) -> Accepted:
         about = context_of(execution.id, execution)
         bind_contextvars(**about)
         describe(about)
         try:
-            stored_id = self._store.accept(execution)
+            accepted = self._store.accept(execution)
         except StoreUnavailable as error:
             _log.error("A request was refused: %s", error)
             raise Unavailable(
                 "The execution could not be stored; nothing was started. Try again."
             ) from error
-        is_new = stored_id == execution.id
-        if not is_new:
-            bind_contextvars(execution_id=stored_id)
-            describe({"execution_id": stored_id})
-        _log.info("Accepted" if is_new else "Asked for again")
-        return stored_id, is_new
+        if accepted.id != execution.id:
+            bind_contextvars(execution_id=accepted.id)
+            describe({"execution_id": accepted.id})
+        _log.info("Accepted" if accepted.is_new else "Asked for again")
+        return accepted
 
     def publish(self, process: Process, execution_id: str) -> None:
         """Wake a worker; without a broker recovery does it later."""

@@ -32,11 +32,12 @@ from atom.store.encryption import Cipher
 from atom.store.reading import Reader
 
 # Written into every record, so that a later version knows what it reads.
+# 7 put the tries of a callback among the documents, one a line, and wrote them shorter.
 # 6 put the documents, and what is secret, beside the rest.
 # 5 added the places in the indexes of the history, earlier attempts and the times of steps.
 # 4 added the queue and the trace to the third one.
 # 3 added the callback's host, the timeout and whether there are secrets to the second one.
-FORMAT_VERSION: Final = 6
+FORMAT_VERSION: Final = 7
 
 # What a list of executions shows; the documents are left in the store.
 SUMMARY_FIELDS: Final = [
@@ -198,15 +199,15 @@ def execution(
 
 
 def encode_attempt(attempt: Attempt, cipher: Cipher) -> bytes:
-    """One try of a callback as a list element."""
-    values = {
-        "at": attempt.at.isoformat(),
-        "kind": attempt.kind,
-        "status": attempt.status,
-        "answer": attempt.answer,
-        "milliseconds": attempt.milliseconds,
-    }
+    """One try of a callback as a line."""
+    at_ms = int(attempt.at.timestamp() * 1000)
+    values = [at_ms, attempt.kind, attempt.status, attempt.answer, attempt.milliseconds]
     return cipher.seal(orjson.dumps(values))
+
+
+def stored_attempts(earlier: Sequence[bytes], lines: bytes | None) -> Sequence[bytes]:
+    """The tries of a callback: those in the list of an earlier format, and the lines."""
+    return [*earlier, *(lines.split(b"\n") if lines else ())]
 
 
 def _attempt(reader: Reader, stored: bytes) -> Attempt | None:
@@ -214,7 +215,12 @@ def _attempt(reader: Reader, stored: bytes) -> Attempt | None:
     if encoded is None:
         return None
     values = orjson.loads(encoded)
-    return Attempt(**{**values, "at": datetime.fromisoformat(values["at"])})
+    if isinstance(values, dict):  # up to the sixth format
+        return Attempt(**{**values, "at": datetime.fromisoformat(values["at"])})
+    at_ms, kind, status, answer, milliseconds = values
+    return Attempt(
+        at=_moment(at_ms), kind=kind, status=status, answer=answer, milliseconds=milliseconds
+    )
 
 
 def encode_step(step: Step, cipher: Cipher) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from atom.history import EVERYTHING, ExecutionFilter, Minute, Page
 from atom.records import (
@@ -35,6 +35,13 @@ from atom.records import (
 )
 
 
+class Accepted(NamedTuple):
+    """Under which id a request is stored, and whether it was not known before."""
+
+    id: str
+    is_new: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """How a synchronous request is answered: with the outcome, or with WAIT."""
@@ -54,11 +61,12 @@ class Result:
 class ExecutionStore(Protocol):
     """Executions, from acceptance to the end of their history."""
 
-    def accept(self, new: NewExecution) -> str:
-        """Make an execution durable and return its id.
+    def accept(self, new: NewExecution) -> Accepted:
+        """Make an execution durable.
 
-        A request known by tenant, token, service and action is stored once: the id returned is
-        then the first one's, not `new.id`.
+        A request known by tenant, token, service and action is stored once, and known for as long
+        as its execution is, at least for the retention from its deadline on. The id of one that
+        an earlier version accepted is not `new.id`.
 
         Raises:
             Paused: the service or action takes no new requests; nothing is stored.

@@ -172,10 +172,14 @@ class RedisCallbacks(RedisPart):
                         wanted = ["service", "action", "callback_uri"]
                         pipeline.hmget(names.execution_key(execution_id), wanted)
                         pipeline.lrange(names.attempts_key(execution_id), -1, -1)
-                    read = pipeline.execute()
-            for (each, parked_ms), row, tries in zip(rows, read[::2], read[1::2], strict=True):
+                        pipeline.hget(names.documents_key(execution_id), "callback_attempts")
+                    read = iter(pipeline.execute())
+            for (each, parked_ms), row, earlier, lines in zip(rows, read, read, read, strict=True):
                 callback = codec.parked(
-                    self._reader(each.decode(), is_lenient=True), row, parked_ms, tries
+                    self._reader(each.decode(), is_lenient=True),
+                    row,
+                    parked_ms,
+                    codec.stored_attempts(earlier, lines),
                 )
                 if not host or host.lower() in (callback.host, callback.host.partition(":")[0]):
                     found.append(callback)

@@ -9,7 +9,7 @@ from atom import names
 from atom.errors import ClaimLost, Overloaded, Paused, Unreadable
 from atom.records import Claim, Ended, Hold, LogLine, NewExecution, Restart, State, Step
 from atom.store import codec
-from atom.store.contract import Answer, Result
+from atom.store.contract import Accepted, Answer, Result
 from atom.store.encryption import LOOK_AGAIN_SECONDS
 from atom.store.redis_part import RedisPart, in_ms
 
@@ -28,19 +28,17 @@ class RedisExecutions(RedisPart):
 
     # --- the listener's side
 
-    def accept(self, new: NewExecution) -> str:
+    def accept(self, new: NewExecution) -> Accepted:
         """See ExecutionStore."""
         documents = codec.accepted_documents(new, self._cipher)
-        keys = (
-            names.execution_key(new.id),
-            # Without a token each request is one of its own.
-            names.token_key(new.tenant_id, new.token or new.id, new.service, new.action),
-        )
+        keys = [names.execution_key(new.id)]
+        if new.token:
+            keys.append(names.token_key(new.tenant_id, new.token, new.service, new.action))
         arguments = (
             new.id,
+            uuid4().hex,
             in_ms(self._republish_seconds(new)),
             in_ms(new.timeout_seconds),
-            self._retention_ms + in_ms(new.timeout_seconds),
             in_ms(new.sync_timeout_seconds),
             in_ms(_INLINE_GRACE_SECONDS),
             _answer_mode(new),
@@ -60,7 +58,7 @@ class RedisExecutions(RedisPart):
             raise Paused(detail.decode())
         if verdict == b"full":
             raise Overloaded(int(detail))
-        return str(detail.decode())
+        return Accepted(detail.decode(), is_new=verdict == b"new")
 
     def _republish_seconds(self, new: NewExecution) -> float:
         """A lost message must be noticed while the caller of a synchronous request waits."""

@@ -15,7 +15,7 @@ from atom.store.redis_part import RedisPart
 _LOOKED_AT: Final = 5_000
 _AT_ONCE: Final = 500
 _MOST_NAMED: Final = 1_000
-# A token is kept as a hash of it with its process and tenant: so many of these pairs are tried.
+# A token is known by a hash of it with its process and tenant: so many of these pairs are tried.
 _MOST_PAIRS: Final = 20_000
 # Less of a flow state's id would find too much.
 _SHORTEST_PREFIX: Final = 4
@@ -41,9 +41,10 @@ class RedisHistory(RedisPart):
             pipeline.hgetall(names.documents_key(execution_id))
             pipeline.hgetall(names.steps_key(execution_id))
             pipeline.lrange(names.attempts_key(execution_id), 0, -1)
-            row, documents, steps, attempts = pipeline.execute()
+            row, documents, steps, earlier = pipeline.execute()
         if not row:
             return None
+        attempts = codec.stored_attempts(earlier, documents.pop(b"callback_attempts", None))
         reader = self._reader(execution_id, is_lenient=True)
         return codec.execution(reader, {**row, **documents}, steps, attempts)
 
@@ -212,11 +213,14 @@ class RedisHistory(RedisPart):
     def _with_token(self, wanted: ExecutionFilter) -> Iterable[str]:
         tenants = [wanted.tenant_id] if wanted.tenant_id else self.known_tenants()
         pairs = list(product(tenants, filter(wanted.names, self.known_processes())))[:_MOST_PAIRS]
-        keys = [
-            names.token_key(tenant, wanted.text, *process.split(".", 1))
-            for tenant, process in pairs
-        ]
-        return [each.decode() for each in self._redis.mget(keys) if each] if keys else ()
+        requests = [(tenant, wanted.text, *process.split(".", 1)) for tenant, process in pairs]
+        if not requests:
+            return
+        ids = [names.request_execution_id(*each) for each in requests]
+        if self._redis.exists(*map(names.execution_key, ids)):
+            yield from ids
+        earlier = self._redis.mget(names.token_key(*each) for each in requests)
+        yield from (each.decode() for each in earlier if each)
 
 
 def _bounds(wanted: ExecutionFilter) -> tuple[str, str]:

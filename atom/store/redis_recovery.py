@@ -60,7 +60,7 @@ class RedisRecovery(RedisPart):
     def trim(self, limit: int) -> int:
         """See ExecutionStore."""
         with self._guard():
-            return int(self._scripts.trim(self._keys(""), (limit,)))
+            return int(self._scripts.trim(self._keys(""), (limit, self._retention_ms)))
 
     def count(self, counts: Mapping[str, int]) -> None:
         """See ExecutionStore."""

@@ -11,7 +11,7 @@ KEPT = {
     r"atom:(accepted|scheduled|leases|deadlines|callbacks|parked)": (
         "indexes of what is under way; an execution leaves them when it ends"
     ),
-    r"atom:(history|history:flow-states|history:(process|tenant):.+|failed|expiring)": (
+    r"atom:(history|history:flow-states|history:(process|tenant):.+|failed)": (
         "indexes that recovery trims when what they name expires"
     ),
     r"atom:history:(processes|tenants)": "sets of the names that those indexes have",

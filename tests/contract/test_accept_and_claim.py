@@ -1,11 +1,15 @@
 """Accepting once, claiming by one worker at a time, and what a fencing token keeps out."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 import redis
 
+from atom import names
 from atom.errors import ClaimLost, StoreUnavailable
 from atom.records import CallbackState, Ended, State, Step
 from atom.settings import Settings
@@ -22,7 +26,7 @@ def claimed(store, execution_id, worker="w"):
 
 def test_an_accepted_execution_can_be_read_back(store):
     new = new_execution()
-    assert store.accept(new) == new.id
+    assert store.accept(new) == (new.id, True)
     found = store.get(new.id)
     assert (found.service, found.action, found.state) == ("CRM", "Retrieve", State.ACCEPTED)
     assert found.callback_state is CallbackState.NONE
@@ -39,9 +43,9 @@ def test_the_same_request_is_stored_once_even_when_sent_at_the_same_moment(store
         return store.accept(new)
 
     with ThreadPoolExecutor(len(requests)) as pool:
-        ids = set(pool.map(accept, requests))
+        accepted = list(pool.map(accept, requests))
 
-    assert len(ids) == 1
+    assert len({each.id for each in accepted}) == sum(each.is_new for each in accepted) == 1
     assert raw.zcard("atom:history") == raw.zcard("atom:accepted") == 1
 
 
@@ -49,12 +53,69 @@ def test_the_same_request_is_stored_once_even_when_sent_at_the_same_moment(store
 def test_a_request_that_differs_in_its_identity_is_another_one(store, other):
     first = new_execution(token="same")
     second = new_execution(**{"token": "same", other: "other"})
-    assert store.accept(first) != store.accept(second)
+    assert store.accept(first).id != store.accept(second).id
 
 
-def test_accepting_again_after_a_lost_reply_is_the_same_acceptance(store):
+def test_without_a_token_each_request_is_one_of_its_own(store, raw):
+    first, second = new_execution(token=""), new_execution(token="")
+    assert store.accept(first).id != store.accept(second).id
+    assert store.accept(first) == (first.id, False)
+    assert raw.zcard("atom:history") == 2
+
+
+def test_accepting_again_after_a_lost_reply_is_the_same_acceptance(store, monkeypatch):
     new = new_execution()
-    assert store.accept(new) == store.accept(new) == new.id
+    with monkeypatch.context() as patched:
+        patched.setattr("atom.store.redis_executions.uuid4", lambda: UUID(int=1))
+        assert store.accept(new) == store.accept(new) == (new.id, True)  # as the driver repeats it
+        claimed(store, new.id)
+    assert store.accept(new) == (new.id, False)
+
+
+@pytest.mark.parametrize("stands", ["accepted", "running", "finished", "delivered"])
+def test_a_request_is_known_wherever_its_execution_stands(store, stands):
+    new = new_execution(token="same")
+    store.accept(new)
+    if stands != "accepted":
+        claim = claimed(store, new.id)
+    if stands in ("finished", "delivered"):
+        store.finish(claim, State.COMPLETED, b"{}", "")
+    if stands == "delivered":
+        store.record_delivery(store.claim_delivery(new.id), "delivered", an_attempt())
+    before = store.get(new.id)
+    assert store.accept(new_execution(token="same", state_id="another")) == (new.id, False)
+    assert store.get(new.id) == before
+    assert store.find(10).executions[0].id == new.id
+
+
+def test_a_request_that_an_earlier_version_accepted_is_known(store, raw):
+    """There its id was random, and written under a key of its own."""
+    new = new_execution()
+    raw.set(
+        names.token_key(new.tenant_id, new.token, new.service, new.action), "earlier", px=60_000
+    )
+    before = sorted(raw.keys())
+    assert store.accept(new) == ("earlier", False)
+    assert sorted(raw.keys()) == before
+
+
+def test_a_request_is_known_until_the_retention_after_its_deadline(settings, raw):
+    """However soon it ended, and its execution was forgotten."""
+    store = RedisStore(replace(settings, retention_days=0.0000001))
+    slow, quick = new_execution(), new_execution(timeout_seconds=0.5)
+    plain = new_execution(token="")
+    for new in (slow, quick, plain):
+        store.accept(new)
+        store.cancel(new.id, b"{}", "")
+        store.record_delivery(store.claim_delivery(new.id), "delivered", an_attempt())
+    until(lambda: time.sleep(0.01) or store.trim(100) == 0, "the retention to be over", 5)
+    assert store.get(slow.id) is None
+    assert store.accept(slow) == (slow.id, False)
+    assert store.answer(slow.id).response is None  # which is WAIT
+    assert 590 < raw.ttl(f"{names.execution_key(slow.id)}:known") <= 600
+    assert not raw.exists(f"{names.execution_key(plain.id)}:known")  # it cannot come again
+    until(lambda: store.accept(quick) == (quick.id, True), "its deadline", 5)
+    store.close()
 
 
 def test_one_worker_claims_and_the_second_finds_nothing_to_do(store):
@@ -186,8 +247,6 @@ def test_documents_are_shown_without_tokens_and_passwords(store):
 
 
 def test_the_history_forgets_what_has_expired(settings, raw):
-    from dataclasses import replace
-
     store = RedisStore(replace(settings, retention_days=0.0000001))
     kept, gone = new_execution(), new_execution()
     for new in (kept, gone):
@@ -196,7 +255,6 @@ def test_the_history_forgets_what_has_expired(settings, raw):
     store.record_delivery(store.claim_delivery(gone.id), "delivered", an_attempt())
     until(lambda: store.trim(100), "the retention to be over", 5)
     assert raw.zrange("atom:history", 0, -1) == [kept.id.encode()]
-    assert raw.zcard("atom:expiring") == 0
     store.close()
 
 

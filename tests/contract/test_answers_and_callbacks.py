@@ -164,10 +164,21 @@ def test_a_delivered_callback_expires_with_its_retention_and_forgets_the_user(st
     found = store.get(claim.id)
     assert found.callback_state is CallbackState.DELIVERED
     assert [each.answer for each in found.callback_attempts] == ["SUCCESS"]
-    assert sorted(raw.hkeys(f"atom:execution:{claim.id}:documents")) == [b"request", b"response"]
+    documents = raw.hkeys(f"atom:execution:{claim.id}:documents")
+    assert sorted(documents) == [b"callback_attempts", b"request", b"response"]
     assert raw.ttl(f"atom:execution:{claim.id}") > 29 * 86_400
     assert raw.ttl(f"atom:execution:{claim.id}:documents") > 29 * 86_400
-    assert raw.ttl(f"atom:execution:{claim.id}:attempts") > 29 * 86_400
+
+
+def test_the_latest_tries_of_a_callback_are_kept(store):
+    claim = finished(store)
+    for number in range(53):
+        delivery = store.claim_delivery(claim.id)
+        store.record_delivery(delivery, "retry", an_attempt(f"answer\n{number}"))
+        if number == 1:
+            assert len(store.get(claim.id).callback_attempts) == 2
+    tries = [each.answer for each in store.get(claim.id).callback_attempts]
+    assert tries == [f"answer\n{number}" for number in range(3, 53)]
 
 
 def test_a_failed_try_is_due_again_with_its_counts(store):

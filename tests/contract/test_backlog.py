@@ -98,7 +98,7 @@ def accept_many(store, count):
                     ids.append(new.id)
             finally:
                 store._scripts.accept = real
-            assert all(verdict == b"stored" for verdict, _ in pipeline.execute())
+            assert all(verdict == b"new" for verdict, _ in pipeline.execute())
     return ids
 
 

@@ -73,7 +73,7 @@ def indexes(raw, execution_id):
     """The indexes that an execution is in."""
     every = (
         *(names.ACCEPTED, names.SCHEDULED, names.LEASES, names.DEADLINES),
-        *(names.CALLBACKS_DUE, names.PARKED, names.EXPIRING, names.HISTORY),
+        *(names.CALLBACKS_DUE, names.PARKED, names.HISTORY),
     )
     return {key.removeprefix("atom:") for key in every if raw.zscore(key, execution_id) is not None}
 
@@ -245,14 +245,13 @@ def test_restarted_after_its_flow_moved_on_the_result_goes_to_the_history_alone(
     claim = delivered(store, state=State.FAILED)
     assert store.restart(claim.id, from_start=False) is Restart.RESTARTED
     assert raw.ttl(names.execution_key(claim.id)) == -1
-    assert "expiring" not in indexes(raw, claim.id)
     again = hold(store, claim.id)
     assert store.progress(again, "half way", None) is False
     assert store.finish(again, State.COMPLETED, b'{"new":1}', "") is False
     found = store.get(claim.id)
     assert (found.state, found.callback_state) == (State.COMPLETED, CallbackState.NONE)
     assert found.response == {"new": 1}
-    assert indexes(raw, claim.id) == {"expiring", "history"}
+    assert indexes(raw, claim.id) == {"history"}
     assert raw.ttl(names.execution_key(claim.id)) > 0
 
 
@@ -311,7 +310,7 @@ def test_what_is_paused_takes_nothing_new_and_goes_on(store, raw, target):
     with pytest.raises(Paused):
         store.accept(new_execution())
     assert sorted(raw.keys()) == before
-    assert store.accept(new_execution(token="known")) == known.id  # a duplicate is answered
+    assert store.accept(known) == (known.id, False)  # a duplicate is answered
     hold(store, waits)
     store.finish(runs, State.COMPLETED, RESPONSE, "")
     store.claim_delivery(runs.id)
@@ -340,7 +339,7 @@ def test_where_too_many_wait_nothing_is_taken(settings, raw):
     with pytest.raises(Overloaded):
         store.accept(new_execution())
     assert sorted(raw.keys()) == before
-    assert store.accept(replace(first, id="another")) == first.id  # a duplicate is no load
+    assert store.accept(first) == (first.id, False)  # a duplicate is no load
     hold(store, first.id)
     accepted(store)
     store.close()

@@ -112,6 +112,7 @@ def deliver(store, raw):
     assert (found.state, found.callback_state) == (State.COMPLETED, CallbackState.DELIVERED)
     assert raw.hget(KEY, "token") is None
     assert raw.ttl(KEY) > 0
+    assert all(raw.ttl(each) > 0 for each in raw.keys(f"{KEY}*"))
     every = ("accepted", "scheduled", "leases", "deadlines", "callbacks", "parked")
     assert not any(raw.exists(f"atom:{index}") for index in every)
 
@@ -210,9 +211,12 @@ def test_delivering_by_a_worker_that_lives(store, write):
 
 def test_parked(store, raw, write):
     write(PARKED, {"finished_at": 4000, "callback_due_at": 1, "parked_at": 1000}, {}, STEPS, [TRY])
+    raw.zadd(names.PARKED, {ID: 1000})
+    assert [each.answer for each in store.parked(1)] == ["503 BUSY"]
     assert store.claim_delivery(ID) is None
     assert store.replay(ID) is True
     deliver(store, raw)
+    assert [each.answer for each in store.get(ID).callback_attempts] == ["BUSY", "SUCCESS"]
 
 
 def test_parked_and_run_once_more(store, raw, write):

@@ -166,6 +166,12 @@ def test_it_is_found_by_what_a_person_has_in_hand(store):
     assert sorted(pages(store, 1, text="flow-state")) == sorted([one, two, same])
 
 
+def test_what_an_earlier_version_accepted_is_found_by_its_token(store, raw):
+    execution_id = accept(store, token="another")
+    raw.set(names.token_key("tenant", "canary-token", "CRM", "Retrieve"), execution_id)
+    assert found(store, text="canary-token") == [execution_id]
+
+
 def test_where_no_index_has_it_a_page_says_how_far_it_looked(store, monkeypatch):
     monkeypatch.setattr("atom.store.redis_history._LOOKED_AT", 10)
     monkeypatch.setattr("atom.store.redis_history._AT_ONCE", 5)
@@ -226,9 +232,12 @@ def test_the_history_forgets_what_has_expired(settings, raw):
     until(lambda: store.trim(100), "the retention to be over", 5)
     assert found(store) == found(store, tenant_id="tenant") == found(store, service="CRM") == [kept]
     assert raw.zrange(names.FLOW_STATES, 0, -1) == [f"kept {kept}".encode()]
-    assert raw.zcard(names.EXPIRING) == raw.zcard(names.FAILED) == 0
+    assert raw.zcard(names.FAILED) == 0
     assert store.get(gone) is None
-    assert not raw.keys(f"{names.execution_key(gone)}*")
+    # All but that it was there: its request may come again.
+    assert raw.keys(f"{names.execution_key(gone)}*") == [
+        f"{names.execution_key(gone)}:known".encode()
+    ]
     store.close()
 
 
@@ -308,8 +317,9 @@ def test_a_dismissed_callback_is_not_sent_again(store, raw):
     assert store.parked(10) == []
     assert not store.replay(execution_id)
     assert store.claim_delivery(execution_id) is None
-    assert sorted(raw.hkeys(names.documents_key(execution_id))) == [b"request", b"response"]
-    assert raw.zscore(names.EXPIRING, execution_id) is not None
+    documents = raw.hkeys(names.documents_key(execution_id))
+    assert sorted(documents) == [b"callback_attempts", b"request", b"response"]
+    assert raw.ttl(names.execution_key(execution_id)) > 0
 
 
 def test_nothing_else_can_be_dismissed(store):

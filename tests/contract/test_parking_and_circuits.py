@@ -1,6 +1,7 @@
 """Callbacks that wait for a person, hosts left alone, and what is forgotten and counted."""
 
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -115,11 +116,9 @@ def test_what_was_taken_while_the_flow_stood_still_can_be_sent_once_more(store, 
     assert raw.ttl(key) > 0
     assert raw.ttl(documents) > 0
     assert raw.hget(documents, "token") is not None
-    assert raw.zscore(names.EXPIRING, execution_id) is not None
 
     assert store.replay(execution_id) is True
-    assert raw.ttl(key) == raw.ttl(documents) == raw.ttl(names.attempts_key(execution_id)) == -1
-    assert raw.zscore(names.EXPIRING, execution_id) is None
+    assert raw.ttl(key) == raw.ttl(documents) == -1
     again = store.claim_delivery(execution_id)
     assert (again.token, again.authorization) == (delivery.token, "ManyWhoUserId%3Du")
     store.record_delivery(again, "delivered", an_attempt())
@@ -286,10 +285,8 @@ def test_trimming_keeps_what_is_under_way_again(settings, raw):
         store.record_delivery(delivery, "delivered", an_attempt("WAIT"), keep=each != gone)
     assert store.replay(replayed)
     assert store.restart(restarted, from_start=True)
-    raw.zadd(names.EXPIRING, {replayed: 1})  # as if it had been replayed while it was trimmed
     assert until(lambda: store.trim(10), "the retention to be over", 10) == 1
     assert {each.decode() for each in raw.zrange(names.HISTORY, 0, -1)} == {replayed, restarted}
-    assert raw.zcard(names.EXPIRING) == 0
     assert store.trim(10) == 0
     assert store.get(gone) is None
     assert store.claim_delivery(replayed) is not None
@@ -301,10 +298,47 @@ def test_trimming_is_bounded_and_waits_for_the_retention(store, raw):
     store.record_delivery(store.claim_delivery(kept), "delivered", an_attempt())
     assert store.trim(10) == 0
     for number in range(7):
-        raw.zadd(names.EXPIRING, {f"gone-{number}": number})
         raw.zadd(names.HISTORY, {f"gone-{number}": number})
     assert [store.trim(3), store.trim(3), store.trim(3)] == [3, 3, 1]
     assert raw.zrange(names.HISTORY, 0, -1) == [kept.encode()]
+
+
+def test_what_has_to_stay_hides_nothing_from_trimming(settings, raw):
+    """However many wait for a person, and however long."""
+    store = RedisStore(replace(settings, retention_days=0.0000001))
+    stay = [finished(store) for _ in range(7)]
+    ended = [finished(store) for _ in range(2)]
+    for each in ended:
+        store.record_delivery(store.claim_delivery(each), "delivered", an_attempt())
+    time.sleep(0.1)
+    assert sum(store.trim(3) for _ in range(4)) == 2
+    store.record_delivery(store.claim_delivery(stay[0]), "delivered", an_attempt())
+    time.sleep(0.1)
+    assert sum(store.trim(3) for _ in range(4)) == 1
+    assert {each.decode() for each in raw.zrange(names.HISTORY, 0, -1)} == set(stay[1:])
+    store.close()
+
+
+def test_what_was_kept_for_less_time_goes_though_more_is_wanted_now(settings, raw):
+    day_ms = 86_400_000
+    store = RedisStore(replace(settings, retention_days=7))
+    ended = finished(store)
+    store.record_delivery(store.claim_delivery(ended), "delivered", an_attempt())
+    assert store.trim(10) == 0
+    # Accepted two days ago, when what had ended was kept for one.
+    seconds, _ = raw.time()
+    raw.zadd(names.HISTORY, {ended: seconds * 1000 - 2 * day_ms})
+    raw.pexpire(names.execution_key(ended), day_ms - 1)
+    assert store.trim(10) == 1
+    assert store.get(ended) is None
+    assert [key for key in raw.keys("atom:history*") if raw.type(key) == b"zset"] == []
+    store.close()
+
+
+def test_the_index_of_an_earlier_format_goes(store, raw):
+    raw.zadd("atom:expiring", {"any": 1})
+    store.trim(10)
+    assert not raw.exists("atom:expiring")
 
 
 def test_what_recovery_did_is_added_up(store):

@@ -10,7 +10,6 @@ from atom.records import Attempt, NewExecution
 def new_execution(**changes: Any) -> NewExecution:
     """An execution as the listener stores it."""
     values: dict[str, Any] = {
-        "id": str(uuid4()),
         "service": "CRM",
         "action": "Retrieve",
         "tenant_id": "tenant",

@@ -1,11 +1,12 @@
 -- Stands before every script, after a local for each key of names.SCRIPT_KEYS. All times are
 -- milliseconds of the server's clock: one clock for all.
 -- A script over one execution gets its key as the first; the others of the execution follow from it.
-local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED
+-- ATTEMPTS is of the sixth format and earlier ones; since then they are one of the documents.
+local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED, KNOWN
 
 local function look_at(key)
-  EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED = key, key .. ':documents',
-    key .. ':steps', key .. ':attempts', key .. ':log', key .. ':finished'
+  EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED, KNOWN = key, key .. ':documents',
+    key .. ':steps', key .. ':attempts', key .. ':log', key .. ':finished', key .. ':known'
 end
 
 if KEYS[1] then
@@ -18,7 +19,6 @@ local function now_ms()
 end
 
 local FINAL = {completed = true, faulted = true, failed = true, cancelled = true, timed_out = true}
-local UNTOLD = {due = true, delivering = true, parked = true}
 
 -- What may be long is kept apart, so that Redis packs the rest of an execution closely (it does
 -- where no value has more than 64 bytes). The fifth format and earlier ones had all in one place.
@@ -90,29 +90,37 @@ local function keep_run(ended_at, how)
   redis.call('HDEL', EXECUTION, 'run_started_at')
 end
 
--- Kept from here on for the history only, until trim() forgets it. Where that does not run, Redis
--- does it a day later.
-local function expire(id, now, retention_ms)
+-- Kept from here on for the history only, until trim.lua forgets it: when the time that is left to
+-- it is no more than this. Where that does not run, Redis does it when that is over as well.
+local FOR_TRIM_MS = 86400000
+
+local function expire(retention_ms)
   for _, key in ipairs({EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG}) do
-    redis.call('PEXPIRE', key, retention_ms + 86400000)
+    redis.call('PEXPIRE', key, retention_ms + FOR_TRIM_MS)
   end
-  redis.call('ZADD', EXPIRING, now + retention_ms, id)
 end
 
--- Nothing is left to do for it, and so nothing that is secret in it is needed.
-local function retire(id, now, retention_ms)
+-- What is secret, and what is of use only to those who run an execution or send its callback. Nearly
+-- all that Redis holds are executions at which nobody works any more.
+local SPENT = {'authorization', 'token', 'private_request', 'private_response', 'holder',
+  'lease_until', 'not_before', 'answer_until', 'progress_at', 'progress_fraction',
+  'progress_sent_at', 'callback_host', 'callback_due_at', 'callback_due_since',
+  'callback_failures', 'callback_busy', 'callback_fence', 'callback_seq'}
+
+-- Nothing is left to do for it. Should it be run again, its flow hears nothing of that: the token is
+-- forgotten, and no callback can be made of what is left.
+local function retire(retention_ms)
   for _, key in ipairs({DOCUMENTS, EXECUTION}) do
-    redis.call('HDEL', key, 'authorization', 'token', 'private_request', 'private_response')
+    redis.call('HDEL', key, unpack(SPENT))
   end
-  expire(id, now, retention_ms)
+  expire(retention_ms)
 end
 
 -- Undoes expire(): the execution or its callback is under way again.
-local function revive(id)
+local function revive()
   for _, key in ipairs({EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG}) do
     redis.call('PERSIST', key)
   end
-  redis.call('ZREM', EXPIRING, id)
 end
 
 -- The execution waits for a worker of its queue, from `since` on. What the third format or an
@@ -178,16 +186,19 @@ end
 -- `private` is the response with its secrets, '' where it has none. `of` as for move().
 -- Returns 1 where a worker is to be woken for the callback, 0 where something else will see to it.
 local function finish(id, now, of, state, response, failure, private, retention_ms)
-  local answer, answer_until, callback_state, seq = unpack(redis.call('HMGET', EXECUTION, 'answer',
-    'answer_until', 'callback_state', 'callback_seq'))
+  local answer, answer_until, callback_state, seq, earlier_failure = unpack(redis.call('HMGET',
+    EXECUTION, 'answer', 'answer_until', 'callback_state', 'callback_seq', 'error'))
   local is_synchronous, is_sending = answer == 'only' or answer == 'late', callback_state == 'delivering'
   local due = now
   if answer == 'pending' then
     -- A listener waits to answer with it. Should that listener die, the callback follows.
     due = math.max(now, tonumber(answer_until))
   end
-  local written = {'state', state, 'finished_at', now, 'error', failure, 'callback_seq', (seq or 0) + 1,
+  local written = {'state', state, 'finished_at', now, 'callback_seq', (seq or 0) + 1,
     'callback_failures', 0, 'callback_busy', 0, 'callback_due_since', now}
+  if failure ~= '' or earlier_failure then
+    written[#written + 1], written[#written + 2] = 'error', failure
+  end
   if not is_synchronous and not is_sending then
     for _, each in ipairs({'callback_state', 'due', 'callback_due_at', due}) do
       written[#written + 1] = each
@@ -217,7 +228,7 @@ local function finish(id, now, of, state, response, failure, private, retention_
       redis.call('LPUSH', FINISHED, state .. ' ' .. (private ~= '' and private or response))
       redis.call('PEXPIRE', FINISHED, 60000)
     end
-    retire(id, now, retention_ms)
+    retire(retention_ms)
     return 0
   end
   if is_sending then
@@ -240,7 +251,7 @@ local function withdraw(id, now, retention_ms)
   count_minute(now, 'cancelled')
   end_waiting(id, redis.call('HGET', EXECUTION, 'queue'))
   forget_turns(id)
-  retire(id, now, retention_ms)
+  retire(retention_ms)
 end
 
 -- Takes a due callback for `hold_ms`: what its delivery needs as a flat list of fields and values,

@@ -4,8 +4,7 @@ local answer, callback_state = unpack(redis.call('HMGET', EXECUTION, 'answer', '
 if answer ~= 'inline' or callback_state ~= 'due' then
   return 0
 end
-local now = now_ms()
-redis.call('HSET', EXECUTION, 'callback_state', 'delivered', 'delivered_at', now)
+redis.call('HSET', EXECUTION, 'callback_state', 'delivered', 'delivered_at', now_ms())
 redis.call('ZREM', CALLBACKS, ARGV[1])
-retire(ARGV[1], now, ARGV[2])
+retire(ARGV[2])
 return 1

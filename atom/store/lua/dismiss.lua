@@ -1,10 +1,10 @@
 -- ARGV id, retention_ms
 -- A person has seen to it: it waits for nobody any more. A parked callback is not sent again.
 -- Returns 1, or 0 where it did not wait for anybody.
-local id, now = ARGV[1], now_ms()
+local id = ARGV[1]
 local was_failed, was_parked = redis.call('ZREM', FAILED, id), redis.call('ZREM', PARKED, id)
 if was_parked == 1 then
   redis.call('HSET', EXECUTION, 'callback_state', 'dismissed')
-  retire(id, now, ARGV[2])
+  retire(ARGV[2])
 end
 return math.max(was_failed, was_parked)

@@ -3,15 +3,24 @@
 --      host (well, troubled, or '' where it was not asked)
 -- Returns the ids whose callbacks can go out now, or nothing where another worker took over.
 local id, now, verdict = ARGV[1], now_ms(), ARGV[4]
+
+-- The latest 50 tries are one value, a line each: a list would be a key more for each execution.
+local function keep_attempt(attempt)
+  local kept = redis.call('HGET', DOCUMENTS, 'callback_attempts')
+  kept = kept and kept .. '\n' .. attempt or attempt
+  if select(2, kept:gsub('\n', '')) == 50 then
+    kept = kept:sub(kept:find('\n') + 1)
+  end
+  redis.call('HSET', DOCUMENTS, 'callback_attempts', kept)
+end
+
 local state, callback_state, fence, seq, tenant, flow_state, host = unpack(redis.call('HMGET',
   EXECUTION, 'state', 'callback_state', 'callback_fence', 'callback_seq', 'tenant_id', 'state_id',
   'callback_host'))
 if callback_state ~= 'delivering' or fence ~= ARGV[2] then
   return false
 end
-if redis.call('RPUSH', ATTEMPTS, ARGV[8]) > 50 then
-  redis.call('LTRIM', ATTEMPTS, -50, -1)
-end
+keep_attempt(ARGV[8])
 
 local circuit = CIRCUIT_PREFIX .. (host or '')
 if host and ARGV[13] == 'well' then
@@ -61,9 +70,9 @@ else
   else
     redis.call('HSET', EXECUTION, 'callback_state', 'delivered', 'delivered_at', now)
     if verdict == 'kept' then
-      expire(id, now, ARGV[9]) -- a person may want to send it once more
+      expire(ARGV[9]) -- a person may want to send it once more
     else
-      retire(id, now, ARGV[9])
+      retire(ARGV[9])
     end
   end
 end

@@ -27,7 +27,7 @@ if ARGV[2] == 'start' then
 else
   drop_failed_steps()
 end
-revive(id)
+revive()
 keep_run(finished_at, state)
 redis.call('ZREM', PARKED, id)
 redis.call('ZREM', FAILED, id)
@@ -42,9 +42,11 @@ if not token or token == '' then
 elseif answer == 'inline' then
   redis.call('HDEL', EXECUTION, 'answer')
 end
-deadline = now + (timeout_ms or deadline - accepted_at)
+timeout_ms = timeout_ms or deadline - accepted_at -- from now on nobody could tell it from these
+deadline = now + timeout_ms
 enter(id, 'accepted')
-redis.call('HSET', EXECUTION, 'callback_state', 'none', 'not_before', now, 'deadline', deadline)
+redis.call('HSET', EXECUTION, 'callback_state', 'none', 'not_before', now, 'deadline', deadline,
+  'timeout_ms', timeout_ms)
 redis.call('ZADD', DEADLINES, deadline, id)
 redis.call('ZADD', SCHEDULED, now, id)
 begin_waiting(id, queue, now)

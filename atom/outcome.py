@@ -7,13 +7,10 @@ from marshmallow import ValidationError
 from marshmallow.fields import Field, List, Nested
 
 from atom.fields import short
-from atom.profile import Profile, is_list
+from atom.profile import Profile
 from atom.protocol.objects import Document
-from atom.protocol.prepared_schema import NotThisWay, PreparedSchema
+from atom.protocol.prepared_schema import UNFIT, NotThisWay, PreparedSchema, is_list
 from atom.protocol.wire import problems
-
-# What else a field's own code raises on a value it was not made for.
-_UNFIT = (ValueError, TypeError, AttributeError, ArithmeticError)
 
 
 def dump_response(prepared: PreparedSchema[Profile] | None, result: Any) -> Document:
@@ -43,7 +40,7 @@ def _dump(profile: Profile, result: Any) -> Document:
         raise ValidationError(misfits)
     try:
         document = cast(Document, profile.dump(result))
-    except (ValidationError, *_UNFIT) as error:
+    except (ValidationError, *UNFIT) as error:
         raise ValidationError(list(_unwritable(profile, result, "")) or [str(error)]) from error
     given = {name: value for name, value in document.items() if value is not None}
     errors = profile.validate(given)
@@ -80,7 +77,7 @@ def _unwritable(profile: Profile, value: Any, where: str) -> Iterator[str]:
         except ValidationError as error:
             for text in problems(error.messages):
                 yield f"{where}{text}"
-        except _UNFIT:
+        except UNFIT:
             got = profile.get_attribute(value, field.attribute or name, None)
             yield f"{where}{field.data_key or name}: {short(got)} is no {type(field).__name__}"
     for inner, elements, _ in _structures(profile, value, where):

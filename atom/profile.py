@@ -11,7 +11,7 @@ from marshmallow.fields import IP, UUID, Enum, Field, List, Nested, Pluck, Strin
 from atom import fields
 from atom.errors import DeclarationError, InvalidRequest
 from atom.protocol.objects import Document, Entry, nested_entries
-from atom.protocol.prepared_schema import PreparedSchema
+from atom.protocol.prepared_schema import PreparedSchema, is_list
 from atom.protocol.values import ContentType
 from atom.protocol.wire import problems, sentence
 
@@ -40,11 +40,6 @@ class Profile(marshmallow.Schema):
         if not field_obj.required and field_obj.load_default is marshmallow.missing:
             field_obj.load_default = list if is_list(field_obj) else None
             field_obj.allow_none = True
-
-
-def is_list(field: Field[Any]) -> bool:
-    """Whether the field is a list of something."""
-    return isinstance(field, List) or (isinstance(field, Nested) and bool(field.many))
 
 
 def entries_of(profile: type[Profile] | None, type_prefix: str) -> tuple[Entry, ...]:

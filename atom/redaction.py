@@ -91,9 +91,11 @@ def secrets_in(document: Any, names: Collection[str] = (), depth: int = 0) -> It
                 yield from secrets_in(value, names, depth + 1)
 
 
-def has_secret_types(encoded: bytes) -> bool:
-    """Whether there may be a value of a secret type; a look that is cheap, however long it is."""
-    lowered = encoded.lower()
+def has_secret_types(lowered: bytes) -> bool:
+    """Whether there may be a value of a secret type in what is encoded, here in lower case.
+
+    A look that is cheap, however long it is.
+    """
     return any(word in lowered for word in _SECRET_WORDS)
 
 
@@ -106,11 +108,7 @@ def secrets_of(
     """
     lowered = encoded.lower()
     on_top = sum(key.lower() in _SECRET_KEYS for key in document)
-    if (
-        names
-        or any(word in lowered for word in _SECRET_WORDS)
-        or sum(map(lowered.count, _SECRET_MEMBERS)) > on_top
-    ):
+    if names or has_secret_types(lowered) or sum(map(lowered.count, _SECRET_MEMBERS)) > on_top:
         return list(secrets_in(document, names))
     return [
         value

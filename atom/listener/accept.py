@@ -175,7 +175,7 @@ def _parted(process: Process, document: Mapping[str, Any]) -> tuple[bytes, bytes
     hidden = {**document, "token": MASK} if document.get("token") else document
     plain = orjson.dumps(hidden)
     names = process.secret_names
-    if not names and not has_secret_types(plain):
+    if not names and not has_secret_types(plain.lower()):
         return plain, None
     public = orjson.dumps(masked(hidden, names))
     return public, plain if public != plain else None

@@ -22,9 +22,17 @@ _FIELD_MACHINERY: Final = (
     "_CHECK_ATTRIBUTE",
 )
 
+# What a field's own code raises on a value it was not made for, beside a ValidationError.
+UNFIT: Final = (ValueError, TypeError, AttributeError, ArithmeticError)
+
 _Schema = TypeVar("_Schema", bound=Schema)
 # As a field's own: of the value, its name, and what it stands in.
 _Convert = Callable[[Any, str, Any], Any]
+
+
+def is_list(field: Field[Any]) -> bool:
+    """Whether the field is a list of something."""
+    return isinstance(field, List) or (isinstance(field, Nested) and bool(field.many))
 
 
 class NotThisWay(Exception):
@@ -76,7 +84,7 @@ class PreparedSchema(Generic[_Schema]):
             document = self._way.dump(result)
             if not self._way.is_certain:
                 self._way.load({key: each for key, each in document.items() if each is not None})
-        except (ValidationError, ValueError, TypeError, AttributeError, ArithmeticError):
+        except (ValidationError, *UNFIT):
             raise NotThisWay from None
         return document
 
@@ -221,7 +229,7 @@ def _structure(field: Field[Any], convert: Callable[[Any], dict[str, Any]]) -> _
             raise NotThisWay
         return [convert(each) for each in value]
 
-    return many if isinstance(field, List) or getattr(field, "many", False) else one
+    return many if is_list(field) else one
 
 
 def _default(value: Any) -> Any:

@@ -82,12 +82,18 @@ class Deliverer:
         """
         became: Counter[str] = Counter()
         end = time.monotonic() + _LONGEST_SECONDS
-        for delivery in self._due(execution_id, became):
-            verdict, awake = self._send(delivery)
-            became[verdict] += 1
-            if time.monotonic() > end:
-                wake_callbacks(self._publisher, awake or [execution_id])
-                break
+        try:
+            for delivery in self._due(execution_id, became):
+                verdict, awake = self._send(delivery)
+                became[verdict] += 1
+                if time.monotonic() > end:
+                    break
+            else:
+                return _told(became)
+        finally:
+            # Whoever comes from here on is to look.
+            self._look_no_more()
+        wake_callbacks(self._publisher, awake or [execution_id])
         return _told(became)
 
     def _due(self, execution_id: str, became: Counter[str]) -> Iterator[Delivery]:
@@ -115,22 +121,25 @@ class Deliverer:
         as to look. A flow that is slow all of a sudden may then delay others, by a second at most.
         """
         if self._gap_seconds > _BUSY_SECONDS:
-            return self._taken(self._store.next_delivery())
+            return self._last_look()
         takes = int(_ALONE_SECONDS / self._post_seconds)
         is_quick = self._post_seconds <= _QUICK_SECONDS
         if is_quick and time.monotonic() - self._called_at < _HELPED_SECONDS:
             takes = _ANY_NUMBER
         if not takes:
-            return self._taken(self._store.next_delivery(0, takes))
+            return self._last_look(0, takes)
         if is_quick and self._is_left_to_another():
             return None
         taken = self._taken(self._store.next_delivery(_BACK_SECONDS, takes))
         if taken is None:
             time.sleep(_PAUSE_SECONDS)
-            # In this order: who left it to this thread did so before its last look.
-            self._look_no_more()
-            taken = self._taken(self._store.next_delivery(0))
+            taken = self._last_look(0)
         return taken
+
+    def _last_look(self, *promise: int) -> Delivery | None:
+        """One that none has to follow: what others left to this thread was there before."""
+        self._look_no_more()
+        return self._taken(self._store.next_delivery(*promise))
 
     def _is_left_to_another(self) -> bool:
         """Whether another thread of this process looks, and is enough: two would only take turns.

@@ -1,5 +1,7 @@
 """How the Deliverer looks for more, by the pace of late: time passes where a test says so."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import redis
 
@@ -209,3 +211,23 @@ def test_who_is_quick_calls_for_help_now_and_then_and_not_for_each(
     assert deliverer.deliver(first) == f"delivered {1 + len(rest)}"
     assert woken() in wake_ups
     client.close()
+
+
+def test_who_is_woken_for_the_rest_looks_although_another_thread_just_did(
+    deliverer, flow, clock, finished, monkeypatch
+):
+    at_once = flow.answer
+
+    def answer(wfile):
+        clock.now += 0.001
+        at_once(wfile)
+
+    flow.answer = answer
+    warming = [finished() for _ in range(MANY)]
+    deliverer.deliver(warming[0])
+    # So much is due that the first thread leaves the rest to the next wake-up.
+    monkeypatch.setattr(delivery_module, "_LONGEST_SECONDS", 0.0045)
+    first, *_ = [finished() for _ in range(12)]
+    assert deliverer.deliver(first) == "delivered 5"
+    with ThreadPoolExecutor(1) as another_thread:
+        assert another_thread.submit(deliverer.deliver, first).result() == "delivered 5"

@@ -1,8 +1,8 @@
 """Logging for a role's process; libraries and user code just log.
 
-Every line is written through structlog's formatter, whoever wrote it: as text for people, or as one
-JSON object. In both, nothing that is logged can pass for another line: a text that has several
-lines goes on behind a tab, and what is not printable is escaped.
+Every line goes through one formatter, whoever wrote it: as text for people, or as one JSON object.
+In both, nothing that is logged can pass for another line: a text that has several lines goes on
+behind a tab, and what is not printable is escaped.
 """
 
 import logging
@@ -19,9 +19,6 @@ from typing import Any, Final, Protocol
 import orjson
 import structlog
 from structlog.contextvars import get_contextvars
-from structlog.processors import format_exc_info
-from structlog.stdlib import ExtraAdder, ProcessorFormatter
-from structlog.typing import EventDict
 
 from atom.redaction import MASK, Secret, redacted
 
@@ -40,6 +37,8 @@ _UNPRINTABLE: Final = re.compile(
 _CONTEXT: Final = ("execution_id", "service", "action", "tenant_id", "flow_state_id", "attempt")
 # A value that needs no quotes.
 _BARE: Final = re.compile(r"[^\s\"=]+")
+# What every record has; the rest is what whoever logged added.
+_OF_RECORDS: Final = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
 _DEEPEST: Final = 10
 _LARGEST_INTEGER: Final = 2**63
 
@@ -152,16 +151,22 @@ def _is_of_processes(name: str) -> bool:
     return name.startswith(_OF_PROCESSES) if root == "atom" else root not in _LIBRARIES
 
 
-class _Formatter(ProcessorFormatter):
-    """One record, one line (and what follows it behind a tab), without secrets."""
+class _Formatter(logging.Formatter):
+    """One record, one line (and what follows it behind a tab), without secrets.
 
-    def __init__(self, render: Callable[[Any, str, EventDict], str], role: str) -> None:
-        super().__init__(processors=[format_exc_info, _Line(role), render])
+    Whoever logs may add keys of its own, but cannot change what we say. structlog has a formatter
+    too; what it does for a record that reaches it this way takes as long as all of this.
+    """
+
+    def __init__(self, render: Callable[[dict[str, Any]], str], role: str) -> None:
+        super().__init__()
+        self._render, self._role = render, role
+        self._host = socket.gethostname()
 
     def format(self, record: logging.LogRecord) -> str:
         """Format it; a call whose arguments do not fit is told, without the arguments."""
         try:
-            return super().format(record)
+            return self._render(self._line(record))
         except Exception as error:
             told = logging.LogRecord(
                 record.name,
@@ -172,36 +177,25 @@ class _Formatter(ProcessorFormatter):
                 (record.pathname, record.lineno, type(error).__name__),
                 None,
             )
-            return super().format(told)
+            return self._render(self._line(told))
 
-
-class _Line:
-    """Turns structlog's event into our keys, in their order, and hides what is secret.
-
-    Whoever logs may add keys of its own, but cannot change what we say.
-    """
-
-    def __init__(self, role: str) -> None:
-        self._role, self._host = role, socket.gethostname()
-        self._add_extra = ExtraAdder()
-
-    def __call__(self, logger: Any, name: str, event: EventDict) -> EventDict:
-        record: logging.LogRecord = event["_record"]
-        extra: dict[str, Any] = {"_record": record}
+    def _line(self, record: logging.LogRecord) -> dict[str, Any]:
+        """Our keys, in their order."""
+        extra: dict[str, Any] = {}
         if record.name.partition(".")[0] not in _LIBRARIES:
-            self._add_extra(logger, name, extra)
-        del extra["_record"]
+            extra = {key: each for key, each in vars(record).items() if key not in _OF_RECORDS}
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         head = {
             "timestamp": moment.replace("+00:00", "Z"),
             "level": record.levelname,
             "logger": record.name,
-            "message": event["event"],
+            "message": record.getMessage(),
         }
         tail = {"role": self._role, "worker": f"{self._host}:{record.process}"}
-        for key, ours in (("exception", "exception"), ("stack_info", "stack")):
-            if event.get(key):
-                tail[ours] = event[key]
+        if record.exc_info and record.exc_info[0]:
+            tail["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            tail["stack"] = record.stack_info
         bound = get_contextvars()
         context = {key: bound[key] for key in _CONTEXT if key in bound} | bound
         line = head | context | extra | context | head | tail
@@ -228,11 +222,11 @@ def _plain(value: Any, depth: int = 0) -> Any:
     return _plain(str(value))
 
 
-def _as_json(_logger: Any, _name: str, line: EventDict) -> str:
+def _as_json(line: Mapping[str, Any]) -> str:
     return orjson.dumps(line).decode()
 
 
-def _as_text(_logger: Any, _name: str, line: EventDict) -> str:
+def _as_text(line: dict[str, Any]) -> str:
     """Time, level, logger, message, context; then what has lines of its own."""
     first, *others = str(line.pop("message")).split("\n")
     head = f"{line.pop('timestamp')} {line.pop('level'):<7} {_word(line.pop('logger'))}: {first}"

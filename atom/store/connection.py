@@ -10,6 +10,7 @@ from redis.retry import Retry
 
 from atom.errors import StoreUnavailable
 from atom.redaction import masked_url
+from atom.redis_pool import FreshPool
 
 _CONNECT_SECONDS: Final = 3.0
 _REPLY_SECONDS: Final = 10.0
@@ -20,22 +21,25 @@ _MOST_CONNECTIONS: Final = 2**31
 def connect(url: str, reply_seconds: float = _REPLY_SECONDS, *, retries: bool = True) -> Any:
     """A pool of connections; safe to share between threads, and to use after a fork.
 
-    Without retries a command takes no longer than connecting and its reply may.
+    A command whose connection turns out to be closed is sent once more over a new one: each can be
+    repeated, since Redis may have had it. Without retries it is not, and takes no longer than
+    connecting and its reply may.
 
     Any: the driver's types leave open whether replies are decoded; ours are bytes.
 
     Raises:
         StoreUnavailable: the URL is none.
     """
-    options: dict[str, Any] = {} if retries else {"retry": Retry(NoBackoff(), 0)}
+    retry = Retry(NoBackoff(), int(retries), supported_errors=(redis.ConnectionError,))
     with guarded(url):
-        return redis.Redis.from_url(
+        pool = FreshPool.from_url(
             url,
             max_connections=_MOST_CONNECTIONS,
             socket_connect_timeout=min(_CONNECT_SECONDS, reply_seconds),
             socket_timeout=reply_seconds,
-            **options,
+            retry=retry,
         )
+        return redis.Redis.from_pool(pool)
 
 
 @contextmanager

@@ -33,8 +33,9 @@ class RedisPart:
             self._redis = connect(settings.redis_url)
         else:
             self._redis = connect(settings.redis_url, within_seconds, retries=False)
-        # A blocking read may take as long as a synchronous request may wait.
-        self._blocking = connect(settings.redis_url, _BLOCKING_SECONDS)
+        # A blocking read may take as long as a synchronous request may wait; what it took and could
+        # not bring would not come again.
+        self._blocking = connect(settings.redis_url, _BLOCKING_SECONDS, retries=False)
         self._cipher = Cipher(settings.secret_key)
         self._scripts = Scripts(self._redis)
         self._retention_ms = in_ms(settings.retention_days * 86_400)

@@ -1,6 +1,19 @@
-"""How many may ask the store at once."""
+"""How connections to the store are shared, and when one is looked at before it is used again."""
 
+import os
+
+import pytest
+import redis
+
+from atom import redis_pool
+from atom.redis_pool import FreshPool
 from atom.store.connection import connect
+
+
+@pytest.fixture
+def pool(embedded_redis):
+    with FreshPool.from_url(embedded_redis.url) as pool:
+        yield pool
 
 
 def test_each_of_many_threads_has_a_connection(embedded_redis):
@@ -14,3 +27,61 @@ def test_each_of_many_threads_has_a_connection(embedded_redis):
             pool.release(each)
     finally:
         client.close()
+
+
+def test_what_was_given_back_is_handed_out_again(pool):
+    connection = pool.get_connection()
+    pool.release(connection)
+    assert pool.get_connection() is connection
+    assert pool.get_connection() is not connection
+
+
+def test_what_is_closed_meanwhile_goes_unnoticed(embedded_redis):
+    client, other = connect(embedded_redis.url), connect(embedded_redis.url)
+    try:
+        assert client.ping()
+        other.client_kill_filter(_type="normal", skipme=True)
+        assert client.ping()
+    finally:
+        client.close()
+        other.close()
+
+
+def test_what_idled_is_looked_at(pool, embedded_redis, monkeypatch):
+    monkeypatch.setattr(redis_pool, "_FRESH_SECONDS", 0)
+    other = connect(embedded_redis.url)
+    client = redis.Redis(connection_pool=pool)  # which sends nothing again
+    try:
+        assert client.ping()
+        other.client_kill_filter(_type="normal", skipme=True)
+        assert client.ping()
+    finally:
+        other.close()
+
+
+def test_a_reply_that_nobody_read_is_no_answer_to_the_next_command(pool):
+    """As where a time limit interrupts whoever waits for it."""
+    client = redis.Redis(connection_pool=pool)
+    connection = pool.get_connection()
+    try:
+        connection.send_command("ECHO", "mine")
+        assert connection.can_read(timeout=5)
+        raise InterruptedError
+    except InterruptedError:
+        pool.release(connection)
+    assert client.echo("yours") == b"yours"
+
+
+def test_a_process_that_was_forked_has_connections_of_its_own(pool, monkeypatch):
+    connection = pool.get_connection()
+    pool.release(connection)
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    assert pool.get_connection() is not connection
+
+
+def test_all_are_closed_in_the_end(pool):
+    used, unused = pool.get_connection(), pool.get_connection()
+    pool.release(unused)
+    pool.close()
+    assert not used.is_connected
+    assert not unused.is_connected

@@ -114,15 +114,21 @@ class Acceptor:
         if accepted.id != execution.id:
             bind_contextvars(execution_id=accepted.id)
             describe({"execution_id": accepted.id})
-        _log.info("Accepted" if accepted.is_new else "Asked for again")
+        if not accepted.is_new:
+            _log.info("Asked for again")
         return accepted
 
     def publish(self, process: Process, execution_id: str) -> None:
-        """Wake a worker; without a broker recovery does it later."""
+        """Wake a worker; without a broker recovery does it later.
+
+        The log hears of the execution here: nobody who waits has to wait for that as well.
+        """
         try:
             self._publisher.publish(process.task_name, execution_id, process.options.queue)
         except PublishFailed as error:
             _log.warning("Accepted, but not published (recovery will): %s", error)
+        else:
+            _log.info("Accepted")
 
     def wait(self, process: Process, execution_id: str) -> None:
         """Give the execution the time that its action's sync_timeout allows."""

@@ -1,4 +1,4 @@
-"""Accepting flows while others are processed, at several concurrencies; and an empty route."""
+"""Accepting flows at several concurrencies, while others are processed and alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +15,8 @@ from benchmarks.rounds import in_turns
 from benchmarks.scene import Scene, on_scene
 
 CONCURRENCIES: Final = (1, 32, 256)
-_STACKS: Final = ("baseline", "atom", "empty")
+# The last two process nothing.
+_STACKS: Final = ("baseline", "atom", "alone", "empty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Accepts:
         ]
 
     def ratios(self) -> Ratios:
-        """Medians over the rounds: against the baseline, and of the middle against `empty`."""
+        """Medians over the rounds: against the baseline and against `empty`."""
         found: dict[str, float | None] = {}
         for number in CONCURRENCIES:
             for figure in ("p50", "p99"):
@@ -55,6 +56,9 @@ class Accepts:
                 found[name] = self._ratio(number, attribute, "baseline")
             found[f"accepts_per_second_c{number}"] = self._ratio(number, "per_second", "baseline")
             found[f"accept_p50_of_empty_c{number}"] = self._ratio(number, "p50_ms", "empty")
+            found[f"accept_alone_p50_of_empty_c{number}"] = self._ratio(
+                number, "p50_ms", "empty", "alone"
+            )
         return found
 
     def shown(self) -> Iterable[Table]:
@@ -100,7 +104,7 @@ def measure_accept(parameters: Parameters, say: Say) -> Accepts:
 
 
 async def _accept(scene: Scene, flows: int) -> _Measured:
-    if scene.stack.name == "empty":
+    if scene.stack.name in ("alone", "empty"):
         await _accept_only(scene, flows, CONCURRENCIES[0])
         return {number: await _accept_only(scene, flows, number) for number in CONCURRENCIES}
     await scene.warm(CONCURRENCIES[1])
@@ -114,7 +118,7 @@ async def _accept(scene: Scene, flows: int) -> _Measured:
 
 
 async def _accept_only(scene: Scene, flows: int, concurrency: int) -> AcceptFigures:
-    """Of a stack that never calls back."""
+    """Of a stack that calls nobody back."""
     requests = flow_requests(flows, scene.port, scene.sink.port)
     load = await accept_flows(requests, scene.port, concurrency=concurrency)
     return AcceptFigures(load.latency().p50_ms, load.latency().p99_ms, load.per_second())

@@ -75,6 +75,12 @@ def atom(redis_url: str, ports: Ports) -> Launch:
     )
 
 
+def _alone(redis_url: str, ports: Ports) -> Launch:
+    """Atom's listener, and nobody who works on what it accepts."""
+    whole = atom(redis_url, ports)
+    return Launch(whole.environment, {"listener": whole.commands["listener"]})
+
+
 def _empty(_redis_url: str, ports: Ports) -> Launch:
     """What gunicorn and Flask take, configured as Atom's listener has them by default."""
     options = {
@@ -93,6 +99,7 @@ def _empty(_redis_url: str, ports: Ports) -> Launch:
 _LAUNCHES: Final[Mapping[str, Callable[[str, Ports], Launch]]] = {
     "baseline": baseline,
     "atom": atom,
+    "alone": _alone,
     "empty": _empty,
 }
 # Those that do the whole work, and are compared.
@@ -106,7 +113,8 @@ def running(
 ) -> Iterator["Stack"]:
     """Run a stack for as long as the block; nothing of it stays behind.
 
-    One of `STACKS`, `empty`, or another one that the launch (of Redis URL and ports) describes.
+    One of `STACKS`, `alone`, `empty`, or another one, which the launch (of Redis URL and ports)
+    describes.
 
     A BenchmarkError that leaves the block carries the last lines of the stack's logs.
 

@@ -40,11 +40,13 @@ def test_accepts_are_compared_with_the_baseline_and_the_empty_route():
     def at(p50):
         return {number: AcceptFigures(p50 * number, 2 * p50, 100 / p50) for number in (1, 32, 256)}
 
-    found = Accepts([{"baseline": at(2.0), "atom": at(4.0), "empty": at(0.5)}]).ratios()
+    stacks = {"baseline": at(2.0), "atom": at(4.0), "alone": at(1.5), "empty": at(0.5)}
+    found = Accepts([stacks]).ratios()
     assert found["accept_p50_c1"] == 2.0
     assert found["accept_p99_c256"] == 2.0
     assert found["accepts_per_second_c32"] == 0.5
     assert found["accept_p50_of_empty_c1"] == found["accept_p50_of_empty_c32"] == 8.0
+    assert found["accept_alone_p50_of_empty_c256"] == 3.0
 
 
 def test_a_history_is_compared_with_the_first():

@@ -8,8 +8,6 @@ from typing import Any, ClassVar, Final
 import orjson
 from kombu.transport import redis
 
-from atom.redis_pool import FreshPool
-
 TRANSPORT: Final = "atom.broker:Transport"
 
 
@@ -70,16 +68,12 @@ class Channel(redis.Channel):
             super()._put(queue, message, **options)
             return
         with channel.conn_or_acquire() as client:
-            client.execute_command("LPUSH", queue, orjson.dumps(message))
+            client.lpush(queue, orjson.dumps(message))
 
     def _restore(self, message: Any, leftmost: bool = False) -> None:
         """Put a message back that was taken; without Redis, recovery sends another one."""
         with suppress(*redis.Transport.connection_errors):
             super()._restore(message, leftmost)  # type: ignore[call-arg]
-
-    def _get_pool(self, asynchronous: bool = False) -> Any:
-        pool: Any = super()._get_pool(asynchronous)  # type: ignore[misc]
-        return pool if asynchronous else FreshPool(**pool.connection_kwargs)
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         if asynchronous:  # the consumer's own connections are made once each

@@ -10,7 +10,7 @@ from redis.retry import Retry
 
 from atom.errors import StoreUnavailable
 from atom.redaction import masked_url
-from atom.redis_pool import FreshPool
+from atom.store.pool import FreshPool
 
 _CONNECT_SECONDS: Final = 3.0
 _REPLY_SECONDS: Final = 10.0

@@ -5,9 +5,9 @@ import os
 import pytest
 import redis
 
-from atom import redis_pool
-from atom.redis_pool import FreshPool
+from atom.store import pool as pool_module
 from atom.store.connection import connect
+from atom.store.pool import FreshPool
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_what_is_closed_meanwhile_goes_unnoticed(embedded_redis):
 
 
 def test_what_idled_is_looked_at(pool, embedded_redis, monkeypatch):
-    monkeypatch.setattr(redis_pool, "_FRESH_SECONDS", 0)
+    monkeypatch.setattr(pool_module, "_FRESH_SECONDS", 0)
     other = connect(embedded_redis.url)
     client = redis.Redis(connection_pool=pool)  # which sends nothing again
     try:

@@ -49,6 +49,24 @@ def test_the_same_request_is_stored_once_even_when_sent_at_the_same_moment(store
     assert raw.zcard("atom:history") == raw.zcard("atom:accepted") == 1
 
 
+def test_a_reply_that_was_lost_is_asked_for_again(store, raw, monkeypatch):
+    store.accept(new_execution())  # connected, and the script is known
+    read, lost = redis.Connection.read_response, []
+
+    def lose_first(self, *arguments, **options):
+        answer = read(self, *arguments, **options)
+        if not lost:
+            lost.append(answer)
+            raise redis.ConnectionError("lost on its way")
+        return answer
+
+    monkeypatch.setattr(redis.Connection, "read_response", lose_first)
+    new = new_execution()
+    assert store.accept(new) == (new.id, True)
+    assert lost == [[b"new", new.id.encode()]]
+    assert raw.zcard("atom:history") == 2
+
+
 @pytest.mark.parametrize("other", ["tenant_id", "token", "service", "action"])
 def test_a_request_that_differs_in_its_identity_is_another_one(store, other):
     first = new_execution(token="same")

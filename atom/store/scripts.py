@@ -1,6 +1,7 @@
 """The Lua scripts beside this file, each as a callable of keys and arguments."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any, Final
 
@@ -28,11 +29,10 @@ class _Script:
             return self._script(keys=list(keys), args=list(arguments), client=pipeline)
         # The driver's own way leads here as well, by detours that cost an eighth of the whole.
         command = ("EVALSHA", self._script.sha, len(keys), *keys, *arguments)
-        try:
+        with suppress(NoScriptError):
             return self._client.execute_command(*command)
-        except NoScriptError:
-            self._client.script_load(self._script.script)
-            return self._client.execute_command(*command)
+        self._client.script_load(self._script.script)
+        return self._client.execute_command(*command)
 
 
 class Scripts:

@@ -15,8 +15,8 @@ from benchmarks.rounds import in_turns
 from benchmarks.scene import Scene, on_scene
 
 CONCURRENCIES: Final = (1, 32, 256)
-# The last two process nothing.
-_STACKS: Final = ("baseline", "atom", "alone", "empty")
+_ACCEPT_ONLY: Final = ("alone", "empty")  # nobody processes what they accept
+_STACKS: Final = ("baseline", "atom", *_ACCEPT_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def measure_accept(parameters: Parameters, say: Say) -> Accepts:
 
 
 async def _accept(scene: Scene, flows: int) -> _Measured:
-    if scene.stack.name in ("alone", "empty"):
+    if scene.stack.name in _ACCEPT_ONLY:
         await _accept_only(scene, flows, CONCURRENCIES[0])
         return {number: await _accept_only(scene, flows, number) for number in CONCURRENCIES}
     await scene.warm(CONCURRENCIES[1])

@@ -16,6 +16,15 @@ def pool(embedded_redis):
         yield pool
 
 
+def cut_off_all_clients(url):
+    """Close every connection but its own from the server's side."""
+    cutter = connect(url)
+    try:
+        cutter.client_kill_filter(_type="normal", skipme=True)
+    finally:
+        cutter.close()
+
+
 def test_each_of_many_threads_has_a_connection(embedded_redis):
     """The driver's own bound of 100 would refuse a worker with more threads than that."""
     client = connect(embedded_redis.url)
@@ -37,26 +46,21 @@ def test_what_was_given_back_is_handed_out_again(pool):
 
 
 def test_what_is_closed_meanwhile_goes_unnoticed(embedded_redis):
-    client, other = connect(embedded_redis.url), connect(embedded_redis.url)
+    client = connect(embedded_redis.url)
     try:
         assert client.ping()
-        other.client_kill_filter(_type="normal", skipme=True)
+        cut_off_all_clients(embedded_redis.url)
         assert client.ping()
     finally:
         client.close()
-        other.close()
 
 
 def test_what_idled_is_looked_at(pool, embedded_redis, monkeypatch):
     monkeypatch.setattr(pool_module, "_FRESH_SECONDS", 0)
-    other = connect(embedded_redis.url)
     client = redis.Redis(connection_pool=pool)  # which sends nothing again
-    try:
-        assert client.ping()
-        other.client_kill_filter(_type="normal", skipme=True)
-        assert client.ping()
-    finally:
-        other.close()
+    assert client.ping()
+    cut_off_all_clients(embedded_redis.url)
+    assert client.ping()
 
 
 def test_a_reply_that_nobody_read_is_no_answer_to_the_next_command(pool):

@@ -5,7 +5,14 @@ Declare a Flow Service, and the flows that call it wait, show progress and resum
 
 from atom import fields
 from atom.context import Execution
-from atom.errors import AtomError, DeclarationError, Fault, Faults, StepFailed
+from atom.errors import (
+    AtomError,
+    DeclarationError,
+    Fault,
+    Faults,
+    SignalTimedOut,
+    StepFailed,
+)
 from atom.files import UploadedFile
 from atom.flow.run_api import FlowClient
 from atom.object_type import Record
@@ -27,6 +34,7 @@ __all__ = [
     "Query",
     "Record",
     "Retry",
+    "SignalTimedOut",
     "StepFailed",
     "UploadedFile",
     "fields",

@@ -1,9 +1,10 @@
 """What a process may ask of its execution."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID, uuid5
@@ -26,6 +27,19 @@ class Journal(Protocol):
 
     def step(self, name: str, function: Callable[[], _T], retry: Retry | None = None) -> _T:
         """Return the recorded outcome of this step, or run and record it."""
+
+    def wait_until(self, name: str, due: datetime | timedelta) -> None:
+        """Return at that time, or so long after the first attempt came here."""
+
+    def signal(self, name: str, timeout: timedelta | None) -> Any:
+        """Return the event of that signal.
+
+        Raises:
+            SignalTimedOut: it did not come within the timeout.
+        """
+
+    def signal_token(self, name: str) -> str:
+        """What gives the signal from outside: the same in every attempt."""
 
     @property
     def cancelled(self) -> bool:
@@ -137,6 +151,55 @@ class Execution:
         if retry is not None:
             retry.check(f"Step “{name}”")
         return self._journal.step(name, lambda: function(*args, **kwargs), retry)
+
+    def sleep(self, seconds: float) -> None:
+        """Go on after so many seconds, which may be those of days; no worker is held meanwhile.
+
+        The attempt ends here, and when the time is over the process is called again: what came
+        before in steps is not run again, all else is. A worker looks for those whose time has come
+        once a second.
+
+        Raises:
+            CannotSuspend: the deadline comes before, or the process is answered in its request, or
+                this is within a step.
+        """
+        if not math.isfinite(seconds) or seconds < 0:
+            raise ValueError(f"seconds must be a number from 0, not {seconds!r}")
+        self._journal.wait_until("sleep", timedelta(seconds=seconds))
+
+    def wait_until(self, time: datetime) -> None:
+        """Go on at that time, at once where it has passed; for all else see `sleep`."""
+        if time.tzinfo is None:
+            raise ValueError("time needs a time zone, such as datetime.now(UTC) has")
+        self._journal.wait_until("wait until", time)
+
+    def signal(self, name: str, *, timeout: float | None = None) -> Any:
+        """Wait for an event from outside and return it; no worker is held meanwhile (see `sleep`).
+
+        It comes as `POST /signals/<execution id>/<name>` with the signal's token, or from
+        `atom executions signal`. Of each name one event comes to an execution; it may come before
+        it is waited for.
+
+        Args:
+            name: of the signal.
+            timeout: seconds; None is until the deadline of the execution.
+
+        Raises:
+            SignalTimedOut: it did not come within the timeout.
+            CannotSuspend: as `sleep` does.
+        """
+        if timeout is not None and (not math.isfinite(timeout) or timeout < 0):
+            raise ValueError(f"timeout must be a number of seconds from 0, not {timeout!r}")
+        within = None if timeout is None else timedelta(seconds=timeout)
+        return self._journal.signal(name, within)
+
+    def signal_token(self, name: str) -> str:
+        """The token with which a signal is given from outside, as `Authorization: Bearer …`.
+
+        It is the same in every attempt, good for this signal of this execution, and a secret: hand
+        it to who shall give the signal, and record it in no step.
+        """
+        return self._journal.signal_token(name)
 
     def idempotency_key(self, name: str) -> str:
         """A UUID for a side effect in another system: the same in every attempt, and for no other.

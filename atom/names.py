@@ -21,6 +21,7 @@ KEY_PREFIX: Final = "atom:"
 # Sorted sets of execution ids; the score is a time in milliseconds.
 ACCEPTED: Final = KEY_PREFIX + "accepted"  # when to publish again, unless started by then
 SCHEDULED: Final = KEY_PREFIX + "scheduled"  # when to publish: a retry, or what a person restarts
+SUSPENDED: Final = KEY_PREFIX + "suspended"  # when to wake; "+inf": at an event only
 LEASES: Final = KEY_PREFIX + "leases"  # when the holder's lease ends
 DEADLINES: Final = KEY_PREFIX + "deadlines"  # when the execution times out
 CALLBACKS_DUE: Final = KEY_PREFIX + "callbacks"  # when the next try of its callback is due
@@ -79,6 +80,7 @@ CIRCUIT_PREFIX: Final = KEY_PREFIX + "circuit:"
 SCRIPT_KEYS: Final = {
     "ACCEPTED": ACCEPTED,
     "SCHEDULED": SCHEDULED,
+    "SUSPENDED": SUSPENDED,
     "LEASES": LEASES,
     "DEADLINES": DEADLINES,
     "CALLBACKS": CALLBACKS_DUE,
@@ -126,6 +128,11 @@ def steps_key(execution_id: str) -> str:
 def attempts_key(execution_id: str) -> str:
     """Where earlier formats have the tries of one execution's callback, oldest first."""
     return f"{execution_key(execution_id)}:attempts"
+
+
+def signals_key(execution_id: str) -> str:
+    """The signals of one execution: a hash of `token:<name>` and `event:<name>`."""
+    return f"{execution_key(execution_id)}:signals"
 
 
 def log_key(execution_id: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from atom.names import request_execution_id
+from atom.suspension import Wait
 
 # How the scripts of the store call what they count; the rest is what recovery counts.
 _FINISHED: Final = "finished:"
@@ -19,6 +20,7 @@ class State(StrEnum):
 
     ACCEPTED = "accepted"  # durable; waits for a worker
     RUNNING = "running"  # a worker holds it, or held it until its lease ran out
+    SUSPENDED = "suspended"  # waits for a time or an event, without a worker
     COMPLETED = "completed"
     FAULTED = "faulted"  # the process said no, in its own words
     FAILED = "failed"  # the process broke, or its worker was lost too often
@@ -28,7 +30,7 @@ class State(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the outcome stands."""
-        return self not in (State.ACCEPTED, State.RUNNING)
+        return self not in (State.ACCEPTED, State.RUNNING, State.SUSPENDED)
 
 
 class CallbackState(StrEnum):
@@ -48,6 +50,7 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
         {
             State.RUNNING,  # taken over from a lost worker
             State.ACCEPTED,  # handed back: its worker ends, or it is to be tried again
+            State.SUSPENDED,
             State.COMPLETED,
             State.FAULTED,
             State.FAILED,
@@ -55,6 +58,7 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
             State.TIMED_OUT,
         }
     ),
+    State.SUSPENDED: frozenset({State.ACCEPTED, State.CANCELLED, State.TIMED_OUT}),
     # A person may run it once more.
     **{state: frozenset({State.ACCEPTED}) for state in State if state.is_final},
 }
@@ -114,7 +118,9 @@ class Claim(Hold):
     trace: str
     request: bytes = field(repr=False)  # with its secrets, but for the token
     accepted_at: datetime
+    claimed_at: datetime  # of the store's clock, as every time here
     deadline: datetime
+    wait: Wait | None  # at which an earlier attempt was suspended; it may be over
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +169,7 @@ class RunEnd(StrEnum):
     LOST = "lost"  # its worker gave no sign of life for the length of a lease
     HANDED_BACK = "handed_back"  # its worker was to end
     TRIED_AGAIN = "tried_again"  # it failed, and the process's policy repeats it
+    SUSPENDED = State.SUSPENDED.value
     COMPLETED = State.COMPLETED.value
     FAULTED = State.FAULTED.value
     FAILED = State.FAILED.value
@@ -246,6 +253,7 @@ class Execution:
     callback_state: CallbackState
     callback_due_at: datetime | None  # None where it is not due
     delivered_at: datetime | None
+    wait: Wait | None = None  # while it is suspended
     request: dict[str, Any] | None = field(default=None, repr=False)
     response: dict[str, Any] | None = field(default=None, repr=False)
     runs: tuple[Run, ...] = ()  # its attempts: the latest 20, and the one under way
@@ -328,6 +336,7 @@ class Overview:
     at: datetime  # of the store's clock, as every time here
     queues: Mapping[str, QueueState]  # every queue that was ever used
     scheduled: int  # wait for their time: handed back, or to be tried again
+    suspended: int  # wait for a time or an event
     running: int  # are held, the lost ones among them
     lost: int  # are held with a lease that ran out
     overdue_deadlines: int

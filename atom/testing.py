@@ -3,11 +3,12 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from json import dumps, loads
 from typing import Any, TypeVar, cast
 
 from atom.context import Circumstances, Execution
-from atom.errors import StepMismatch
-from atom.execution.steps import outcome_of, run_step
+from atom.errors import NestedStep, SignalTimedOut, StepMismatch
+from atom.execution.steps import decode, encode, outcome_of, run_step
 from atom.files import UploadedFile
 from atom.profile import Profile
 from atom.protocol.files import Upload, safe_content_type, safe_name
@@ -16,6 +17,7 @@ from atom.protocol.running_user import RunningUser
 from atom.query import Query
 from atom.records import Step
 from atom.retry import Retry
+from atom.suspension import signal_step
 
 _T = TypeVar("_T")
 
@@ -30,9 +32,14 @@ class MemoryJournal:
         """The recorded steps: name, encoded outcome and how it ended, in order."""
         self.pauses: list[float] = []
         """The seconds that steps would have waited before they were tried again."""
+        self.waits: list[datetime | timedelta] = []
+        """Until when, or for how long, the process would have been suspended."""
+        self.signals: dict[str, Any] = {}
+        """The events that come, by the names of their signals; another signal times out."""
         self.cancelled = False
         """What `execution.cancelled` says; set it to play a lost worker."""
         self._position = 0
+        self._step: str | None = None  # the one that runs
 
     def progress(self, message: str, fraction: float | None) -> None:
         """See `atom.context.Journal`."""
@@ -40,15 +47,49 @@ class MemoryJournal:
 
     def step(self, name: str, function: Callable[[], _T], retry: Retry | None = None) -> _T:
         """See `atom.context.Journal`."""
+        recorded, cause = self._next(name), None
+        if recorded is None:
+            self._step = name
+            try:
+                recorded, cause = run_step(name, function, retry, self.pauses.append)
+            finally:
+                self._step = None
+            self.steps.append(recorded)
+        return cast(_T, outcome_of(recorded, cause))
+
+    def wait_until(self, name: str, due: datetime | timedelta) -> None:
+        """See `atom.context.Journal`."""
+        if self._next(name) is None:
+            self.waits.append(due)
+            self.steps.append(Step(name, encode(None)))
+
+    def signal(self, name: str, timeout: timedelta | None) -> Any:
+        """See `atom.context.Journal`."""
+        recorded = self._next(signal_step(name))
+        if recorded is None:
+            event = dumps(self.signals[name]) if name in self.signals else None
+            recorded = Step(signal_step(name), encode(event))
+            self.steps.append(recorded)
+        event = decode(recorded.result)
+        if event is None:
+            raise SignalTimedOut(name)
+        return loads(event)
+
+    def signal_token(self, name: str) -> str:
+        """See `atom.context.Journal`."""
+        return f"token-of-{name}"
+
+    def _next(self, name: str) -> Step | None:
+        """Go on to the next position; what was recorded there."""
+        if self._step is not None:
+            raise NestedStep(name, self._step)
         self._position += 1
-        cause = None
         if self._position > len(self.steps):
-            step, cause = run_step(name, function, retry, self.pauses.append)
-            self.steps.append(step)
+            return None
         recorded = self.steps[self._position - 1]
         if recorded.name != name:
             raise StepMismatch(self._position, recorded.name, name)
-        return cast(_T, outcome_of(recorded, cause))
+        return recorded
 
     def rewind(self) -> None:
         """Start the next execution at the first step, as a new attempt does."""

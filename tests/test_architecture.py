@@ -36,7 +36,7 @@ LAYERS = [
         "retry",
         *("process", "message_process", "object_process", "data_action", "file_resource"),
     },
-    {"settings", "catalog", "history", "records", "credentials"},
+    {"settings", "catalog", "history", "suspension", "records", "credentials"},
     {"store", "flow", "publisher", "broker"},
     {"execution", "metrics", "presence", "status"},
     {"listener", "console", "sandbox", "testing", "cli", "__main__", "workers"},

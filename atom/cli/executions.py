@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
+from shlex import quote
 from typing import Any
 
 import click
+import orjson
 from rich import box
 from rich.table import Table
 
@@ -21,6 +23,7 @@ from atom.history import ExecutionFilter
 from atom.names import flower_url
 from atom.records import CallbackState, Execution, State, StepKind
 from atom.store import RedisStore
+from atom.suspension import WaitKind
 
 
 @click.group()
@@ -164,10 +167,28 @@ def dismiss(execution_ids: tuple[str, ...], as_json: bool) -> None:
     finish_with([operating.dismiss(store, each) for each in execution_ids], as_json=as_json)
 
 
+@executions.command()
+@click.argument("execution_id", metavar="ID")
+@click.argument("name")
+@click.option("--event", default="null", help="What the process gets, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def signal(execution_id: str, name: str, event: str, as_json: bool) -> None:
+    """Give an execution the signal NAME that it waits for (execution.signal)."""
+    try:
+        content = orjson.dumps(orjson.loads(event)).decode()
+    except orjson.JSONDecodeError as error:
+        raise click.BadParameter(f"it is no JSON: {error}", param_hint="--event") from None
+    store = RedisStore(settings_of_running())
+    finish_with([operating.signal(store, execution_id, name, content)], as_json=as_json)
+
+
 def _advice(execution: Execution) -> Iterator[str]:
     """The command that helps, where something needs a person."""
     if execution.callback_state is CallbackState.PARKED:
         yield f"Its callback is parked: atom callbacks replay {execution.id}"
+    wait = execution.wait
+    if wait is not None and wait.kind is WaitKind.SIGNAL:
+        yield f"To let it go on: atom executions signal {execution.id} {quote(wait.name)}"
     if execution.state in (State.FAILED, State.TIMED_OUT):
         yield f"To run it once more: atom executions retry {execution.id} --from-failed-step"
 

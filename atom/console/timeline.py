@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from atom.console.showing import clock, span
-from atom.records import PROGRESS, Execution, LogLine, State, StepKind
+from atom.records import PROGRESS, Execution, LogLine, Run, RunEnd, State, StepKind
 
 WIDTH: Final = 1000.0  # of the scale, in units of the picture
 _THINNEST: Final = 3.0
@@ -112,7 +112,7 @@ def timeline(execution: Execution, log: Iterable[LogLine], now: datetime) -> Tim
 def _happenings(execution: Execution, log: Iterable[LogLine], now: datetime) -> Iterator[Happening]:
     waited_until = execution.started_at or execution.finished_at or now
     yield Happening("waited", "Accepted", execution.accepted_at, waited_until, detail="waited")
-    for number, run in enumerate(execution.runs, execution.attempts - len(execution.runs) + 1):
+    for number, run in _numbered(execution):
         name, how = f"Attempt {number}", run.end or State.RUNNING
         yield Happening("run", name, run.started_at, run.ended_at or now, how, run.worker)
     for step in execution.steps:
@@ -129,6 +129,17 @@ def _happenings(execution: Execution, log: Iterable[LogLine], now: datetime) -> 
         is_taken = attempt.status is not None and attempt.status < 300
         verdict = "answered" if is_taken else "refused"
         yield Happening("callback", name, began_at, attempt.at, verdict, attempt.summary)
+
+
+def _numbered(execution: Execution) -> Sequence[tuple[int, Run]]:
+    """Its runs with the numbers of their attempts: what follows a suspension is no new one."""
+    numbered: list[tuple[int, Run]] = []
+    number = execution.attempts + 1
+    for run in reversed(execution.runs):
+        if not numbered or run.end is not RunEnd.SUSPENDED:
+            number -= 1
+        numbered.append((number, run))
+    return numbered[::-1]
 
 
 class _Scale:

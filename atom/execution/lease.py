@@ -37,11 +37,16 @@ class Lease:
         self._claim, self._store = claim, store
         self._trusted_seconds = lease_seconds / 2
         self._is_lost = False
-        self._asked_at = asked_at
+        self._asked_at = self._claimed_at = asked_at
 
     def confirm(self, asked_at: float) -> None:
         """The store accepted a write of this claim that it was asked for at that time."""
         self._asked_at = max(self._asked_at, asked_at)
+
+    @property
+    def held_seconds(self) -> float:
+        """For how long the claim has been held, or a little longer."""
+        return time.monotonic() - self._claimed_at
 
     @property
     def lost(self) -> bool:

@@ -24,5 +24,5 @@ def every(store: ExecutionStore, wanted: ExecutionFilter) -> Iterator[Execution]
 
 def document(execution: Execution, *, full: bool) -> dict[str, Any]:
     """One as a document; what is not in a list is there only where it is full."""
-    fields = asdict(execution)
+    fields = asdict(execution) | {"wait": execution.wait and str(execution.wait)}
     return fields if full else {name: fields[name] for name in fields if name not in _DETAILS}

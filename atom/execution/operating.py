@@ -7,6 +7,7 @@ from atom.catalog import Catalog
 from atom.execution.ending import cancel as end_by_cancelling
 from atom.records import Ended, Restart, State
 from atom.store import ExecutionStore
+from atom.suspension import Signalled
 
 _REFUSALS: Final = {
     Restart.UNKNOWN: "there is no such execution (or it has outlived its retention)",
@@ -15,6 +16,15 @@ _REFUSALS: Final = {
     Restart.UNDELIVERED: "its callback is still being sent; wait until it is delivered or parked",
     Restart.SECRET: "its request had secrets, which were forgotten when its flow had moved on; let "
     "the flow ask again",
+}
+
+
+_SIGNALLED: Final = {
+    Signalled.WOKEN: "goes on with the signal “{}”",
+    Signalled.KEPT: "does not wait for a signal “{}” now; it is there when it does",
+    Signalled.GIVEN: "had another event for the signal “{}” before",
+    Signalled.ENDED: "has ended; it takes no signals",
+    Signalled.UNKNOWN: _REFUSALS[Restart.UNKNOWN],
 }
 
 
@@ -48,6 +58,13 @@ def retry(store: ExecutionStore, execution_id: str, *, from_start: bool) -> Done
     return Done(execution_id, verdict is Restart.RESTARTED, _restarted(verdict, is_awaited))
 
 
+def signal(store: ExecutionStore, execution_id: str, name: str, event: str) -> Done:
+    """Give an execution the event that it waits for, or will; `event` is JSON."""
+    signalled = store.signal(execution_id, name, event, token=None)
+    is_done = signalled in (Signalled.WOKEN, Signalled.KEPT)
+    return Done(execution_id, is_done, _SIGNALLED[signalled].format(name))
+
+
 def replay(store: ExecutionStore, execution_id: str) -> Done:
     """Send a callback again that was parked, or taken while its flow waited for something else."""
     is_due = store.replay(execution_id)
@@ -73,6 +90,8 @@ def _cancelled(store: ExecutionStore, execution_id: str, ended: Ended | None) ->
             f"cancelled while it ran on {execution.worker}; its process is told, and nothing that "
             "it does from here on is recorded"
         )
+    if ended.was is State.SUSPENDED:
+        return "cancelled while it was suspended; it will not go on"
     if execution.attempts:
         return "cancelled; it waited for its next attempt, which will not come"
     return "cancelled; it had not begun, and never will"

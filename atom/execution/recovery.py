@@ -51,6 +51,7 @@ class Recovery:
             "overdue ended": self.end_overdue,
             "lost taken over": self.take_over_lost,
             "scheduled published": self.publish_scheduled,
+            "suspended woken": self.wake_suspended,
             "unstarted published again": self.publish_unstarted,
             "history trimmed": lambda: self._store.trim(_AT_ONCE),
             "expired uploads deleted": self._files.trim,
@@ -88,6 +89,10 @@ class Recovery:
     def publish_scheduled(self) -> int:
         """Executions that were put off or handed back, and whose time has come."""
         return self._publish(self._store.take_scheduled(_AT_ONCE))
+
+    def wake_suspended(self) -> int:
+        """Executions that were suspended until a time that has come."""
+        return self._publish(self._store.take_suspended(_AT_ONCE))
 
     def publish_unstarted(self) -> int:
         """Accepted, but never started: the message was lost, or the workers are behind.

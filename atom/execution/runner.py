@@ -23,13 +23,15 @@ from atom.errors import (
     StoreUnavailable,
     Unreadable,
 )
+from atom.execution.ends import Again, Outcome
 from atom.execution.journal import StoreJournal
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.lease import Lease
 from atom.execution.own_log import OwnLog
-from atom.execution.wakeup import wake_callback
+from atom.execution.wakeup import wake_callback, wake_worker
 from atom.logs import context_of
 from atom.metrics import QUEUE_WAIT_SECONDS, RUN_SECONDS
+from atom.names import PROCESSES, process_task
 from atom.process import Process
 from atom.protocol.files import upload_of
 from atom.protocol.message_actions import ServiceRequest, fault, sealed
@@ -41,6 +43,7 @@ from atom.redaction import hiding, masked, redacted, secrets_of
 from atom.store import ExecutionStore
 from atom.store.encryption import LOOK_AGAIN_SECONDS
 from atom.store.files import FileStore
+from atom.suspension import Suspended, Wait
 from atom.traces import Kind, fail, span
 
 _log = logging.getLogger(__name__)
@@ -48,27 +51,10 @@ _log = logging.getLogger(__name__)
 FAILED: Final = "Failed"
 
 # A fault is the process's own word, and no error.
-_AS_WANTED: Final = (State.COMPLETED.value, State.FAULTED.value)
+_AS_WANTED: Final = (State.COMPLETED.value, State.FAULTED.value, State.SUSPENDED.value)
 
 # What a synchronous request is answered with: the process said no, or it broke.
 _REFUSED, _BROKEN = 409, 500
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """How an attempt ended."""
-
-    state: State
-    response: dict[str, Any]
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Again:
-    """That it is to be tried again."""
-
-    wait_seconds: float
-    error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +126,10 @@ class Runner:
                     ended = self._attempt(claim, lease, process, document, own_log)
                     # Before the flow hears of the end, and people look.
                     own_log.flush()
-                    if isinstance(ended, _Again):
+                    if isinstance(ended, Again):
                         return self._put_off(claim, lease, ended, asked_at)
+                    if isinstance(ended, Wait):
+                        return self._suspend(claim, lease, ended, asked_at)
                     due = self._finish(claim, lease, ended, names)
             except ClaimLost as lost:
                 _log.warning("%s What this attempt did is dropped.", lost)
@@ -168,7 +156,7 @@ class Runner:
         except NotFound:
             return None
 
-    def _finish(self, claim: Claim, lease: Lease, ended: _Outcome, names: frozenset[str]) -> bool:
+    def _finish(self, claim: Claim, lease: Lease, ended: Outcome, names: frozenset[str]) -> bool:
         whole = sealed(ended.response)
         public = orjson.dumps(masked(orjson.loads(whole), names)) if names else whole
         private = whole if public != whole else None
@@ -177,7 +165,7 @@ class Runner:
             lambda: self._store.finish(claim, ended.state, public, error, private)
         )
 
-    def _put_off(self, claim: Claim, lease: Lease, again: _Again, asked_at: float) -> str:
+    def _put_off(self, claim: Claim, lease: Lease, again: Again, asked_at: float) -> str:
         error = redacted(again.error)
         lease.patiently(
             lambda: self._store.hand_back(claim, delay_seconds=again.wait_seconds, failed=error)
@@ -193,6 +181,15 @@ class Runner:
         )
         return "to be tried again"
 
+    def _suspend(self, claim: Claim, lease: Lease, wait: Wait, asked_at: float) -> str:
+        _log.info("%s.%s waits for %s", claim.service, claim.action, wait)
+        is_due = lease.patiently(lambda: self._store.suspend(claim, wait))
+        _measure_run(claim, State.SUSPENDED.value, asked_at)
+        if is_due:
+            task_name = process_task(claim.service, claim.action)
+            wake_worker(self._publisher, task_name, claim.id, claim.queue or PROCESSES)
+        return State.SUSPENDED.value
+
     def _leave_to_others(self, claim: Claim, error: Unreadable) -> str:
         """A step or an upload cannot be read here; a worker that has its key may do better."""
         _log.error("Left to a worker that has the key: %s", error)
@@ -207,7 +204,7 @@ class Runner:
         process: Process | None,
         document: dict[str, Any],
         own_log: OwnLog,
-    ) -> _Outcome | _Again:
+    ) -> Outcome | Again | Wait:
         """Call the process; how that ended."""
         if claim.attempt > 1:
             _log.info(
@@ -227,12 +224,16 @@ class Runner:
         request: ConnectorRequest | None = None
         try:
             request = process.read(document)
-            execution = self._execution(claim, lease, process, request, own_log)
+            journal = self._journal(claim, lease, process, own_log)
+            execution = self._execution(claim, journal, process, request)
             response = process.call(
                 request, execution, lambda upload: self._files.open(upload.id, upload.size)
             )
+            journal.check_complete()
         except (ClaimLost, Unreadable):
             raise
+        except Suspended as suspended:
+            return suspended.wait
         except InvalidRequest as error:
             # Accepted by a listener with another version of the service.
             return self._broken(claim, process, str(error))
@@ -243,7 +244,7 @@ class Runner:
                 return self._unsuccessful(claim, process, request, error, said)
             _log.info("What failed", exc_info=error)
             return again
-        return _Outcome(State.COMPLETED, response)
+        return Outcome(State.COMPLETED, response)
 
     def _unsuccessful(
         self,
@@ -252,7 +253,7 @@ class Runner:
         request: ConnectorRequest | None,
         error: Exception,
         said: str,
-    ) -> _Outcome:
+    ) -> Outcome:
         if not isinstance(error, Fault | Faults):
             _log.error("The process failed", exc_info=error)
             return self._broken(claim, process, said)
@@ -261,22 +262,32 @@ class Runner:
         refusal = process.refusal(
             claim.token, claim.tenant_id, faults, request=request, status=_REFUSED
         )
-        return _Outcome(State.FAULTED, refusal, said)
+        return Outcome(State.FAULTED, refusal, said)
+
+    def _journal(
+        self, claim: Claim, lease: Lease, process: Process, own_log: OwnLog
+    ) -> StoreJournal:
+        return StoreJournal(
+            claim,
+            lease,
+            self._store,
+            self._publisher,
+            self._limits.max_step_bytes,
+            own_log,
+            may_suspend=not process.is_synchronous,
+        )
 
     def _execution(
         self,
         claim: Claim,
-        lease: Lease,
+        journal: StoreJournal,
         process: Process,
         request: ConnectorRequest,
-        own_log: OwnLog,
     ) -> Execution:
         outcomes = request.outcomes if isinstance(request, ServiceRequest) else ()
         return Execution(
             claim.id,
-            StoreJournal(
-                claim, lease, self._store, self._publisher, self._limits.max_step_bytes, own_log
-            ),
+            journal,
             process_name=process.task_name,
             tenant_id=claim.tenant_id,
             flow_state_id=claim.state_id,
@@ -294,7 +305,7 @@ class Runner:
             ),
         )
 
-    def _broken(self, claim: Claim, process: Process | None, error: str) -> _Outcome:
+    def _broken(self, claim: Claim, process: Process | None, error: str) -> Outcome:
         """The flow hears one safe sentence; what went wrong is for the log and the history."""
         _log.error("Failed: %s", error)
         faults = (
@@ -306,7 +317,7 @@ class Runner:
             response = process.refusal(
                 claim.token, claim.tenant_id, faults, request=None, status=_BROKEN
             )
-        return _Outcome(State.FAILED, response, error)
+        return Outcome(State.FAILED, response, error)
 
     def _forget_upload(self, claim: Claim, document: dict[str, Any]) -> None:
         """The content of an upload is needed until its execution has ended, and no longer."""
@@ -319,18 +330,18 @@ class Runner:
             _log.warning("An upload stays until it expires: %s", error)
 
 
-def _next_try(claim: Claim, process: Process, error: Exception, said: str) -> _Again | None:
+def _next_try(claim: Claim, process: Process, error: Exception, said: str) -> Again | None:
     """What the process's policy says; a try that would begin after the deadline is none."""
     retry = process.options.retry
     wait = retry.next_wait(claim.tries, error) if retry else None
     if wait is None or datetime.now(UTC) + timedelta(seconds=wait) >= claim.deadline:
         return None
-    return _Again(wait, said)
+    return Again(wait, said)
 
 
 def _measure_wait(claim: Claim) -> None:
     """How long it waited to be started at all; accepted by the store's clock, read by ours."""
-    if claim.attempt == 1 and claim.queue:
+    if claim.fence == 1 and claim.queue:
         waited = (datetime.now(UTC) - claim.accepted_at).total_seconds()
         QUEUE_WAIT_SECONDS.labels(claim.queue).observe(max(0.0, waited))
 

@@ -20,6 +20,15 @@ def wake_callback(publisher: Publisher, execution_id: str) -> None:
             _log.warning("The callback is due but could not be published: %s", error)
 
 
+def wake_worker(publisher: Publisher, task_name: str, execution_id: str, queue: str) -> None:
+    """Publish an execution that waits for a worker; without a broker recovery does it later."""
+    try:
+        publisher.publish(task_name, execution_id, queue)
+    except PublishFailed as error:
+        with bound_contextvars(execution_id=execution_id):
+            _log.warning("It goes on, but could not be published: %s", error)
+
+
 def wake_callbacks(publisher: Publisher, execution_ids: Iterable[str]) -> None:
     """The same for several."""
     for execution_id in execution_ids:

@@ -21,6 +21,7 @@ from atom.listener import (
     openapi,
     problems,
     scrape,
+    signals,
 )
 from atom.listener.accept import Acceptor
 from atom.listener.authentication import Authenticator
@@ -59,6 +60,9 @@ def create_app(
     wait_seconds = settings.sync_seconds
     app.register_blueprint(data_actions.create_blueprint(catalog, acceptor, wait_seconds))
     app.register_blueprint(files.create_blueprint(catalog, acceptor, uploads, wait_seconds))
+    app.register_blueprint(
+        signals.create_blueprint(catalog, publisher, store, settings.max_step_bytes)
+    )
     readiness = Readiness(store, publisher.waiting, catalog)
     app.register_blueprint(health.create_blueprint(readiness))
     threads = settings.listener_processes * settings.listener_threads

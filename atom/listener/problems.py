@@ -29,7 +29,7 @@ def install(app: Flask, max_request_bytes: int) -> None:
         if isinstance(error, Unavailable):
             response.headers["Retry-After"] = str(error.retry_after_seconds)
         if isinstance(error, Unauthorized):
-            response.headers["WWW-Authenticate"] = 'Basic realm="flow-atom", charset="UTF-8"'
+            response.headers["WWW-Authenticate"] = error.challenge
         return response
 
     @app.errorhandler(RequestEntityTooLarge)

@@ -74,6 +74,7 @@ def _queues(overview: Overview) -> Iterator[Metric]:
         {
             "accepted": sum(waiting.values()),
             "scheduled": overview.scheduled,
+            "suspended": overview.suspended,
             "running": overview.running,
         },
     )

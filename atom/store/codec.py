@@ -30,14 +30,16 @@ from atom.records import (
 from atom.redaction import MASK, masked
 from atom.store.encryption import Cipher
 from atom.store.reading import Reader
+from atom.suspension import Wait, WaitKind
 
 # Written into every record, so that a later version knows what it reads.
+# 8 added what is suspended.
 # 7 put the tries of a callback among the documents, one a line, and wrote them shorter.
 # 6 put the documents, and what is secret, beside the rest.
 # 5 added the places in the indexes of the history, earlier attempts and the times of steps.
 # 4 added the queue and the trace to the third one.
 # 3 added the callback's host, the timeout and whether there are secrets to the second one.
-FORMAT_VERSION: Final = 7
+FORMAT_VERSION: Final = 8
 
 # What a list of executions shows; the documents are left in the store.
 SUMMARY_FIELDS: Final = [
@@ -63,6 +65,7 @@ SUMMARY_FIELDS: Final = [
     b"callback_state",
     b"callback_due_at",
     b"delivered_at",
+    *(b"wait_position", b"wait_name", b"wait_kind", b"wait_until"),
 ]
 
 
@@ -112,7 +115,9 @@ def claim(reader: Reader, flat: Sequence[bytes], documents: Sequence[bytes]) -> 
         trace=row.get(b"trace", b"").decode(),
         request=reader.content(row.get(b"private_request") or row[b"request"]) or b"",
         accepted_at=_moment(row[b"accepted_at"]),
+        claimed_at=_moment(row.get(b"run_started_at") or row[b"started_at"]),
         deadline=_moment(row[b"deadline"]),
+        wait=_wait(row),
     )
 
 
@@ -161,6 +166,7 @@ def execution(
         content = reader.content(row.get(name))
         return masked(orjson.loads(content)) if content else None
 
+    state = State(text(b"state") or "")
     callback_state = CallbackState(text(b"callback_state") or "none")
     recorded = sorted((int(position), step) for position, step in (steps or {}).items())
     return Execution(
@@ -169,7 +175,7 @@ def execution(
         action=text(b"action") or "",
         tenant_id=text(b"tenant_id") or "",
         flow_state_id=text(b"state_id") or "",
-        state=State(text(b"state") or ""),
+        state=state,
         attempts=int(row.get(b"attempts") or 0),
         losses=int(row.get(b"losses") or 0),
         tries=int(row.get(b"tries") or 0),
@@ -188,6 +194,7 @@ def execution(
         # While it is on its way, that is when the hold on it ends.
         callback_due_at=moment(b"callback_due_at") if callback_state is CallbackState.DUE else None,
         delivered_at=moment(b"delivered_at"),
+        wait=_wait(row) if state is State.SUSPENDED else None,
         request=document(b"request"),
         response=document(b"response"),
         runs=tuple(_runs(row)),
@@ -259,6 +266,18 @@ def _seen(step: Step) -> RecordedStep:
     return RecordedStep(step.name, step.kind, step.ended_at, step.milliseconds)
 
 
+def _wait(row: Mapping[bytes, bytes | None]) -> Wait | None:
+    name, kind, until = (row.get(b"wait_" + each) for each in (b"name", b"kind", b"until"))
+    if not name or not kind:
+        return None
+    return Wait(
+        position=int(row[b"wait_position"] or 0),
+        name=name.decode(),
+        kind=WaitKind(kind.decode()),
+        until=_moment(until) if until else None,
+    )
+
+
 def _runs(row: Mapping[bytes, bytes | None]) -> Iterator[Run]:
     """The attempts: those that were kept, and the latest one."""
     runs = orjson.loads(row.get(b"runs") or b"[]")
@@ -314,8 +333,8 @@ def presence(member: bytes, value: bytes) -> Presence:
 
 def overview(found: Sequence[Any]) -> Overview:
     """From what `overview.lua` returns."""
-    now, queues, scheduled, running, lost, overdue, callbacks, late_since, *rest = found
-    parked, failed, *rest = rest
+    now, queues, scheduled, suspended, running, lost, overdue, *rest = found
+    callbacks, late_since, parked, failed, *rest = rest
     circuits, paused, counters = (_row(flat) for flat in rest)
     return Overview(
         at=_moment(now),
@@ -324,6 +343,7 @@ def overview(found: Sequence[Any]) -> Overview:
             for queue, waiting, oldest in sorted(queues)
         },
         scheduled=scheduled,
+        suspended=suspended,
         running=running,
         lost=lost,
         overdue_deadlines=overdue,

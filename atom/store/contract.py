@@ -33,6 +33,7 @@ from atom.records import (
     State,
     Step,
 )
+from atom.store.suspension_contract import SuspensionStore
 
 
 class Accepted(NamedTuple):
@@ -58,7 +59,7 @@ class Result:
     response: bytes = field(repr=False)
 
 
-class ExecutionStore(Protocol):
+class ExecutionStore(SuspensionStore, Protocol):
     """Executions, from acceptance to the end of their history."""
 
     def accept(self, new: NewExecution) -> Accepted:
@@ -115,9 +116,9 @@ class ExecutionStore(Protocol):
 
         The claim has a lease and a fencing token; whoever held it before can write nothing more.
         Taking it from a holder counts as a lost worker. The version of the service is kept.
-        None where there is nothing to do: it is unknown, not due yet, finished, held by a live
-        worker, or written by a newer version of this software. A synchronous request whose caller
-        has stopped waiting is cancelled instead of claimed.
+        None where there is nothing to do: it is unknown, not due yet, suspended, finished, held by
+        a live worker, or written by a newer version of this software. A synchronous request whose
+        caller has stopped waiting is cancelled instead of claimed.
 
         Raises:
             Unreadable: it is encrypted, with none of our keys; it waits for a worker again, which

@@ -6,10 +6,12 @@ from atom.store.redis_history import RedisHistory
 from atom.store.redis_operations import RedisOperations
 from atom.store.redis_recovery import RedisRecovery
 from atom.store.redis_server import RedisServer
+from atom.store.redis_suspensions import RedisSuspensions
 
 
 class RedisStore(
     RedisExecutions,
+    RedisSuspensions,
     RedisCallbacks,
     RedisRecovery,
     RedisHistory,

@@ -33,7 +33,7 @@ CALLBACK_TIMEOUT_SECONDS = 2.5
 # So many that no execution is given up: that would be right, but no flow's expected end.
 MAX_ATTEMPTS = 25
 
-_IDLE_KEYS = ("accepted", "scheduled", "leases", "deadlines", "callbacks")
+_IDLE_KEYS = ("accepted", "scheduled", "suspended", "leases", "deadlines", "callbacks")
 _QUEUES = ("processes", "callbacks")
 _PROGRESS_SECONDS = 10.0
 _LAST_EXECUTIONS = 24

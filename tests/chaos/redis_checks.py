@@ -8,7 +8,7 @@ from tests.chaos.violations import Violation
 
 # What may stay without an expiry, and why that is no leak.
 KEPT = {
-    r"atom:(accepted|scheduled|leases|deadlines|callbacks|parked)": (
+    r"atom:(accepted|scheduled|suspended|leases|deadlines|callbacks|parked)": (
         "indexes of what is under way; an execution leaves them when it ends"
     ),
     r"atom:(history|history:flow-states|history:(process|tenant):.+|failed)": (
@@ -33,7 +33,8 @@ _KEPT = {re.compile(pattern): why for pattern, why in KEPT.items()}
 
 # With nothing under way they are empty, and so not there.
 _EMPTY = re.compile(
-    r"atom:(accepted|scheduled|leases|deadlines|callbacks|parked|waiting:.+)|processes|callbacks"
+    r"atom:(accepted|scheduled|suspended|leases|deadlines|callbacks|parked|waiting:.+)"
+    r"|processes|callbacks"
 )
 
 

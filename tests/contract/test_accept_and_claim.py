@@ -86,7 +86,7 @@ def test_accepting_again_after_a_lost_reply_is_the_same_acceptance(store, monkey
     with monkeypatch.context() as patched:
         patched.setattr("atom.store.redis_executions.uuid4", lambda: UUID(int=1))
         assert store.accept(new) == store.accept(new) == (new.id, True)  # as the driver repeats it
-        claimed(store, new.id)
+    claimed(store, new.id)
     assert store.accept(new) == (new.id, False)
 
 

@@ -6,13 +6,14 @@ import threading
 import pytest
 
 from atom.cli.embedded_redis import free_port
+from atom.flow.transport import Transport, TransportError
 from atom.records import CallbackState, State
 from atom.sandbox import Connector, SandboxError, SandboxServer
 from tests.support.executions import an_attempt
 from tests.support.waiting import until
 from tests.support.world import LINES, Nursery, World
 
-LOOKS = ["take_lost", "take_scheduled", "take_unstarted", "trim", "count"]
+LOOKS = ["take_lost", "take_scheduled", "take_suspended", "take_unstarted", "trim", "count"]
 
 # The writes of each path, in order; that these are all is a test of its own.
 RUNS = {
@@ -22,6 +23,8 @@ RUNS = {
     ],
     "Says no": ["claim", "record_step", "record_step", "finish", "publish_callback"],
     "Again": ["claim", "record_step", "record_step", "hand_back"],
+    "Sleeps": ["claim", "record_step", "suspend"],
+    "Asks": ["claim", "record_step", "signal_token", "suspend"],
 }
 DELIVERY = ["claim_delivery", "post_json", "record_delivery", "next_delivery"]
 TICKS = {
@@ -30,11 +33,15 @@ TICKS = {
     "overdue": ["take_due_callbacks", "take_overdue", "time_out", "publish_callback", *LOOKS],
     "unstarted": [
         *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled"),
-        *("take_unstarted", "publish", "trim", "count"),
+        *("take_suspended", "take_unstarted", "publish", "trim", "count"),
     ],
     "scheduled": [
         *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "publish"),
-        *("take_unstarted", "trim", "count"),
+        *("take_suspended", "take_unstarted", "trim", "count"),
+    ],
+    "suspended": [
+        *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "take_suspended"),
+        *("publish", "take_unstarted", "trim", "count"),
     ],
 }
 ACCEPTS = {
@@ -128,6 +135,30 @@ def test_the_worker_that_took_over_dies(world, path, at, when):
     flow, execution_id = lost_after_one_step(world)
     world.walk(path, execution_id, at, when)
     world.check(flow, "Work", "two" if (at, when) == (3, "before") else "")
+
+
+RESUMED = ["claim", "record_step", "record_step", "finish", "publish_callback"]
+
+
+def woken(world):
+    """An execution that has slept."""
+    flow, execution_id = world.accepted("Sleeps")
+    world.parts.runner.run(execution_id, "1")
+    world.pass_time()
+    assert world.store.take_suspended(10) == [execution_id]
+    return flow, execution_id
+
+
+def test_these_are_the_writes_of_an_execution_that_goes_on(world):
+    _, execution_id = woken(world)
+    assert world.walk("run", execution_id) == RESUMED
+
+
+@pytest.mark.parametrize(("path", "at", "when"), points({"run": RESUMED}))
+def test_a_worker_dies_of_an_execution_that_goes_on(world, path, at, when):
+    flow, execution_id = woken(world)
+    world.walk(path, execution_id, at, when)
+    world.check(flow, "Sleeps", "two" if (at, when) == (2, "before") else "")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -259,6 +290,40 @@ def test_a_listener_dies_giving_up(world, path, at, when):
     world.check_keys()
 
 
+# --- giving a signal
+
+SIGNAL = ["signal", "publish"]
+
+
+def post_signal(url, execution_id, token):
+    """Give the signal over HTTP; whether it was taken."""
+    transport = Transport()
+    try:
+        path = f"signals/{execution_id}/go"
+        headers = {"Authorization": f"Bearer {token}"}
+        reply = transport.post_json(f"{url}/{path}", b'"done"', headers)
+        return reply.status == 202
+    except TransportError:
+        return False
+    finally:
+        transport.close()
+
+
+@pytest.mark.parametrize(("path", "at", "when"), points({"signal": SIGNAL}))
+def test_a_listener_dies_over_a_signal(world, path, at, when):
+    flow, execution_id = world.accepted("Asks")
+    world.parts.runner.run(execution_id, "1")
+    token = world.raw.hget(f"atom:execution:{execution_id}:signals", "token:go").decode()
+    port = free_port()
+    listener = world.start("listen", str(port), at, when)
+    until(lambda: answers(port), "the listener", 30)
+    assert not post_signal(f"http://127.0.0.1:{port}", execution_id, token)
+    assert listener.wait(30) == -9
+    assert world.writes() == SIGNAL[: at + 1]
+    assert post_signal(world.url, execution_id, token)
+    world.check(flow, "Asks")
+
+
 # --- recovering
 
 
@@ -267,8 +332,11 @@ def prepared(world, kind):
     if kind == "callback":
         flow, execution_id = world.finished("Work")
     else:
-        flow, execution_id = world.accepted("Work")
-    if kind == "lost":
+        flow, execution_id = world.accepted("Sleeps" if kind == "suspended" else "Work")
+    if kind == "suspended":
+        world.parts.runner.run(execution_id, "1")
+        world.pass_time()
+    elif kind == "lost":
         world.store.claim(execution_id, "gone", "1")
         world.pass_time()
     elif kind == "scheduled":
@@ -292,7 +360,7 @@ def test_recovery_dies(world, kind, at, when):
     flow, execution_id = prepared(world, kind)
     world.walk("tick", "", at, when)
     if kind != "overdue":
-        world.check(flow, "Work")
+        world.check(flow, "Sleeps" if kind == "suspended" else "Work")
         return
     # What recovery died of is its own affair: the next one finds the deadline in its index.
     world.raw.zadd("atom:deadlines", {execution_id: 1}, xx=True)

@@ -31,7 +31,8 @@ from tests.support.waiting import until
 
 WRITES = {
     *("accept", "answer", "confirm_answer", "wait_finished", "wait_result", "give_up"),
-    *("claim", "record_step", "progress", "finish", "hand_back", "release"),
+    *("claim", "record_step", "progress", "finish", "hand_back", "release", "suspend"),
+    *("signal", "signal_token", "take_suspended"),
     *(
         "claim_delivery",
         "next_delivery",

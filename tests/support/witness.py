@@ -52,6 +52,21 @@ def again(request, execution):
     return {"text": "done"}
 
 
+@witness.message_action("Sleeps", request=Asked, response=Told)
+def sleeps(request, execution):
+    execution.step("one", _line, request["file"], "one")
+    execution.sleep(600)
+    execution.step("two", _line, request["file"], "two")
+    return {"text": "done"}
+
+
+@witness.message_action("Asks", request=Asked, response=Told)
+def asks(request, execution):
+    execution.step("one", _line, request["file"], "one")
+    execution.signal_token("go")
+    return {"text": execution.signal("go")}
+
+
 @witness.message_action("In time", request=Asked, response=Told, sync_timeout=30)
 def in_time(request, execution):
     execution.step("one", _line, request["file"], "one")

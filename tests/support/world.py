@@ -21,9 +21,13 @@ from tests.support.roles import ROOT
 from tests.support.waiting import until
 
 # What each action of the witness says, and which of its bodies ran.
-OUTPUT = {"Work": "done", "Again": "done", "In time": "done", "Says no": None}
+OUTPUT = {
+    **dict.fromkeys(("Work", "Again", "In time", "Sleeps", "Asks"), "done"),
+    "Says no": None,
+}
 LINES = {"Work": ["one", "two"], "Says no": ["one", "no"], "In time": ["one"]}
 LINES["Again"] = ["one", "failed"]
+LINES |= {"Sleeps": ["one", "two"], "Asks": ["one"]}
 
 
 class Nursery:
@@ -160,11 +164,11 @@ class World:
         """Let leases, holds, delays and put-offs be over."""
         for each in self.store.find(10).executions:
             key = f"atom:execution:{each.id}"
-            for name in ("lease_until", "callback_due_at", "not_before"):
+            for name in ("lease_until", "callback_due_at", "not_before", "wait_until"):
                 if self.raw.hexists(key, name):
                     self.raw.hset(key, name, 1)
-        for index in ("accepted", "scheduled", "leases", "callbacks"):
-            for each in self.raw.zrange(f"atom:{index}", 0, -1):
+        for index in ("accepted", "scheduled", "suspended", "leases", "callbacks"):
+            for each in self.raw.zrangebyscore(f"atom:{index}", 0, "(+inf"):
                 self.raw.zadd(f"atom:{index}", {each: 1})
 
     def drain(self):
@@ -190,6 +194,8 @@ class World:
     def check(self, flow, action, repeated=""):
         """The flow moves once, with the right outputs; recorded steps ran once."""
         (found,) = self.store.find(10).executions
+        if action == "Asks":
+            self.store.signal(found.id, "go", '"done"', None)
         delivered = CallbackState.DELIVERED
         self.settle(lambda: self.store.get(found.id).callback_state is delivered)
         (event,) = flow.events_of("resumed")

@@ -17,6 +17,7 @@ QUIET = Overview(
     at=NOW,
     queues={},
     scheduled=0,
+    suspended=0,
     running=0,
     lost=0,
     overdue_deadlines=0,

@@ -2,11 +2,12 @@
 -- milliseconds of the server's clock: one clock for all.
 -- A script over one execution gets its key as the first; the others of the execution follow from it.
 -- ATTEMPTS is of the sixth format and earlier ones; since then they are one of the documents.
-local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED, KNOWN
+local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS, FINISHED, KNOWN
 
 local function look_at(key)
-  EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, FINISHED, KNOWN = key, key .. ':documents',
-    key .. ':steps', key .. ':attempts', key .. ':log', key .. ':finished', key .. ':known'
+  EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS, FINISHED, KNOWN = key, key .. ':documents',
+    key .. ':steps', key .. ':attempts', key .. ':log', key .. ':signals', key .. ':finished',
+    key .. ':known'
 end
 
 if KEYS[1] then
@@ -105,7 +106,8 @@ end
 local SPENT = {'authorization', 'token', 'private_request', 'private_response', 'holder',
   'lease_until', 'not_before', 'answer_until', 'progress_at', 'progress_fraction',
   'progress_sent_at', 'callback_host', 'callback_due_at', 'callback_due_since',
-  'callback_failures', 'callback_busy', 'callback_fence', 'callback_seq'}
+  'callback_failures', 'callback_busy', 'callback_fence', 'callback_seq', 'wait_position',
+  'wait_name', 'wait_kind', 'wait_until'}
 
 -- Nothing is left to do for it. Should it be run again, its flow hears nothing of that: the token is
 -- forgotten, and no callback can be made of what is left.
@@ -113,6 +115,7 @@ local function retire(retention_ms)
   for _, key in ipairs({DOCUMENTS, EXECUTION}) do
     redis.call('HDEL', key, unpack(SPENT))
   end
+  redis.call('DEL', SIGNALS)
   expire(retention_ms)
 end
 
@@ -138,8 +141,17 @@ local function end_waiting(id, queue)
   end
 end
 
+-- What it was suspended for has come: it waits for a worker again. `of` as for move().
+local function wake(id, now, of, queue, republish_ms)
+  move(id, of, 'accepted')
+  redis.call('HSET', EXECUTION, 'state', 'accepted', 'not_before', now, 'is_resumed', 1)
+  redis.call('ZREM', SUSPENDED, id)
+  redis.call('ZADD', ACCEPTED, now + republish_ms, id)
+  begin_waiting(id, queue, now)
+end
+
 local function forget_turns(id)
-  for _, index in ipairs({ACCEPTED, SCHEDULED, LEASES, DEADLINES}) do
+  for _, index in ipairs({ACCEPTED, SCHEDULED, SUSPENDED, LEASES, DEADLINES}) do
     redis.call('ZREM', index, id)
   end
 end
@@ -221,6 +233,8 @@ local function finish(id, now, of, state, response, failure, private, retention_
   if of[1] == 'accepted' then
     redis.call('ZREM', ACCEPTED, id)
     redis.call('ZREM', SCHEDULED, id)
+  elseif of[1] == 'suspended' then
+    redis.call('ZREM', SUSPENDED, id)
   end
   if is_synchronous then
     -- The request itself is answered or nobody is: the result goes straight to who waits.

@@ -1,16 +1,17 @@
 -- ARGV id, worker, holder (unique to this call, so that it can be repeated), lease_ms,
 --      retention_ms, version (of the service), format (the newest that the caller can read)
 -- Returns the execution as two flat lists of fields and values, the second of its documents, or
--- nothing where there is nothing to claim: it is unknown, not due yet, held by another worker, finished, or written by a newer
--- version of this software.
+-- nothing where there is nothing to claim: it is unknown, not due yet, held by another worker, suspended, finished, or written by
+-- a newer version of this software.
 local id, now = ARGV[1], now_ms()
 local row = standing('holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format',
-  'queue', 'fence', 'attempts', 'started_at')
+  'queue', 'fence', 'attempts', 'started_at', 'is_resumed')
 local state, _, _, _, _, holder, lease_until, answer, answer_until, not_before, format, queue,
-  fence, attempts, started_at = unpack(row, 1, 15)
+  fence, attempts, started_at, is_resumed = unpack(row, 1, 16)
 if not state or FINAL[state] then
   redis.call('ZREM', ACCEPTED, id)
   redis.call('ZREM', SCHEDULED, id)
+  redis.call('ZREM', SUSPENDED, id)
   redis.call('ZREM', LEASES, id)
   if not state then
     redis.call('ZREM', DEADLINES, id)
@@ -35,16 +36,19 @@ if holder ~= ARGV[3] then
     redis.call('HINCRBY', EXECUTION, 'losses', 1)
     redis.call('HINCRBY', COUNTERS, 'lease_lost', 1)
     keep_run(lease_until, 'lost')
-  elseif tonumber(not_before or 0) > now then
+  elseif state == 'suspended' or tonumber(not_before or 0) > now then
     return false
   end
   local lease = now + ARGV[4]
   redis.call('HSET', EXECUTION, 'state', 'running', 'fence', (fence or 0) + 1, 'attempts',
-    (attempts or 0) + 1,
+    (attempts or 0) + (is_resumed and 0 or 1),
     started_at and 'run_started_at' or 'started_at', now, 'worker', ARGV[2], 'holder', ARGV[3],
     'lease_until', lease, 'version', ARGV[6])
   if state ~= 'running' then
     move(id, row, 'running')
+  end
+  if is_resumed then
+    redis.call('HDEL', EXECUTION, 'is_resumed')
   end
   redis.call('ZREM', ACCEPTED, id)
   redis.call('ZREM', SCHEDULED, id)

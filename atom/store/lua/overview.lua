@@ -28,7 +28,7 @@ local lost = late(LEASES, 'lease_until')
 local overdue = late(DEADLINES, 'deadline')
 local _, late_since = late(CALLBACKS, 'callback_due_at')
 return {now, queues, redis.call('ZCOUNT', SCHEDULED, '(' .. now, '+inf'),
-  redis.call('ZCARD', LEASES), lost, overdue, redis.call('ZCARD', CALLBACKS), tostring(late_since),
+  redis.call('ZCARD', SUSPENDED), redis.call('ZCARD', LEASES), lost, overdue, redis.call('ZCARD', CALLBACKS), tostring(late_since),
   redis.call('ZCARD', PARKED), redis.call('ZCARD', FAILED),
   redis.call('ZRANGEBYSCORE', CIRCUITS, '(' .. now, '+inf', 'WITHSCORES'),
   redis.call('HGETALL', PAUSED), redis.call('HGETALL', COUNTERS)}

@@ -75,7 +75,9 @@ def claim():
         trace="",
         request=b"{}",
         accepted_at=NOW,
+        claimed_at=NOW,
         deadline=NOW + timedelta(days=36_500),
+        wait=None,
     )
 
 
@@ -83,7 +85,8 @@ def claim():
 def journal(clock, claim):
     store = StallingStore(clock)
     held = Lease(claim, store, LEASE_SECONDS, clock.now)
-    return StoreJournal(claim, held, store, None, 1000, OwnLog(claim, store, 100))
+    own_log = OwnLog(claim, store, 100)
+    return StoreJournal(claim, held, store, None, 1000, own_log, may_suspend=True)
 
 
 def test_after_a_stall_within_a_record_no_other_step_begins(journal):

@@ -1,0 +1,147 @@
+"""Every error the project raises on purpose.
+
+AtomError
+├── DeclarationError        a service is declared wrongly (at import)
+├── CatalogError            a service cannot be found or loaded
+├── SettingsError           an ATOM_* variable is missing or wrong
+├── StartupError            a role cannot start: a port in use, no Redis, …
+├── RequestRefused          a request gets no execution; each has its HTTP status
+│   ├── MalformedRequest    400  not the JSON it should be
+│   ├── InvalidRequest      400  JSON, but a field is wrong
+│   ├── Unauthorized        401  no credentials, or wrong ones
+│   │   └── TokenMissing    401  a signal without its token
+│   ├── Forbidden           403  credentials for other services
+│   ├── NotFound            404  no such service, action or path
+│   ├── MethodNotAllowed    405
+│   ├── Conflict            409  it can be done no more
+│   ├── RequestTooLarge     413
+│   ├── UnsupportedMedia    415
+│   ├── Unavailable         503  passing: try again
+│   │   ├── Paused          503  an operator paused the service or action
+│   │   └── Overloaded      503  too many executions wait for a worker
+│   └── TookTooLong         504  a synchronous request outlived its time
+├── CredentialError         a credential cannot be created or revoked
+├── StoreUnavailable        Redis does not answer
+├── Unreadable              what is stored was encrypted with a key that this role lacks
+├── PublishFailed           the broker does not take a message
+├── ClaimLost               another worker holds the execution now
+├── StepMismatch            a replay found another step than was recorded
+├── StepResultError         a step returned what cannot be recorded
+│   └── StepTooLarge             … since it is too large
+├── NestedStep              a step or a wait was asked for within a step
+├── StepFailed              a step raised something other than a Fault
+├── CannotSuspend           a process may not wait here, or not for so long
+├── SignalTimedOut          a signal did not come in time
+├── InvalidResult           a process returned what its response profile refuses
+├── UnknownOutcome          a process chose an outcome that its step does not have
+├── FlowClientError         a flow cannot be run as it was asked for
+│   ├── FlowRefused              the platform says no: unknown flow, wrong password, …
+│   ├── FlowFaulted              the flow ended with faults
+│   ├── FlowTimedOut             the flow still waits
+│   └── FlowUnreachable          no answer came
+├── Fault                   a process says no, in its own words
+└── Faults                  … for several reasons at once
+
+An error carries its fields as its arguments, so that it survives pickling, and builds its
+sentence from them: what happened, to which field or setting, what to do.
+"""
+
+from atom.errors.base import (
+    AtomError,
+)
+from atom.errors.flow_client import (
+    FlowClientError,
+    FlowFaulted,
+    FlowRefused,
+    FlowTimedOut,
+    FlowUnreachable,
+)
+from atom.errors.processes import (
+    CannotSuspend,
+    Fault,
+    Faults,
+    InvalidResult,
+    NestedStep,
+    SignalTimedOut,
+    StepFailed,
+    StepMismatch,
+    StepResultError,
+    StepTooLarge,
+    UnknownOutcome,
+)
+from atom.errors.refusals import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    Paused,
+    RequestRefused,
+    RequestTooLarge,
+    TokenMissing,
+    TookTooLong,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMedia,
+)
+from atom.errors.running import (
+    CatalogError,
+    ClaimLost,
+    CredentialError,
+    DeclarationError,
+    PublishFailed,
+    SettingsError,
+    StartupError,
+    StoreUnavailable,
+    Unreadable,
+)
+
+__all__ = [
+    "AtomError",
+    "CannotSuspend",
+    "CatalogError",
+    "ClaimLost",
+    "Conflict",
+    "CredentialError",
+    "DeclarationError",
+    "Fault",
+    "Faults",
+    "FlowClientError",
+    "FlowFaulted",
+    "FlowRefused",
+    "FlowTimedOut",
+    "FlowUnreachable",
+    "Forbidden",
+    "InvalidRequest",
+    "InvalidResult",
+    "MalformedRequest",
+    "MethodNotAllowed",
+    "NestedStep",
+    "NotFound",
+    "Overloaded",
+    "Paused",
+    "PublishFailed",
+    "RequestRefused",
+    "RequestTooLarge",
+    "SettingsError",
+    "SignalTimedOut",
+    "StartupError",
+    "StepFailed",
+    "StepMismatch",
+    "StepResultError",
+    "StepTooLarge",
+    "StoreUnavailable",
+    "TokenMissing",
+    "TookTooLong",
+    "Unauthorized",
+    "Unavailable",
+    "UnknownOutcome",
+    "Unreadable",
+    "UnsupportedMedia",
+]
+
+# Journals name what a step raised by this path, whichever file it is in.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

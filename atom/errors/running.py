@@ -1,0 +1,61 @@
+"""What stands in the way of those who store, publish and run."""
+
+from atom.errors.base import AtomError
+
+
+class DeclarationError(AtomError):
+    """A service, action or profile is declared in a way that no flow could use."""
+
+
+class CatalogError(AtomError):
+    """A declared service cannot be found or loaded."""
+
+
+class SettingsError(AtomError):
+    """A setting is missing or wrong; the sentence names the variable."""
+
+
+class StartupError(AtomError):
+    """A role cannot start; the sentence says why and what to do."""
+
+
+class CredentialError(AtomError):
+    """A credential cannot be created or revoked; the sentence says why."""
+
+
+class StoreUnavailable(AtomError):
+    """Redis does not answer, or answers with an error; nothing is known to be written."""
+
+    is_retryable = True
+
+
+class Unreadable(AtomError):
+    """What is stored was encrypted with none of the keys that this role has."""
+
+    def __init__(self, whose: str) -> None:
+        super().__init__(whose)
+        self.whose = whose
+
+    def __str__(self) -> str:
+        return (
+            f"What is stored of {self.whose} is encrypted, and no key in ATOM_SECRET_KEY reads it; "
+            "give every role the same keys, those of earlier times among them."
+        )
+
+
+class PublishFailed(AtomError):
+    """The broker did not take a message; recovery will publish it later."""
+
+
+class ClaimLost(AtomError):
+    """This worker no longer holds the execution: what it does from here on is not recorded."""
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(execution_id)
+        self.execution_id = execution_id
+
+    def __str__(self) -> str:
+        return (
+            f"Execution {self.execution_id} is no longer held by this worker "
+            "(its lease ran out, or it was ended from outside)."
+        )

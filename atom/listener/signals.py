@@ -1,0 +1,86 @@
+"""`POST /signals/<execution id>/<name>`: an event from outside that an execution waits for.
+
+Whoever sends it needs no credentials of the service, but the token that the process gave away.
+"""
+
+import logging
+from contextlib import suppress
+from typing import Final
+
+import orjson
+from flask import Blueprint, Response, request
+
+from atom.catalog import Catalog
+from atom.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    PublishFailed,
+    RequestTooLarge,
+    StoreUnavailable,
+    TokenMissing,
+    Unavailable,
+    Unreadable,
+)
+from atom.listener.body import json_document
+from atom.publisher import Publisher
+from atom.store import ExecutionStore
+from atom.suspension import Signalled
+
+_log = logging.getLogger(__name__)
+
+_BEARER: Final = "bearer"
+_TAKEN: Final = (Signalled.WOKEN, Signalled.KEPT)
+
+
+def create_blueprint(
+    catalog: Catalog, publisher: Publisher, store: ExecutionStore, max_event_bytes: int
+) -> Blueprint:
+    """Take signals; an event is recorded as a step, and may be as large as one."""
+    blueprint = Blueprint("signals", __name__)
+
+    @blueprint.post("/signals/<execution_id>/<path:name>")
+    def take(execution_id: str, name: str) -> Response:
+        token = _token()
+        is_empty = not request.mimetype or request.content_length == 0
+        event = orjson.dumps(None if is_empty else json_document()).decode()
+        if len(event) > max_event_bytes:
+            raise RequestTooLarge(
+                f"The event is larger than {max_event_bytes} bytes; the operator sets the limit in "
+                "ATOM_MAX_STEP_BYTES."
+            )
+        try:
+            signalled = store.signal(execution_id, name, event, token)
+            if signalled is Signalled.WOKEN:
+                wake(execution_id)
+        except (StoreUnavailable, Unreadable) as error:
+            raise Unavailable("The signal could not be stored. Try again.") from error
+        if signalled is Signalled.GIVEN:
+            raise Conflict(f"Another event was given for the signal “{name}” before.")
+        if signalled is Signalled.ENDED:
+            raise Conflict(f"Execution {execution_id} has ended; it takes no signals.")
+        if signalled not in _TAKEN:
+            raise Forbidden("There is no such signal, or its token is another one.")
+        _log.info("Execution %s: signal “%s” came", execution_id, name)
+        taken = {"executionId": execution_id, "signal": name}
+        return Response(orjson.dumps(taken), 202, mimetype="application/json")
+
+    def wake(execution_id: str) -> None:
+        """At once where that can be done; else recovery does."""
+        envelope = store.envelope(execution_id)
+        with suppress(NotFound, PublishFailed):
+            if envelope is not None:
+                process = catalog.process(envelope.service, envelope.action)
+                publisher.publish(process.task_name, execution_id, process.options.queue)
+
+    return blueprint
+
+
+def _token() -> str:
+    """From the header, or from the query, for callers who can only be given a URL."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == _BEARER and token.strip():
+        return token.strip()
+    if token := request.args.get("token", ""):
+        return token
+    raise TokenMissing("Send the token of the signal as Authorization: Bearer <token>.")

@@ -1,0 +1,22 @@
+-- ARGV id, name, token as it is stored ('' from an operator), event, republish_ms
+-- Gives an execution the one event of this name. Returns how suspension.Signalled calls what came of it.
+local id, name, now = ARGV[1], ARGV[2], now_ms()
+local of = standing('queue', 'wait_kind', 'wait_name')
+local state, queue, kind, awaited = of[1], of[6], of[7], of[8]
+if not state then
+  return 'unknown'
+end
+if ARGV[3] ~= '' and redis.call('HGET', SIGNALS, 'token:' .. name) ~= ARGV[3] then
+  return 'refused'
+end
+if FINAL[state] then
+  return 'ended'
+end
+if redis.call('HSETNX', SIGNALS, 'event:' .. name, ARGV[4]) == 0 then
+  return 'given'
+end
+if state == 'suspended' and kind == 'signal' and awaited == name then
+  wake(id, now, of, queue, ARGV[5])
+  return 'woken'
+end
+return 'kept'

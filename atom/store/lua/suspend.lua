@@ -1,0 +1,26 @@
+-- ARGV id, fence, position, name, kind, until ('' where it is an event alone), republish_ms
+-- Frees the execution of its worker until what it waits for has come; that may have happened already.
+-- Returns -1 where the caller no longer holds the execution, 1 where a worker is to be woken at once,
+-- else 0.
+local id, now = ARGV[1], now_ms()
+local of = standing('fence', 'queue')
+local state, fence, queue = of[1], of[6], of[7]
+if (state == 'suspended' or state == 'accepted') and tonumber(fence) == ARGV[2] + 1 then
+  return 0 -- repeated after a lost reply
+end
+if state ~= 'running' or fence ~= ARGV[2] then
+  return -1
+end
+keep_run(now, 'suspended')
+move(id, of, 'suspended')
+redis.call('HSET', EXECUTION, 'state', 'suspended', 'fence', fence + 1, 'wait_position', ARGV[3],
+  'wait_name', ARGV[4], 'wait_kind', ARGV[5], 'wait_until', ARGV[6])
+redis.call('HDEL', EXECUTION, 'losses') -- it came further than where those workers were lost
+redis.call('ZREM', LEASES, id)
+redis.call('ZADD', SUSPENDED, ARGV[6] == '' and '+inf' or ARGV[6], id)
+if ARGV[5] == 'signal' and redis.call('HEXISTS', SIGNALS, 'event:' .. ARGV[4]) == 1 then
+  of[1] = 'suspended'
+  wake(id, now, of, queue, ARGV[7])
+  return 1
+end
+return 0

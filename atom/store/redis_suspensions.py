@@ -1,0 +1,77 @@
+"""Executions in Redis that wait for a time or an event, without a worker."""
+
+import secrets
+from collections.abc import Sequence
+from hmac import compare_digest
+from typing import Final
+
+from atom import names
+from atom.errors import ClaimLost
+from atom.records import Claim
+from atom.store.redis_part import RedisPart, in_ms
+from atom.suspension import Signalled, Wait
+
+_TOKEN_BYTES: Final = 32
+
+
+class RedisSuspensions(RedisPart):
+    """See `ExecutionStore`."""
+
+    def suspend(self, claim: Claim, wait: Wait) -> bool:
+        """See ExecutionStore."""
+        until = "" if wait.until is None else int(wait.until.timestamp() * 1000)
+        arguments = (
+            *(claim.id, claim.fence, wait.position, wait.name, wait.kind.value, until),
+            in_ms(self._settings.republish_seconds),
+        )
+        with self._guard():
+            woken = self._scripts.suspend(self._keys(claim.id), arguments)
+        if woken < 0:
+            raise ClaimLost(claim.id)
+        return bool(woken)
+
+    def take_suspended(self, limit: int) -> Sequence[str]:
+        """See ExecutionStore."""
+        arguments = (in_ms(self._settings.republish_seconds), limit)
+        with self._guard():
+            found = self._scripts.take_suspended(self._keys(""), arguments)
+        return [each.decode() for each in found]
+
+    def signal_token(self, claim: Claim, name: str) -> str:
+        """See ExecutionStore."""
+        new = self._cipher.seal(secrets.token_urlsafe(_TOKEN_BYTES).encode())
+        with self._guard():
+            stored = self._scripts.signal_token(self._keys(claim.id), (claim.fence, name, new))
+        if stored is None:
+            raise ClaimLost(claim.id)
+        return self._reader(claim.id).text(stored) or ""
+
+    def signal_event(self, claim: Claim, name: str) -> str | None:
+        """See ExecutionStore."""
+        return self._event(claim.id, name)
+
+    def signal(self, execution_id: str, name: str, event: str, token: str | None) -> Signalled:
+        """See ExecutionStore."""
+        stored: bytes = b""
+        if token is not None:
+            with self._guard():
+                found = self._redis.hget(names.signals_key(execution_id), f"token:{name}")
+            known = self._reader(execution_id).text(found)
+            if not found or not known or not compare_digest(known.encode(), token.encode()):
+                return Signalled.REFUSED
+            stored = found
+        arguments = (
+            *(execution_id, name, stored, self._cipher.seal(event.encode())),
+            0 if token is None else in_ms(self._settings.republish_seconds),
+        )
+        with self._guard():
+            verdict = self._scripts.signal(self._keys(execution_id), arguments)
+        signalled = Signalled(verdict.decode())
+        if signalled is Signalled.GIVEN and self._event(execution_id, name) == event:
+            return Signalled.KEPT  # it was given before, or the reply to that was lost
+        return signalled
+
+    def _event(self, execution_id: str, name: str) -> str | None:
+        with self._guard():
+            stored = self._redis.hget(names.signals_key(execution_id), f"event:{name}")
+        return self._reader(execution_id).text(stored)

@@ -147,7 +147,8 @@ def _lines(situation: Situation) -> list[str]:
     circuits = ", ".join(sorted(overview.open_circuits)) or "none"
     return [
         f"Executions  {waiting} waiting, {overview.scheduled} scheduled, "
-        f"{overview.suspended} suspended, {overview.running} held ({overview.lost} by a lease that ran out), {overview.overdue_deadlines} overdue",
+        f"{overview.suspended} suspended, {overview.running} held "
+        f"({overview.lost} by a lease that ran out), {overview.overdue_deadlines} overdue",
         f"Finished    {ended}; {overview.taken_over} taken over from a lost worker",
         f"Callbacks   {overview.callbacks_due} due, late since {late or 'never'}, "
         f"{overview.parked} parked; open circuits: {circuits}",

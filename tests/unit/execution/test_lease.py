@@ -128,7 +128,9 @@ def test_cut_off_no_step_begins_before_the_store_answers(clock, claim, is_held):
     store = StoreBehindACut(3, is_held)
     held = Lease(claim, store, LEASE_SECONDS, clock.now - LEASE_SECONDS)
     steps = []
-    journal = StoreJournal(claim, held, store, None, 1000, OwnLog(claim, store, 100))
+    journal = StoreJournal(
+        claim, held, store, None, 1000, OwnLog(claim, store, 100), may_suspend=True
+    )
     store.record_step = lambda claim, position, step: None
     began = clock.now
     if is_held:

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -67,6 +67,20 @@ class Catalog:
             return self._processes[self.service(service).name][action]
         except KeyError:
             raise NotFound(f"Service “{service}” has no action “{action}”.") from None
+
+    def process_of(self, function: Callable[..., Any]) -> MessageProcess:
+        """Look a message action up by the function that is declared as it.
+
+        Raises:
+            NotFound: none is.
+        """
+        for process in self.processes():
+            if process.function is function and isinstance(process, MessageProcess):
+                return process
+        name = getattr(function, "__qualname__", repr(function))
+        raise NotFound(
+            f"“{name}” is declared as no message action of a service that is loaded here."
+        )
 
     def message_process(self, service: str, action: str) -> MessageProcess:
         """Look the process behind a message action up; raises as `process` does."""

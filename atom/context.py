@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -37,6 +37,20 @@ class Journal(Protocol):
         Raises:
             SignalTimedOut: it did not come within the timeout.
         """
+
+    def map(
+        self,
+        name: str,
+        function: Callable[[Any, Any], Any],
+        items: Iterable[Any],
+        concurrency: int,
+        *,
+        returns_faults: bool,
+    ) -> list[Any]:
+        """Return what the function says to each item, in their order."""
+
+    def call(self, function: Callable[..., Any], document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what another process says to a request."""
 
     def signal_token(self, name: str) -> str:
         """What gives the signal from outside: the same in every attempt."""
@@ -200,6 +214,61 @@ class Execution:
         it to who shall give the signal, and record it in no step.
         """
         return self._journal.signal_token(name)
+
+    def map(
+        self,
+        name: str,
+        function: Callable[[Any, "Execution"], _T],
+        items: Iterable[Any],
+        *,
+        concurrency: int = 10,
+        return_faults: bool = False,
+    ) -> list[_T]:
+        """Call `function(item, execution)` for each item, on any worker; returns their results.
+
+        Each call is an execution of its own, a child of this one, with steps and waits of its own.
+        This one holds no worker meanwhile (see `sleep`), and its flow sees how many have ended.
+        What they return is recorded together, as what a step returns is.
+
+        Args:
+            name: of it all: it is recorded under that name, and shown with the progress.
+            function: declared with `def` in a module, so that other workers find it.
+            items: the same in every attempt, so from the request or from a step; each may be what
+                a step may return.
+            concurrency: so many are under way at once.
+            return_faults: let a Fault or a StepFailed stand in the place of its item. Else the
+                first that an item ends with stops the others and is raised.
+
+        Raises:
+            Fault, Faults: an item said no.
+            StepFailed: an item failed, timed out or was cancelled.
+            CannotSpawn: the function cannot be found by its name, an item cannot be stored, or the
+                items are others than in an earlier attempt.
+            CannotSuspend: the process is answered in its request.
+        """
+        if type(concurrency) is not int or concurrency < 1:
+            raise ValueError(f"concurrency must be a whole number from 1, not {concurrency!r}")
+        return self._journal.map(name, function, items, concurrency, returns_faults=return_faults)
+
+    def call(
+        self, process: Callable[..., Any], document: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Run another declared message action as a child, and return what it returns.
+
+        It gets the configuration values, the user and the culture of this one. For all else see
+        `map`.
+
+        Args:
+            process: the function that is declared as the action.
+            document: what it is called with, by the names of its request profile.
+
+        Raises:
+            Fault, Faults: it said no.
+            StepFailed: it failed, timed out or was cancelled.
+            InvalidRequest: its request profile refuses the document.
+            NotFound: it is declared as no message action.
+        """
+        return self._journal.call(process, document or {})
 
     def idempotency_key(self, name: str) -> str:
         """A UUID for a side effect in another system: the same in every attempt, and for no other.

@@ -1,13 +1,13 @@
 """Message actions: the processes that a flow may wait for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, cast
 
 from marshmallow import ValidationError
 
 from atom.configuration import Configuration
 from atom.context import Execution
-from atom.errors import DeclarationError, Fault, InvalidResult
+from atom.errors import DeclarationError, Fault, InvalidRequest, InvalidResult
 from atom.outcome import dump_response
 from atom.process import OpenFile, Process, ProcessFunction, ProcessOptions
 from atom.profile import Profile, entries_of, load_request, prepared
@@ -115,6 +115,26 @@ class MessageProcess(Process):
         if self._has_verdict:
             document = {**document, "success": boolean_text(True)}
         return write_values(self.outputs, document)
+
+    def write_inputs(self, document: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The inputs of a request, from what the function is to receive.
+
+        Raises:
+            InvalidRequest: naming every entry that is unknown or wrong.
+        """
+        try:
+            return write_values(self.inputs, dump_response(self._request, document))
+        except ValidationError as error:
+            found = "; ".join(cast(list[str], error.messages))
+            raise InvalidRequest(f"{self.task_name} cannot be called so: {found}.") from None
+
+    def read_outputs(self, outputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """What the function returned, from the outputs of a response.
+
+        Raises:
+            InvalidRequest: naming every entry that is missing or wrong.
+        """
+        return load_request(self._response, read_values(self._own_outputs, outputs), "outputs")
 
     def _refused_outputs(self, faults: Sequence[Fault]) -> list[dict[str, Any]]:
         verdict = {

@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Final
+from uuid import UUID, uuid5
 
 PROCESSES: Final = "processes"
 CALLBACKS: Final = "callbacks"
@@ -17,6 +18,9 @@ DELIVER_TASK: Final = "atom.deliver"
 RECOVER_TASK: Final = "atom.recover"
 
 KEY_PREFIX: Final = "atom:"
+
+# The namespace of the ids of children: it may never change.
+_CHILDREN: Final = UUID("5d0f6f4e-0c0e-4b0b-9a55-3f6f6b1c7c1d")
 
 # Sorted sets of execution ids; the score is a time in milliseconds.
 ACCEPTED: Final = KEY_PREFIX + "accepted"  # when to publish again, unless started by then
@@ -135,6 +139,16 @@ def signals_key(execution_id: str) -> str:
     return f"{execution_key(execution_id)}:signals"
 
 
+def join_key(execution_id: str) -> str:
+    """How it stands with the children that one execution waits for: a hash."""
+    return f"{execution_key(execution_id)}:join"
+
+
+def children_key(execution_id: str) -> str:
+    """The ids of all children that one execution ever had: a list."""
+    return f"{execution_key(execution_id)}:children"
+
+
 def log_key(execution_id: str) -> str:
     """The latest lines of one execution's own log, oldest first."""
     return f"{execution_key(execution_id)}:log"
@@ -179,6 +193,11 @@ def request_execution_id(tenant_id: str, token: str, service: str, action: str) 
     digest = _request_digest(tenant_id, token, service, action)
     variant = "89ab"[int(digest[16], 16) % 4]
     return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
+def child_execution_id(parent: str, nonce: str, index: int) -> str:
+    """The id of a child: the same whenever its parent stores it."""
+    return str(uuid5(_CHILDREN, f"{parent}/{nonce}/{index}"))
 
 
 def token_key(tenant_id: str, token: str, service: str, action: str) -> str:

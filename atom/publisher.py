@@ -19,6 +19,7 @@ from kombu.pools import connections, set_limit
 from atom.broker import TRANSPORT, is_redis
 from atom.errors import PublishFailed
 from atom.names import CALLBACKS, DELIVER_TASK, callback_task_id
+from atom.parentage import Parentage
 from atom.redaction import masked_url
 
 # No arguments, no keyword arguments, and nothing that follows.
@@ -52,17 +53,23 @@ class Publisher:
         self._pool: Any = None
         self._headers: dict[str, Any] = {}
 
-    def publish(self, task_name: str, execution_id: str, queue: str) -> None:
-        """Wake a worker for an execution.
+    def publish(
+        self, task_name: str, execution_id: str, queue: str, parentage: Parentage | None = None
+    ) -> None:
+        """Wake a worker for an execution; Flower shows one that is a child beside its parent.
 
         Raises:
             PublishFailed: the broker did not take it within seconds; recovery will.
         """
-        self._send(task_name, execution_id, queue)
+        family = {"root_id": execution_id}
+        if parentage is not None:
+            family = {"root_id": parentage.root, "parent_id": parentage.parent}
+        self._send(task_name, execution_id, queue, family)
 
     def publish_callback(self, execution_id: str) -> None:
         """Wake a callback worker for a due callback; raises as `publish` does."""
-        self._send(DELIVER_TASK, callback_task_id(execution_id), CALLBACKS)
+        task_id = callback_task_id(execution_id)
+        self._send(DELIVER_TASK, task_id, CALLBACKS, {"root_id": task_id})
 
     def waiting(self, queue: str) -> int:
         """How many messages wait in a queue.
@@ -81,7 +88,7 @@ class Publisher:
             except connection.connection_errors as error:
                 raise OperationalError(str(error)) from error
 
-    def _send(self, task_name: str, task_id: str, queue: str) -> None:
+    def _send(self, task_name: str, task_id: str, queue: str, family: dict[str, str]) -> None:
         with (
             self._guard(),
             self._connections().acquire(block=True, timeout=_ACQUIRE_SECONDS) as connection,
@@ -94,7 +101,7 @@ class Publisher:
                     _BODY,
                     content_type="application/json",
                     content_encoding="utf-8",
-                    headers=self._headers | {"task": task_name, "id": task_id, "root_id": task_id},
+                    headers=self._headers | {"task": task_name, "id": task_id} | family,
                     properties={"delivery_mode": _PERSISTENT, "correlation_id": task_id},
                 )
                 channel.basic_publish(message, exchange="", routing_key=queue)

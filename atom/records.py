@@ -1,6 +1,6 @@
 """What the store keeps of an execution, and the states it can be in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from atom.names import request_execution_id
+from atom.parentage import Parentage, Wakeup
 from atom.suspension import Wait
 
 # How the scripts of the store call what they count; the rest is what recovery counts.
@@ -121,6 +122,8 @@ class Claim(Hold):
     claimed_at: datetime  # of the store's clock, as every time here
     deadline: datetime
     wait: Wait | None  # at which an earlier attempt was suspended; it may be over
+    parentage: Parentage | None = None
+    parent_request: bytes | None = field(default=None, repr=False)  # as `request`
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class Envelope:
     tenant_id: str
     state_id: str
     is_awaited: bool  # the flow has not moved on: its token is kept
+    parentage: Parentage | None = None
 
 
 class StepKind(StrEnum):
@@ -254,6 +258,8 @@ class Execution:
     callback_due_at: datetime | None  # None where it is not due
     delivered_at: datetime | None
     wait: Wait | None = None  # while it is suspended
+    parent: str | None = None  # whose child it is
+    children: int = 0  # how many it has had; not in a list
     request: dict[str, Any] | None = field(default=None, repr=False)
     response: dict[str, Any] | None = field(default=None, repr=False)
     runs: tuple[Run, ...] = ()  # its attempts: the latest 20, and the one under way
@@ -268,6 +274,7 @@ class Ended:
 
     was: State
     is_callback_due: bool  # it should go out now (else later, or there is none)
+    wakeups: Sequence[Wakeup] = ()  # of those that waited for this end
 
 
 class Restart(StrEnum):

@@ -10,6 +10,7 @@ class WaitKind(StrEnum):
 
     TIME = "time"
     SIGNAL = "signal"
+    CHILDREN = "children"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

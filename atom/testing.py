@@ -1,13 +1,15 @@
 """For service authors: run a process in a test, without Redis, Celery or a flow."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from json import dumps, loads
 from typing import Any, TypeVar, cast
 
 from atom.context import Circumstances, Execution
 from atom.errors import NestedStep, SignalTimedOut, StepMismatch
+from atom.execution.children import path_of, results_of
 from atom.execution.steps import decode, encode, outcome_of, run_step
 from atom.files import UploadedFile
 from atom.profile import Profile
@@ -15,7 +17,7 @@ from atom.protocol.files import Upload, safe_content_type, safe_name
 from atom.protocol.query_filter import ListFilter
 from atom.protocol.running_user import RunningUser
 from atom.query import Query
-from atom.records import Step
+from atom.records import Step, StepKind
 from atom.retry import Retry
 from atom.suspension import signal_step
 
@@ -36,6 +38,8 @@ class MemoryJournal:
         """Until when, or for how long, the process would have been suspended."""
         self.signals: dict[str, Any] = {}
         """The events that come, by the names of their signals; another signal times out."""
+        self.children: list[MemoryJournal] = []
+        """The journals of what the process mapped over or called, in order."""
         self.cancelled = False
         """What `execution.cancelled` says; set it to play a lost worker."""
         self._position = 0
@@ -74,6 +78,54 @@ class MemoryJournal:
         if event is None:
             raise SignalTimedOut(name)
         return loads(event)
+
+    def map(
+        self,
+        name: str,
+        function: Callable[[Any, Any], Any],
+        items: Iterable[Any],
+        concurrency: int,
+        *,
+        returns_faults: bool,
+    ) -> list[Any]:
+        """See `atom.context.Journal`. One item after the other, each with a journal of its own."""
+        path_of(function)  # as strict as a worker
+        recorded = self._next(name)
+        if recorded is None:
+            recorded = self._mapped(name, function, items, returns_faults=returns_faults)
+            self.steps.append(recorded)
+        return results_of(name, recorded, returns_faults=returns_faults)
+
+    def call(self, function: Callable[..., Any], document: Mapping[str, Any]) -> dict[str, Any]:
+        """See `atom.context.Journal`. The function is called as it is, without its profiles."""
+        child = self._child()
+        name = f"call {getattr(function, '__qualname__', function)}"
+        return self.step(name, lambda: function(dict(document), execution(child)))
+
+    def _mapped(
+        self,
+        name: str,
+        function: Callable[[Any, Any], Any],
+        items: Iterable[Any],
+        *,
+        returns_faults: bool,
+    ) -> Step:
+        ended = []
+        for item in items:
+            child, stored = self._child(), decode(encode(item))
+            step, _ = run_step(
+                name, partial(function, stored, execution(child)), None, self.pauses.append
+            )
+            if step.kind is not StepKind.RESULT and not returns_faults:
+                return step
+            ended.append((step.kind.value, step.result))
+        return Step(name, encode(ended))
+
+    def _child(self) -> "MemoryJournal":
+        child = MemoryJournal()
+        child.signals = self.signals
+        self.children.append(child)
+        return child
 
     def signal_token(self, name: str) -> str:
         """See `atom.context.Journal`."""

@@ -1,11 +1,12 @@
 """`atom executions`: what was accepted, what became of it, and what to do about that."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
 from shlex import quote
-from typing import Any
+from typing import Any, Final
 
 import click
 import orjson
@@ -25,6 +26,8 @@ from atom.records import CallbackState, Execution, State, StepKind
 from atom.store import RedisStore
 from atom.suspension import WaitKind
 
+_MOST_CHILDREN: Final = 20
+
 
 @click.group()
 def executions() -> None:
@@ -39,13 +42,15 @@ def executions() -> None:
 @click.option("--tenant", "tenant_id", default="", help="Only those of this tenant.")
 @click.option("--since", type=When(), help="Accepted then or later: 2026-01-31T08:00, or 2h.")
 @click.option("--until", type=When(), help="Accepted before then.")
+@click.option("--parent", default="", help="The children of this execution.")
 @click.option("--find", "text", default="", help="An id of an execution or flow state, or a token.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def list_(limit: int, state: str | None, as_json: bool, **wanted: Any) -> None:
-    """List the newest executions."""
+def list_(limit: int, state: str | None, parent: str, as_json: bool, **wanted: Any) -> None:
+    """List the newest executions, or the children of one in the order of their items."""
     store = RedisStore(settings_of_running())
     asked = ExecutionFilter(state=State(state) if state else None, **wanted)
-    found = list(islice(every(store, asked), limit))
+    listed = filter(asked.matches, store.children(parent)) if parent else every(store, asked)
+    found = list(islice(listed, limit))
     if as_json:
         print_json([document(each, full=False) for each in found])
         return
@@ -92,6 +97,8 @@ def show(execution_id: str, as_json: bool) -> None:
     for position, step in enumerate(execution.steps, 1):
         ended = "" if step.kind is StepKind.RESULT else f" ({step.kind.value})"
         console.print(f"step {position}: {step.name}{ended}", highlight=False, markup=False)
+    for line in _children(store, execution):
+        console.print(line, highlight=False, markup=False)
     for attempt in execution.callback_attempts:
         console.print(
             f"callback ({attempt.kind}) {_clock(attempt.at)}: {attempt.summary} "
@@ -180,6 +187,18 @@ def signal(execution_id: str, name: str, event: str, as_json: bool) -> None:
         raise click.BadParameter(f"it is no JSON: {error}", param_hint="--event") from None
     store = RedisStore(settings_of_running())
     finish_with([operating.signal(store, execution_id, name, content)], as_json=as_json)
+
+
+def _children(store: RedisStore, execution: Execution) -> Iterator[str]:
+    """How many of its children are in each state, and the first of them."""
+    children = store.children(execution.id) if execution.children else ()
+    if children:
+        counts = Counter(each.state.value for each in children)
+        yield f"children: {', '.join(f'{count} {state}' for state, count in counts.items())}"
+    for number, child in enumerate(children[:_MOST_CHILDREN], 1):
+        yield f"child {number}: {child.id} {child.service}.{child.action} {child.state.value}"
+    if len(children) > _MOST_CHILDREN:
+        yield f"All of them: atom executions list --parent {execution.id} --limit {len(children)}"
 
 
 def _advice(execution: Execution) -> Iterator[str]:

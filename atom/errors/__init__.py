@@ -31,6 +31,8 @@ AtomError
 ├── NestedStep              a step or a wait was asked for within a step
 ├── StepFailed              a step raised something other than a Fault
 ├── CannotSuspend           a process may not wait here, or not for so long
+├── CannotSpawn             a process may not have such children
+├── ChildFailed             … or one of them broke (the kind of a StepFailed)
 ├── SignalTimedOut          a signal did not come in time
 ├── InvalidResult           a process returned what its response profile refuses
 ├── UnknownOutcome          a process chose an outcome that its step does not have
@@ -57,7 +59,9 @@ from atom.errors.flow_client import (
     FlowUnreachable,
 )
 from atom.errors.processes import (
+    CannotSpawn,
     CannotSuspend,
+    ChildFailed,
     Fault,
     Faults,
     InvalidResult,
@@ -100,8 +104,10 @@ from atom.errors.running import (
 
 __all__ = [
     "AtomError",
+    "CannotSpawn",
     "CannotSuspend",
     "CatalogError",
+    "ChildFailed",
     "ClaimLost",
     "Conflict",
     "CredentialError",

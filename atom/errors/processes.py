@@ -86,6 +86,14 @@ class CannotSuspend(AtomError):
     """A process asks to be suspended where it cannot be; the sentence says why."""
 
 
+class CannotSpawn(AtomError):
+    """A process asks for children that cannot be; the sentence says why."""
+
+
+class ChildFailed(AtomError):
+    """The kind of a StepFailed that tells of a child: it failed, timed out or was cancelled."""
+
+
 class SignalTimedOut(AtomError):
     """Nobody gave the signal within its timeout."""
 

@@ -1,6 +1,7 @@
 """Ending an execution from outside: its deadline has passed, or a person cancels it."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from structlog.contextvars import bound_contextvars
@@ -36,7 +37,10 @@ def time_out(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ende
 
 
 def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ended | None:
-    """End an execution that is under way; its flow hears so. None where there is none."""
+    """End an execution that is under way, and its children; its flow hears so.
+
+    None where there is none. Children that are not ended here do not begin any more.
+    """
     envelope = store.envelope(execution_id)
     if envelope is None:
         return None
@@ -45,10 +49,20 @@ def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ended 
     with bound_contextvars(**context_of(execution_id, envelope)):
         ended = store.cancel(execution_id, sealed(response), message)
         _tell(ended, envelope, logging.INFO, "cancelled")
+    for child in store.children(execution_id) if ended else ():
+        if not child.state.is_final:
+            cancel(catalog, store, child.id)
     return ended
 
 
+def child_refusal(faults: Sequence[Fault]) -> dict[str, Any]:
+    """The response of a child that did not complete: its parent reads it, and no flow."""
+    return {"faults": [(each.message, each.name, each.entry) for each in faults]}
+
+
 def _refusal(catalog: Catalog, envelope: Envelope, no: Fault, status: int) -> dict[str, Any]:
+    if envelope.parentage is not None:
+        return child_refusal((no,))
     token = ""  # nobody needs to know it here: a response is stored without
     try:
         process = catalog.process(envelope.service, envelope.action)

@@ -1,33 +1,25 @@
-"""The journal of an execution in a worker: its recorded steps and its progress."""
+"""The journal of an execution in a worker: its recorded steps, its waits and its progress."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
 import orjson
 
-from atom.errors import (
-    CannotSuspend,
-    NestedStep,
-    SignalTimedOut,
-    StepMismatch,
-    StepTooLarge,
-    StoreUnavailable,
-)
-from atom.execution.lease import Lease
-from atom.execution.own_log import OwnLog
+from atom.children import NewJoin
+from atom.errors import CannotSpawn, SignalTimedOut, StoreUnavailable
+from atom.execution.children import Asked, call_of, items_of, joined, results_of
+from atom.execution.ending import cancel
+from atom.execution.replay import Replay
 from atom.execution.steps import decode, encode, outcome_of, run_step
-from atom.execution.wakeup import wake_callback
-from atom.metrics import STEPS
-from atom.publisher import Publisher
-from atom.records import PROGRESS, Claim, Step, StepKind
+from atom.execution.wakeup import wake_callback, wake_workers
+from atom.records import PROGRESS, Step, StepKind
 from atom.redaction import redacted
 from atom.retry import Retry
-from atom.store import ExecutionStore
-from atom.suspension import Suspended, Wait, WaitKind, signal_step
+from atom.suspension import WaitKind, signal_step
 from atom.traces import Kind, fail, span
 
 _log = logging.getLogger(__name__)
@@ -35,33 +27,8 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-class StoreJournal:
+class StoreJournal(Replay):
     """The journal of one claim, in the store. See `atom.context.Journal`."""
-
-    def __init__(
-        self,
-        claim: Claim,
-        lease: Lease,
-        store: ExecutionStore,
-        publisher: Publisher,
-        max_step_bytes: int,
-        own_log: OwnLog,
-        *,
-        may_suspend: bool,
-    ) -> None:
-        self._own_log = own_log
-        self._may_suspend = may_suspend
-        self._step: str | None = None  # the one that runs
-        self.suspended_at: Wait | None = None
-        """Where this attempt has ended, whatever the process does after."""
-        self._claim, self._lease = claim, lease
-        self._store, self._publisher = store, publisher
-        self._max_step_bytes = max_step_bytes
-        self._position = 0
-        # Who claims it first has nothing to replay, and need not ask.
-        self._recorded: dict[int, Step] = {}
-        if claim.fence > 1:
-            self._recorded = lease.patiently(lambda: store.steps(claim))
 
     def progress(self, message: str, fraction: float | None) -> None:
         """See Journal. Without the store the message is dropped: the next one follows."""
@@ -93,6 +60,17 @@ class StoreJournal:
             self._count(recorded.kind.value)
         return cast(_T, outcome_of(recorded, cause))
 
+    def _run(
+        self, name: str, function: Callable[[], _T], retry: Retry | None
+    ) -> tuple[Step, Exception | None]:
+        self._step = name
+        try:
+            return run_step(name, function, retry, self._lease.sleep)
+        finally:
+            self._step = None
+
+    # --- waiting without a worker
+
     def wait_until(self, name: str, due: datetime | timedelta) -> None:
         """See Journal."""
         if self._next(name) is not None:
@@ -121,88 +99,69 @@ class StoreJournal:
         """See Journal."""
         return self._lease.patiently(lambda: self._store.signal_token(self._claim, name))
 
-    def check_complete(self) -> None:
-        """Refuse the result of a process that went on after it was suspended.
+    # --- children
+
+    def map(
+        self,
+        name: str,
+        function: Callable[[Any, Any], Any],
+        items: Iterable[Any],
+        concurrency: int,
+        *,
+        returns_faults: bool,
+    ) -> list[Any]:
+        """See Journal."""
+        recorded = self._next(name)
+        if recorded is None:
+            asked = items_of(self._process, function, items)
+            recorded = self._join(name, asked, concurrency, stops=not returns_faults)
+        return results_of(name, recorded, returns_faults=returns_faults)
+
+    def call(self, function: Callable[..., Any], document: Mapping[str, Any]) -> dict[str, Any]:
+        """See Journal."""
+        process = self._catalog.process_of(function)
+        name = f"call {process.task_name}"
+        recorded = self._next(name)
+        if recorded is None:
+            asked = call_of(process, document, self._claim)
+            recorded = self._join(name, asked, 1, stops=True)
+        (outputs,) = results_of(name, recorded, returns_faults=False)
+        return process.read_outputs(outputs)
+
+    def _join(self, name: str, asked: Asked, width: int, *, stops: bool) -> Step:
+        """Begin children or go on waiting for them; what became of them, when they have ended.
 
         Raises:
-            CannotSuspend: it did.
+            Suspended: they have not.
+            CannotSpawn: others were asked for before.
         """
-        if self.suspended_at is not None:
-            raise CannotSuspend(
-                f"The process was to wait ({self.suspended_at.step}) and went on: a bare “except:” "
-                "or “except BaseException:” in it has to let Suspended pass."
+        new = NewJoin(
+            position=self._position,
+            name=name,
+            total=len(asked.requests),
+            width=width,
+            stops=stops,
+            digest=asked.digest,
+        )
+        join = self._lease.patiently(lambda: self._store.open_join(self._claim, new))
+        if join.digest != new.digest:
+            raise CannotSpawn(
+                f"“{name}” was begun with other items: what a process maps over has to be the same "
+                "in every attempt. Take it from a step."
             )
-
-    def _next(self, name: str) -> Step | None:
-        """Go on to the next position; what an earlier attempt recorded there."""
-        if self.suspended_at is not None:
-            raise Suspended(self.suspended_at)  # the process held the first one back
-        if self._step is not None:
-            raise NestedStep(name, self._step)
-        self._position += 1
-        recorded, wait = self._recorded.get(self._position), self._wait
-        known = recorded.name if recorded else wait.step if wait else name
-        if known != name:
-            raise StepMismatch(self._position, known, name)
-        if recorded is not None:
-            self._count("replayed")
-        return recorded
-
-    @property
-    def _wait(self) -> Wait | None:
-        """The wait at which an earlier attempt was suspended, where that was here."""
-        wait = self._claim.wait
-        return wait if wait and wait.position == self._position else None
-
-    def _until(self, due: datetime | timedelta) -> datetime:
-        """Until when to wait here; what an earlier attempt began goes on."""
-        if self._wait is not None and self._wait.until is not None:
-            return self._wait.until
-        return self._now() + due if isinstance(due, timedelta) else due
-
-    def _now(self) -> datetime:
-        """By the store's clock, which is the one that wakes."""
-        return self._claim.claimed_at + timedelta(seconds=self._lease.held_seconds)
-
-    def _suspend(self, name: str, kind: WaitKind, until: datetime | None) -> None:
-        if not self._may_suspend:
-            raise CannotSuspend(
-                "This process is answered in its request, which waits for it: it cannot be "
-                "suspended."
-            )
-        deadline = self._claim.deadline
-        if until is not None and kind is WaitKind.TIME and until >= deadline:
-            raise CannotSuspend(
-                f"It would wait until {until:%Y-%m-%d %H:%M:%S} UTC, but its deadline is "
-                f"{deadline:%Y-%m-%d %H:%M:%S} UTC; give the process a longer timeout."
-            )
-        self.suspended_at = Wait(position=self._position, name=name, kind=kind, until=until)
-        raise Suspended(self.suspended_at)
-
-    def _run(
-        self, name: str, function: Callable[[], _T], retry: Retry | None
-    ) -> tuple[Step, Exception | None]:
-        self._step = name
-        try:
-            return run_step(name, function, retry, self._lease.sleep)
-        finally:
-            self._step = None
-
-    def _count(self, outcome: str) -> None:
-        STEPS.labels(self._claim.service, self._claim.action, outcome).inc()
-
-    def _record(self, step: Step) -> None:
-        size = len(step.result.encode())
-        if size > self._max_step_bytes:
-            raise StepTooLarge(step.name, size, self._max_step_bytes)
-
-        def record() -> None:
-            asked_at = time.monotonic()
-            self._store.record_step(self._claim, self._position, step)
-            self._lease.confirm(asked_at)
-
-        self._lease.patiently(record)
+        if not join.is_over:
+            missing = asked.missing(self._claim, join)
+            wakeups = self._lease.patiently(lambda: self._store.spawn(self._claim, missing))
+            wake_workers(self._publisher, wakeups)
+            self._suspend(name, WaitKind.CHILDREN, None)
+        for child in join.unfinished:
+            cancel(self._catalog, self._store, child)
+        step = replace(joined(name, join), ended_at=datetime.now(UTC))
+        self._check_size(step)
+        position = self._position
+        self._lease.patiently(lambda: self._store.close_join(self._claim, position, step))
         self._own_log.flush()
+        return step
 
     @property
     def cancelled(self) -> bool:

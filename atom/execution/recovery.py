@@ -13,7 +13,7 @@ from structlog.contextvars import bound_contextvars
 from atom.catalog import Catalog
 from atom.errors import NotFound, PublishFailed, StoreUnavailable
 from atom.execution.ending import time_out
-from atom.execution.wakeup import wake_callback, wake_callbacks
+from atom.execution.wakeup import wake_callback, wake_callbacks, wake_workers
 from atom.logs import context_of
 from atom.metrics import RECOVERY_TICKS
 from atom.names import CALLBACKS
@@ -114,6 +114,7 @@ class Recovery:
             ended += how is not None
             if how is not None and how.is_callback_due:
                 wake_callback(self._publisher, execution_id)
+            wake_workers(self._publisher, how.wakeups if how else ())
         return ended
 
     def _publish(self, execution_ids: Sequence[str], *, only_into_short: bool = False) -> int:
@@ -132,7 +133,7 @@ class Recovery:
                 queue = process.options.queue
                 if only_into_short and not self._room(queue, rooms):
                     continue
-                self._publisher.publish(process.task_name, execution_id, queue)
+                self._publisher.publish(process.task_name, execution_id, queue, envelope.parentage)
             except (NotFound, PublishFailed) as error:
                 with bound_contextvars(**context_of(execution_id, envelope)):
                     _log.warning("Could not be published again: %s", error)

@@ -12,6 +12,7 @@ import orjson
 from structlog.contextvars import bound_contextvars
 
 from atom.catalog import Catalog
+from atom.children import After
 from atom.context import Circumstances, Execution
 from atom.errors import (
     AtomError,
@@ -23,15 +24,19 @@ from atom.errors import (
     StoreUnavailable,
     Unreadable,
 )
+from atom.execution.children import child_process
+from atom.execution.ending import child_refusal
 from atom.execution.ends import Again, Outcome
 from atom.execution.journal import StoreJournal
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.lease import Lease
 from atom.execution.own_log import OwnLog
-from atom.execution.wakeup import wake_callback, wake_worker
+from atom.execution.replay import Means
+from atom.execution.wakeup import wake_callback, wake_workers
 from atom.logs import context_of
 from atom.metrics import QUEUE_WAIT_SECONDS, RUN_SECONDS
 from atom.names import PROCESSES, process_task
+from atom.parentage import Wakeup
 from atom.process import Process
 from atom.protocol.files import upload_of
 from atom.protocol.message_actions import ServiceRequest, fault, sealed
@@ -117,6 +122,8 @@ class Runner:
         process = self._process(claim)
         names = process.secret_names if process else frozenset()
         document, secrets = _opened(claim, names)
+        if process and claim.parentage:
+            process = child_process(process, claim, document)
         _measure_wait(claim)
         lease = Lease(claim, self._store, self._limits.lease_seconds, asked_at)
         own_log = OwnLog(claim, self._store, self._limits.max_log_lines)
@@ -130,7 +137,7 @@ class Runner:
                         return self._put_off(claim, lease, ended, asked_at)
                     if isinstance(ended, Wait):
                         return self._suspend(claim, lease, ended, asked_at)
-                    due = self._finish(claim, lease, ended, names)
+                    after = self._finish(claim, lease, ended, names)
             except ClaimLost as lost:
                 _log.warning("%s What this attempt did is dropped.", lost)
                 _measure_run(claim, "lost", asked_at)
@@ -139,8 +146,7 @@ class Runner:
                 return self._leave_to_others(claim, error)
         _measure_run(claim, ended.state.value, asked_at)
         self._forget_upload(claim, document)
-        if due:
-            wake_callback(self._publisher, claim.id)
+        self._follow(claim, after)
         _log.info(
             "%s.%s %s at attempt %d",
             claim.service,
@@ -156,7 +162,19 @@ class Runner:
         except NotFound:
             return None
 
-    def _finish(self, claim: Claim, lease: Lease, ended: Outcome, names: frozenset[str]) -> bool:
+    def _follow(self, claim: Claim, after: After) -> None:
+        """Wake whoever has something to do now."""
+        if after.is_callback_due:
+            wake_callback(self._publisher, claim.id)
+        wake_workers(self._publisher, after.wakeups)
+        told = after.progress
+        if told is not None:
+            message = f"{told.name}: {told.done} of {told.total}"
+            with suppress(StoreUnavailable):  # the next child that ends tells more
+                if self._store.join_progress(told, message):
+                    wake_callback(self._publisher, told.parent)
+
+    def _finish(self, claim: Claim, lease: Lease, ended: Outcome, names: frozenset[str]) -> After:
         whole = sealed(ended.response)
         public = orjson.dumps(masked(orjson.loads(whole), names)) if names else whole
         private = whole if public != whole else None
@@ -187,7 +205,8 @@ class Runner:
         _measure_run(claim, State.SUSPENDED.value, asked_at)
         if is_due:
             task_name = process_task(claim.service, claim.action)
-            wake_worker(self._publisher, task_name, claim.id, claim.queue or PROCESSES)
+            queue = claim.queue or PROCESSES
+            wake_workers(self._publisher, [Wakeup(claim.id, task_name, queue, claim.parentage)])
         return State.SUSPENDED.value
 
     def _leave_to_others(self, claim: Claim, error: Unreadable) -> str:
@@ -267,15 +286,8 @@ class Runner:
     def _journal(
         self, claim: Claim, lease: Lease, process: Process, own_log: OwnLog
     ) -> StoreJournal:
-        return StoreJournal(
-            claim,
-            lease,
-            self._store,
-            self._publisher,
-            self._limits.max_step_bytes,
-            own_log,
-            may_suspend=not process.is_synchronous,
-        )
+        means = Means(self._store, self._publisher, self._catalog, self._limits.max_step_bytes)
+        return StoreJournal(claim, lease, own_log, process, means)
 
     def _execution(
         self,
@@ -311,7 +323,9 @@ class Runner:
         faults = (
             Fault(f"{claim.action} could not be completed; look for execution {claim.id}.", FAILED),
         )
-        if process is None:
+        if claim.parentage is not None:
+            response = child_refusal(faults)
+        elif process is None:
             response = fault(claim.token, claim.tenant_id, (), faults)
         else:
             response = process.refusal(
@@ -356,6 +370,9 @@ def _opened(claim: Claim, names: frozenset[str]) -> tuple[dict[str, Any], list[s
     """The request as the flow sent it (the store keeps its token apart), and the secrets in it."""
     document: dict[str, Any] = orjson.loads(claim.request)
     secrets = secrets_of(document, claim.request, names)
+    if claim.parent_request:
+        parent = orjson.loads(claim.parent_request)
+        secrets += secrets_of(parent, claim.parent_request, names)
     if claim.token:
         document["token"] = claim.token
     return document, [*secrets, claim.token, claim.authorization or ""]

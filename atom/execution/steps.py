@@ -117,7 +117,7 @@ def encode(value: Any) -> str:
 
 def decode(text: str) -> Any:
     """Read a step's result back."""
-    return _unmarked(orjson.loads(text))
+    return unmarked(orjson.loads(text))
 
 
 def _refuse(value: Any) -> Any:
@@ -137,13 +137,14 @@ def _marked(value: Any) -> Any:
     return str(value) if isinstance(value, Secret) else value
 
 
-def _unmarked(value: Any) -> Any:
+def unmarked(value: Any) -> Any:
+    """A value of `encode`, as parsed JSON, read back."""
     if isinstance(value, list):
-        return [_unmarked(each) for each in value]
+        return [unmarked(each) for each in value]
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
         (mark, content), *_ = value.items()
         if mark in _MARKED:
             return _MARKED[mark][2](content)
-    return {key: _unmarked(each) for key, each in value.items()}
+    return {key: unmarked(each) for key, each in value.items()}

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from structlog.contextvars import bound_contextvars
 
 from atom.errors import PublishFailed
+from atom.parentage import Wakeup
 from atom.publisher import Publisher
 
 _log = logging.getLogger(__name__)
@@ -20,13 +21,15 @@ def wake_callback(publisher: Publisher, execution_id: str) -> None:
             _log.warning("The callback is due but could not be published: %s", error)
 
 
-def wake_worker(publisher: Publisher, task_name: str, execution_id: str, queue: str) -> None:
-    """Publish an execution that waits for a worker; without a broker recovery does it later."""
-    try:
-        publisher.publish(task_name, execution_id, queue)
-    except PublishFailed as error:
-        with bound_contextvars(execution_id=execution_id):
-            _log.warning("It goes on, but could not be published: %s", error)
+def wake_workers(publisher: Publisher, wakeups: Iterable[Wakeup]) -> None:
+    """Publish executions that wait for a worker; without a broker recovery does it later."""
+    for each in wakeups:
+        try:
+            publisher.publish(each.task_name, each.id, each.queue, each.parentage)
+        except PublishFailed as error:
+            with bound_contextvars(execution_id=each.id):
+                _log.warning("It may begin, but could not be published: %s", error)
+            return  # nor could the others
 
 
 def wake_callbacks(publisher: Publisher, execution_ids: Iterable[str]) -> None:

@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from atom import names
+from atom.children import After, JoinProgress
+from atom.parentage import Parentage, Wakeup
 from atom.records import (
     Attempt,
     CallbackState,
@@ -66,6 +69,7 @@ SUMMARY_FIELDS: Final = [
     b"callback_due_at",
     b"delivered_at",
     *(b"wait_position", b"wait_name", b"wait_kind", b"wait_until"),
+    b"parent",
 ]
 
 
@@ -96,9 +100,15 @@ def hold(execution_id: str, flat: Sequence[bytes]) -> Hold:
     return Hold(id=execution_id, fence=int(_row(flat)[b"fence"]))
 
 
-def claim(reader: Reader, flat: Sequence[bytes], documents: Sequence[bytes]) -> Claim:
-    """From what claim.lua returns: an execution and its documents."""
+def claim(
+    reader: Reader,
+    flat: Sequence[bytes],
+    documents: Sequence[bytes],
+    of_parent: Sequence[bytes | None] | None,
+) -> Claim:
+    """From what claim.lua returns: an execution, its documents, and the requests of its parent."""
     row = _row(flat) | _row(documents)
+    parent_request, parent_private_request = of_parent or (None, None)
     return Claim(
         id=reader.execution_id,
         fence=int(row[b"fence"]),
@@ -118,6 +128,8 @@ def claim(reader: Reader, flat: Sequence[bytes], documents: Sequence[bytes]) -> 
         claimed_at=_moment(row.get(b"run_started_at") or row[b"started_at"]),
         deadline=_moment(row[b"deadline"]),
         wait=_wait(row),
+        parentage=parentage(row.get(b"parent"), row.get(b"root")),
+        parent_request=reader.content(parent_private_request or parent_request),
     )
 
 
@@ -152,6 +164,7 @@ def execution(
     row: Mapping[bytes, bytes | None],
     steps: Mapping[bytes, bytes] | None = None,
     attempts: Iterable[bytes] = (),
+    children: int = 0,
 ) -> Execution:
     """One execution as people see it, without secrets."""
 
@@ -195,6 +208,8 @@ def execution(
         callback_due_at=moment(b"callback_due_at") if callback_state is CallbackState.DUE else None,
         delivered_at=moment(b"delivered_at"),
         wait=_wait(row) if state is State.SUSPENDED else None,
+        parent=text(b"parent"),
+        children=children,
         request=document(b"request"),
         response=document(b"response"),
         runs=tuple(_runs(row)),
@@ -264,6 +279,34 @@ def decode_step(reader: Reader, encoded: bytes) -> Step:
 
 def _seen(step: Step) -> RecordedStep:
     return RecordedStep(step.name, step.kind, step.ended_at, step.milliseconds)
+
+
+def parentage(parent: bytes | None, root: bytes | None) -> Parentage | None:
+    """Whose child it is, where it is one."""
+    return Parentage(parent=parent.decode(), root=root.decode()) if parent and root else None
+
+
+def wakeups(found: Iterable[Sequence[bytes]]) -> list[Wakeup]:
+    """From what scripts call WAKEUPS."""
+    return [
+        Wakeup(
+            execution_id.decode(),
+            names.process_task(service.decode(), action.decode()),
+            queue.decode() or names.PROCESSES,
+            parentage(parent, root),
+        )
+        for execution_id, service, action, queue, parent, root in found
+    ]
+
+
+def after(found: Sequence[Any]) -> After:
+    """From what finish.lua returns."""
+    is_due, woken, progress = (*found, (), ())[:3]
+    if not progress:
+        return After(bool(is_due), wakeups(woken))
+    parent, position, name, done, total = progress
+    told = JoinProgress(parent.decode(), int(position), name.decode(), int(done), int(total))
+    return After(bool(is_due), wakeups(woken), told)
 
 
 def _wait(row: Mapping[bytes, bytes | None]) -> Wait | None:

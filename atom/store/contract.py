@@ -14,6 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from atom.children import After
 from atom.history import EVERYTHING, ExecutionFilter, Minute, Page
 from atom.records import (
     Attempt,
@@ -33,6 +34,7 @@ from atom.records import (
     State,
     Step,
 )
+from atom.store.child_contract import ChildStore
 from atom.store.suspension_contract import SuspensionStore
 
 
@@ -59,7 +61,7 @@ class Result:
     response: bytes = field(repr=False)
 
 
-class ExecutionStore(SuspensionStore, Protocol):
+class ExecutionStore(SuspensionStore, ChildStore, Protocol):
     """Executions, from acceptance to the end of their history."""
 
     def accept(self, new: NewExecution) -> Accepted:
@@ -188,10 +190,11 @@ class ExecutionStore(SuspensionStore, Protocol):
         response: bytes,
         error: str,
         private_response: bytes | None = None,
-    ) -> bool:
-        """Write outcome and due callback together; returns whether a worker is to be woken for it.
+    ) -> After:
+        """Write outcome and due callback together; returns what is to be done after it.
 
-        That is where it should go out now, and no wake-up is on its way.
+        A callback worker is to be woken where the callback should go out now, and no wake-up is on
+        its way. The end of a child may let others begin, or its parent go on.
 
         `private_response` is the response with its secrets, where it has any: it is what the flow
         gets, and is forgotten once the flow has it. `response` is what the history keeps.

@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from atom import names
+from atom.children import After
 from atom.errors import ClaimLost, Overloaded, Paused, Unreadable
 from atom.records import Claim, Ended, Hold, LogLine, NewExecution, Restart, State, Step
 from atom.store import codec
@@ -204,7 +205,7 @@ class RedisExecutions(RedisPart):
         response: bytes,
         error: str,
         private_response: bytes | None = None,
-    ) -> bool:
+    ) -> After:
         """See ExecutionStore."""
         seal = self._cipher.seal
         arguments = (
@@ -213,8 +214,9 @@ class RedisExecutions(RedisPart):
             self._retention_ms,
         )
         with self._guard():
-            due = self._scripts.finish(self._keys(claim.id), arguments)
-        return self._due(claim, due)
+            done = self._scripts.finish(self._keys(claim.id), arguments)
+        self._due(claim, done[0])
+        return codec.after(done)
 
     @staticmethod
     def _due(claim: Claim, due: int) -> bool:
@@ -240,7 +242,10 @@ class RedisExecutions(RedisPart):
         )
         with self._guard():
             ended: Any = self._scripts.end(self._keys(execution_id), arguments)
-        return Ended(State(ended[0].decode()), bool(ended[1])) if ended else None
+        if not ended:
+            return None
+        was, due, wakeups = ended
+        return Ended(State(was.decode()), bool(due), codec.wakeups(wakeups))
 
     def restart(self, execution_id: str, *, from_start: bool) -> Restart:
         """See ExecutionStore."""

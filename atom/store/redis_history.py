@@ -41,12 +41,13 @@ class RedisHistory(RedisPart):
             pipeline.hgetall(names.documents_key(execution_id))
             pipeline.hgetall(names.steps_key(execution_id))
             pipeline.lrange(names.attempts_key(execution_id), 0, -1)
-            row, documents, steps, earlier = pipeline.execute()
+            pipeline.llen(names.children_key(execution_id))
+            row, documents, steps, earlier, children = pipeline.execute()
         if not row:
             return None
         attempts = codec.stored_attempts(earlier, documents.pop(b"callback_attempts", None))
         reader = self._reader(execution_id, is_lenient=True)
-        return codec.execution(reader, {**row, **documents}, steps, attempts)
+        return codec.execution(reader, {**row, **documents}, steps, attempts, children)
 
     def log(self, execution_id: str) -> Sequence[LogLine]:
         """See ExecutionStore."""

@@ -46,16 +46,23 @@ class RedisRecovery(RedisPart):
 
     def envelope(self, execution_id: str) -> Envelope | None:
         """See ExecutionStore."""
-        wanted = ["service", "action", "tenant_id", "state_id", "token"]
+        wanted = ["service", "action", "tenant_id", "state_id", "parent", "root", "token"]
         with self._guard(), self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hmget(names.execution_key(execution_id), wanted)
             pipeline.hget(names.documents_key(execution_id), "token")
             (*values, old_token), token = pipeline.execute()
         if values[0] is None:
             return None
+        *values, parent, root = values
         service, action, tenant_id, state_id = (value.decode() for value in values)
-        is_awaited = bool(token or old_token)
-        return Envelope(service, action, tenant_id, state_id, is_awaited=is_awaited)
+        return Envelope(
+            service,
+            action,
+            tenant_id,
+            state_id,
+            is_awaited=bool(token or old_token),
+            parentage=codec.parentage(parent, root),
+        )
 
     def trim(self, limit: int) -> int:
         """See ExecutionStore."""

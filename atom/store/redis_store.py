@@ -1,6 +1,7 @@
 """The store on Redis: one Lua script for each operation that has to be atomic."""
 
 from atom.store.redis_callbacks import RedisCallbacks
+from atom.store.redis_children import RedisChildren
 from atom.store.redis_executions import RedisExecutions
 from atom.store.redis_history import RedisHistory
 from atom.store.redis_operations import RedisOperations
@@ -12,6 +13,7 @@ from atom.store.redis_suspensions import RedisSuspensions
 class RedisStore(
     RedisExecutions,
     RedisSuspensions,
+    RedisChildren,
     RedisCallbacks,
     RedisRecovery,
     RedisHistory,

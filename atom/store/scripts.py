@@ -14,6 +14,7 @@ _LUA: Final = files("atom.store") / "lua"
 _PRELUDE: Final = (
     "".join(f"local {name} = '{key}'\n" for name, key in SCRIPT_KEYS.items())
     + (_LUA / "_prelude.lua").read_text()
+    + (_LUA / "_children.lua").read_text()
 )
 
 
@@ -52,6 +53,9 @@ class Scripts:
         self.suspend = _Script(client, "suspend")
         self.signal_token = _Script(client, "signal_token")
         self.signal = _Script(client, "signal")
+        self.open_join = _Script(client, "open_join")
+        self.spawn = _Script(client, "spawn")
+        self.close_join = _Script(client, "close_join")
         self.end = _Script(client, "end")
         self.restart = _Script(client, "restart")
         self.dismiss = _Script(client, "dismiss")

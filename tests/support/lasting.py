@@ -1,8 +1,11 @@
 """A service whose processes wait for times and events, without a worker meanwhile."""
 
+import os
+import signal
+import time
 from datetime import UTC, datetime, timedelta
 
-from atom import FlowService, Profile, Retry, SignalTimedOut, fields
+from atom import Fault, FlowService, Profile, Retry, SignalTimedOut, fields
 
 lasting = FlowService("Lasting", summary="Processes that take their time")
 
@@ -87,3 +90,77 @@ thing = lasting.data_action("Thing", profile=Thing, key="id")
 @thing.get
 def get_thing(id, execution):
     execution.sleep(1)
+
+
+# --- children
+
+
+class Many(Profile):
+    count = fields.Integer(data_key="Count", load_default=5)
+    concurrency = fields.Integer(data_key="Concurrency", load_default=3)
+    bad = fields.Integer(data_key="Bad", load_default=-1)
+    how = fields.String(data_key="How", load_default="fault")
+    seconds = fields.Float(data_key="Seconds", load_default=0.0)
+    file = fields.String(data_key="File", required=True)
+
+
+def square(item, execution):
+    """One item: leaves a line in a step, sleeps, goes wrong where it is told to."""
+    execution.step("line", note, item["file"], f"begin {item['number']}")
+    if item["seconds"]:
+        execution.sleep(item["seconds"])
+    if item["is_bad"]:
+        time.sleep(0.2)
+        if item["how"] == "fault":
+            raise Fault(f"{item['number']} is bad.", name="Bad")
+        if item["how"] == "break":
+            raise RuntimeError("canary-in-an-item")
+        marker = f"{item['file']}.died"
+        if item["how"] == "die" or not os.path.exists(marker):
+            note(marker, "x")
+            os.kill(os.getpid(), signal.SIGKILL)
+    execution.step("end", note, item["file"], f"end {item['number']}")
+    return item["number"] ** 2
+
+
+def numbers(request):
+    return [
+        {
+            "number": number,
+            "seconds": request["seconds"],
+            "file": request["file"],
+            "is_bad": number == request["bad"],
+            "how": request["how"],
+        }
+        for number in range(request["count"])
+    ]
+
+
+@lasting.message_action("Squares", request=Many, response=Told)
+def squares(request, execution):
+    found = execution.map("squares", square, numbers(request), concurrency=request["concurrency"])
+    return {"text": ",".join(map(str, found))}
+
+
+@lasting.message_action("Squares all the same", request=Many, response=Told)
+def squares_all_the_same(request, execution):
+    found = execution.map("squares", square, numbers(request), return_faults=True)
+    return {"text": ",".join(type(each).__name__ for each in found)}
+
+
+@lasting.message_action("Calls", request=Many, response=Told)
+def calls(request, execution):
+    document = {"count": request["count"], "file": request["file"], "bad": request["bad"]}
+    first = execution.call(squares, document)
+    second = execution.call(squares, {**document, "count": 2})
+    return {"text": f"{first['text']}; {second['text']}"}
+
+
+@lasting.message_action("Maps a lambda", response=Told)
+def maps_a_lambda(request, execution):
+    execution.map("lambda", lambda item, execution: item, [1])
+
+
+@lasting.message_action("Maps something else each time", request=Many, response=Told)
+def maps_something_else(request, execution):
+    execution.map("times", square, [time.time()])

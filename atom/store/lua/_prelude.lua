@@ -2,12 +2,13 @@
 -- milliseconds of the server's clock: one clock for all.
 -- A script over one execution gets its key as the first; the others of the execution follow from it.
 -- ATTEMPTS is of the sixth format and earlier ones; since then they are one of the documents.
-local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS, FINISHED, KNOWN
+local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS, JOIN, CHILDREN, FINISHED, KNOWN
 
 local function look_at(key)
-  EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS, FINISHED, KNOWN = key, key .. ':documents',
-    key .. ':steps', key .. ':attempts', key .. ':log', key .. ':signals', key .. ':finished',
-    key .. ':known'
+  EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG = key, key .. ':documents', key .. ':steps',
+    key .. ':attempts', key .. ':log'
+  SIGNALS, JOIN, CHILDREN, FINISHED, KNOWN = key .. ':signals', key .. ':join', key .. ':children',
+    key .. ':finished', key .. ':known'
 end
 
 if KEYS[1] then
@@ -54,10 +55,17 @@ local function standing(...)
   return redis.call('HMGET', EXECUTION, 'state', 'service', 'action', 'tenant_id', 'accepted_at', ...)
 end
 
+-- What a child's parent does when it has ended, and which executions a worker is to be woken for
+-- after that: see _children.lua.
+local child_ended, WAKEUPS, JOIN_PROGRESS = nil, {}, {}
+
 -- Every change of the state goes this way, so that it is found in the state that it is in. The
 -- caller writes the state itself, with what else it writes. `of` is what standing() returns; of a
--- new execution without a state.
+-- new execution without a state. A child is found by way of its parent alone.
 local function move(id, of, state)
+  if redis.call('HEXISTS', EXECUTION, 'parent') == 1 then
+    return
+  end
   local before, service, action, tenant, accepted_at = unpack(of, 1, 5)
   if before then
     redis.call('ZREM', by_process(service, action, before), id)
@@ -96,7 +104,7 @@ end
 local FOR_TRIM_MS = 86400000
 
 local function expire(retention_ms)
-  for _, key in ipairs({EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG}) do
+  for _, key in ipairs({EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, CHILDREN}) do
     redis.call('PEXPIRE', key, retention_ms + FOR_TRIM_MS)
   end
 end
@@ -115,13 +123,13 @@ local function retire(retention_ms)
   for _, key in ipairs({DOCUMENTS, EXECUTION}) do
     redis.call('HDEL', key, unpack(SPENT))
   end
-  redis.call('DEL', SIGNALS)
+  redis.call('DEL', SIGNALS, JOIN)
   expire(retention_ms)
 end
 
 -- Undoes expire(): the execution or its callback is under way again.
 local function revive()
-  for _, key in ipairs({EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG}) do
+  for _, key in ipairs({EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, CHILDREN}) do
     redis.call('PERSIST', key)
   end
 end
@@ -198,8 +206,9 @@ end
 -- `private` is the response with its secrets, '' where it has none. `of` as for move().
 -- Returns 1 where a worker is to be woken for the callback, 0 where something else will see to it.
 local function finish(id, now, of, state, response, failure, private, retention_ms)
-  local answer, answer_until, callback_state, seq, earlier_failure = unpack(redis.call('HMGET',
-    EXECUTION, 'answer', 'answer_until', 'callback_state', 'callback_seq', 'error'))
+  local answer, answer_until, callback_state, seq, earlier_failure, parent, index = unpack(
+    redis.call('HMGET', EXECUTION, 'answer', 'answer_until', 'callback_state', 'callback_seq',
+      'error', 'parent', 'parent_index'))
   local is_synchronous, is_sending = answer == 'only' or answer == 'late', callback_state == 'delivering'
   local due = now
   if answer == 'pending' then
@@ -225,7 +234,7 @@ local function finish(id, now, of, state, response, failure, private, retention_
   move(id, of, state)
   redis.call('HINCRBY', COUNTERS, 'finished:' .. state, 1)
   count_minute(now, state)
-  if state == 'failed' or state == 'timed_out' then
+  if (state == 'failed' or state == 'timed_out') and not parent then
     redis.call('ZADD', FAILED, now, id)
   end
   redis.call('ZREM', LEASES, id)
@@ -243,6 +252,9 @@ local function finish(id, now, of, state, response, failure, private, retention_
       redis.call('PEXPIRE', FINISHED, 60000)
     end
     retire(retention_ms)
+    if parent then
+      child_ended(parent, id, index, state, private ~= '' and private or response, now)
+    end
     return 0
   end
   if is_sending then
@@ -256,11 +268,10 @@ local function finish(id, now, of, state, response, failure, private, retention_
   return due == now and should_wake() or 0
 end
 
--- Ends a synchronous request that nobody has started.
-local function withdraw(id, now, retention_ms)
+-- Ends what nobody has started, and nobody waits for any more.
+local function withdraw(id, now, retention_ms, why)
   enter(id, 'cancelled')
-  redis.call('HSET', EXECUTION, 'finished_at', now, 'error',
-    'Not started while its caller waited.')
+  redis.call('HSET', EXECUTION, 'finished_at', now, 'error', why)
   redis.call('HINCRBY', COUNTERS, 'finished:cancelled', 1)
   count_minute(now, 'cancelled')
   end_waiting(id, redis.call('HGET', EXECUTION, 'queue'))

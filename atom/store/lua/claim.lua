@@ -1,13 +1,14 @@
 -- ARGV id, worker, holder (unique to this call, so that it can be repeated), lease_ms,
 --      retention_ms, version (of the service), format (the newest that the caller can read)
--- Returns the execution as two flat lists of fields and values, the second of its documents, or
--- nothing where there is nothing to claim: it is unknown, not due yet, held by another worker, suspended, finished, or written by
--- a newer version of this software.
+-- Returns the execution as two flat lists of fields and values, the second of its documents, and of a
+-- child the request and the private request of its parent; or nothing where there is nothing to
+-- claim: it is unknown, not due yet, held by another worker, suspended, finished, or written by a
+-- newer version of this software.
 local id, now = ARGV[1], now_ms()
 local row = standing('holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format',
-  'queue', 'fence', 'attempts', 'started_at', 'is_resumed')
+  'queue', 'fence', 'attempts', 'started_at', 'is_resumed', 'parent')
 local state, _, _, _, _, holder, lease_until, answer, answer_until, not_before, format, queue,
-  fence, attempts, started_at, is_resumed = unpack(row, 1, 16)
+  fence, attempts, started_at, is_resumed, parent = unpack(row, 1, 17)
 if not state or FINAL[state] then
   redis.call('ZREM', ACCEPTED, id)
   redis.call('ZREM', SCHEDULED, id)
@@ -25,8 +26,16 @@ if tonumber(format) > tonumber(ARGV[7]) then
   return false
 end
 if state == 'accepted' and answer == 'only' and tonumber(answer_until) < now then
-  withdraw(id, now, ARGV[5]) -- nobody waits for it any more
+  withdraw(id, now, ARGV[5], 'Not started while its caller waited.')
   return false
+end
+local parent_key = parent and EXECUTION:sub(1, -#id - 1) .. parent
+if state == 'accepted' and parent then
+  local parent_state = redis.call('HGET', parent_key, 'state')
+  if not parent_state or FINAL[parent_state] then
+    withdraw(id, now, ARGV[5], 'Not started before its parent ended.')
+    return false
+  end
 end
 if holder ~= ARGV[3] then
   if state == 'running' then
@@ -55,4 +64,5 @@ if holder ~= ARGV[3] then
   end_waiting(id, queue)
   redis.call('ZADD', LEASES, lease, id)
 end
-return {redis.call('HGETALL', EXECUTION), redis.call('HGETALL', DOCUMENTS)}
+return {redis.call('HGETALL', EXECUTION), redis.call('HGETALL', DOCUMENTS), parent_key and redis.call(
+  'HMGET', parent_key .. ':documents', 'request', 'private_request')}

@@ -7,7 +7,7 @@ if come then
   return come
 end
 if redis.call('HGET', EXECUTION, 'state') == 'accepted' then
-  withdraw(ARGV[1], now_ms(), ARGV[2])
+  withdraw(ARGV[1], now_ms(), ARGV[2], 'Not started while its caller waited.')
   return 'withdrawn'
 end
 redis.call('HSET', EXECUTION, 'answer', 'late')

@@ -23,7 +23,7 @@ if was_private and not private then
   return 'secret'
 end
 if ARGV[2] == 'start' then
-  redis.call('DEL', STEPS, SIGNALS)
+  redis.call('DEL', STEPS, SIGNALS, JOIN)
   redis.call('HDEL', EXECUTION, 'wait_position', 'wait_name', 'wait_kind', 'wait_until')
 else
   drop_failed_steps()

@@ -18,7 +18,13 @@ redis.call('HSET', EXECUTION, 'state', 'suspended', 'fence', fence + 1, 'wait_po
 redis.call('HDEL', EXECUTION, 'losses') -- it came further than where those workers were lost
 redis.call('ZREM', LEASES, id)
 redis.call('ZADD', SUSPENDED, ARGV[6] == '' and '+inf' or ARGV[6], id)
-if ARGV[5] == 'signal' and redis.call('HEXISTS', SIGNALS, 'event:' .. ARGV[4]) == 1 then
+local is_over = false
+if ARGV[5] == 'signal' then
+  is_over = redis.call('HEXISTS', SIGNALS, 'event:' .. ARGV[4]) == 1
+elseif ARGV[5] == 'children' then
+  is_over = is_join_over()
+end
+if is_over then
   of[1] = 'suspended'
   wake(id, now, of, queue, ARGV[7])
   return 1

@@ -24,7 +24,7 @@ local function forget(id)
   end
   redis.call('ZREM', FAILED, id)
   redis.call('ZREM', HISTORY, id)
-  redis.call('DEL', EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS)
+  redis.call('DEL', EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS, JOIN, CHILDREN)
 end
 
 -- The oldest go first. What is under way still, waits for a person or took long is passed by; when all

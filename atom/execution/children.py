@@ -1,0 +1,244 @@
+"""Children of an execution: how they are asked for, what runs of them, and what became of them."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pkgutil import resolve_name
+from typing import Any, Final
+
+import orjson
+
+from atom.children import ChildEnd, Join, NewChild
+from atom.context import Execution
+from atom.errors import CannotSpawn, ChildFailed, Fault
+from atom.execution.ending import child_refusal
+from atom.execution.steps import encode, outcome_of, unmarked
+from atom.message_process import MessageProcess
+from atom.names import child_execution_id
+from atom.process import OpenFile, Process
+from atom.protocol.objects import Entry
+from atom.protocol.requests import ConnectorRequest
+from atom.records import Claim, State, Step, StepKind
+from atom.redaction import parted, redacted
+from atom.retry import class_name
+
+_FUNCTION: Final = "function"
+_LONGEST_REASON: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Children that a process asks for."""
+
+    requests: Sequence[tuple[bytes, bytes | None]]  # of each, without and with its secrets
+    process: Process  # whose workers run them
+
+    @property
+    def digest(self) -> str:
+        """What tells them from others."""
+        every = hashlib.sha256(self.process.task_name.encode())
+        for public, private in self.requests:
+            every.update(hashlib.sha256(private or public).digest())
+        return every.hexdigest()
+
+    def missing(self, claim: Claim, join: Join) -> Mapping[int, NewChild]:
+        """Those that are not stored yet."""
+        return {
+            index: NewChild(
+                id=child_execution_id(claim.id, join.nonce, index),
+                service=self.process.service,
+                action=self.process.action,
+                queue=self.process.options.queue,
+                timeout_seconds=self.process.options.timeout,
+                request=public,
+                private_request=private,
+            )
+            for index, (public, private) in enumerate(self.requests)
+            if index not in join.ids
+        }
+
+
+def items_of(process: Process, function: Callable[..., Any], items: Iterable[Any]) -> Asked:
+    """A child for each item, which calls the function with it.
+
+    Raises:
+        CannotSpawn: a worker could not find the function, or an item cannot be stored.
+    """
+    path = path_of(function)
+    requests = []
+    for index, item in enumerate(items):
+        try:
+            encoded = orjson.Fragment(encode(item))
+        except (TypeError, RecursionError) as error:
+            raise CannotSpawn(f"Item {index} cannot be stored: {error}.") from error
+        document = {_FUNCTION: path, "index": index, "item": encoded}
+        requests.append((orjson.dumps(document), None))
+    return Asked(requests, process)
+
+
+def call_of(process: MessageProcess, document: Mapping[str, Any], parent: Claim) -> Asked:
+    """A child that runs another declared process; its flow is that of the parent.
+
+    Raises:
+        InvalidRequest: its request profile refuses the document, or its service the configuration.
+    """
+    wire = orjson.loads(parent.parent_request or parent.request)
+    wire |= {"inputs": process.write_inputs(document), "outcomes": []}
+    process.check(process.read(wire))
+    return Asked([parted(wire, process.secret_names)], process)
+
+
+def child_process(process: Process, claim: Claim, document: Mapping[str, Any]) -> Process:
+    """What runs of a child: the function of an item, or the process that is called."""
+    if _FUNCTION in document:
+        return _Item(process, claim.parent_request or b"{}")
+    return _Called(process)
+
+
+def results_of(name: str, step: Step, *, returns_faults: bool) -> list[Any]:
+    """What a process sees of its children, in the order of their items.
+
+    Raises:
+        Fault, Faults, StepFailed: of the first that did not complete, where faults are not
+            returned.
+    """
+    results = []
+    for kind, result in outcome_of(step):
+        try:
+            results.append(outcome_of(Step(name, result, StepKind(kind))))
+        except Exception as error:
+            if not returns_faults:
+                raise
+            results.append(error)
+    return results
+
+
+def joined(name: str, join: Join) -> Step:
+    """What is recorded of children: of each how it ended; of those that were stopped nothing."""
+    ends = sorted(join.ends.items())
+    if join.is_stopped:
+        # Some may have been cancelled already, because of the one that did not complete.
+        index, end = min(
+            (each for each in ends if each[1].state is not State.COMPLETED),
+            key=lambda each: each[1].state is State.CANCELLED,
+        )
+        kind, result = _ended(index, join.ids[index], end)
+        return Step(name, result, StepKind(kind))
+    return Step(name, encode([_ended(index, join.ids[index], end) for index, end in ends]))
+
+
+def _ended(index: int, execution_id: str, end: ChildEnd) -> tuple[str, str]:
+    response = orjson.loads(end.response) if end.response else {}
+    if end.state is State.COMPLETED:
+        return StepKind.RESULT.value, orjson.dumps(response["result"]).decode()
+    faults = response.get("faults") or []
+    if end.state is State.FAULTED:
+        return StepKind.FAULT.value, orjson.dumps(faults).decode()
+    said = faults[0][0] if faults else end.state.value
+    reason = redacted(f"Child {index} (execution {execution_id}) {end.state.value}: {said}")
+    kinds = [class_name(each) for each in ChildFailed.__mro__ if issubclass(each, Exception)]
+    content = {"kinds": kinds, "reason": reason[:_LONGEST_REASON]}
+    return StepKind.FAILURE.value, orjson.dumps(content).decode()
+
+
+def path_of(function: Callable[..., Any]) -> str:
+    """Where a worker finds the function.
+
+    Raises:
+        CannotSpawn: nowhere.
+    """
+    path = f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '')}"
+    try:
+        found = resolve_name(path)
+    except (ValueError, ImportError, AttributeError):
+        found = None
+    if found is not function:
+        raise CannotSpawn(
+            f"“{path.rpartition(':')[2] or function!r}” runs on other workers, which have to find "
+            "it by its name: declare it with def in a module, not within another function."
+        )
+    return path
+
+
+class _Item(Process):
+    """The function of a map, for one item."""
+
+    is_synchronous = False
+
+    def __init__(self, process: Process, parent_request: bytes) -> None:
+        super().__init__(
+            process.service,
+            process.action,
+            process.function,
+            configuration=process.configuration,
+            options=replace(process.options, retry=None),
+        )
+        self._parent, self._parent_request = process, parent_request
+        self._document: Mapping[str, Any] = {}
+
+    def read(self, document: Any) -> ConnectorRequest:
+        """See Process: the request of the parent, beside whose parts the item stands."""
+        self._document = document
+        return self._parent.read(orjson.loads(self._parent_request))
+
+    def check(self, request: Any) -> None:
+        """See Process: it was checked when the parent was accepted."""
+
+    def call(self, request: Any, execution: Execution, open_file: OpenFile) -> dict[str, Any]:
+        """See Process."""
+        function = resolve_name(self._document[_FUNCTION])
+        result = function(unmarked(self._document["item"]), execution)
+        try:
+            return {"result": orjson.Fragment(encode(result))}
+        except (TypeError, RecursionError) as error:
+            raise CannotSpawn(f"What an item returned cannot be stored: {error}.") from error
+
+    def refusal(
+        self, token: str, tenant_id: str, faults: Sequence[Fault], *, request: Any, status: int
+    ) -> dict[str, Any]:
+        """See Process."""
+        return child_refusal(faults)
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """See Process."""
+        return self._parent.entries
+
+
+class _Called(Process):
+    """A process that another one calls."""
+
+    is_synchronous = False
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(
+            process.service,
+            process.action,
+            process.function,
+            configuration=process.configuration,
+            options=process.options,
+        )
+        self._process = process
+
+    def read(self, document: Any) -> ConnectorRequest:
+        """See Process."""
+        return self._process.read(document)
+
+    def check(self, request: Any) -> None:
+        """See Process."""
+        self._process.check(request)
+
+    def call(self, request: Any, execution: Execution, open_file: OpenFile) -> dict[str, Any]:
+        """See Process."""
+        return {"result": self._process.call(request, execution, open_file)["outputs"]}
+
+    def refusal(
+        self, token: str, tenant_id: str, faults: Sequence[Fault], *, request: Any, status: int
+    ) -> dict[str, Any]:
+        """See Process."""
+        return child_refusal(faults)
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """See Process."""
+        return self._process.entries

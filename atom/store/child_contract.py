@@ -1,0 +1,44 @@
+"""What every store promises of children and their parents; a part of `contract`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from atom.children import Join, JoinProgress, NewChild, NewJoin
+from atom.parentage import Wakeup
+from atom.records import Claim, Execution, Step
+
+
+class ChildStore(Protocol):
+    """Executions that another one waits for. Each parent waits for one join at a time."""
+
+    def open_join(self, claim: Claim, new: NewJoin) -> Join:
+        """Begin to wait for children at this position, or read how it stands with them.
+
+        Raises:
+            ClaimLost: the claim is no longer the current one; nothing is written.
+            Unreadable: a result is encrypted, with none of our keys.
+        """
+
+    def spawn(self, claim: Claim, children: Mapping[int, NewChild]) -> Sequence[Wakeup]:
+        """Store children of the open join, by index, those that are not stored yet.
+
+        Returns those that may begin, for which workers are to be woken; the others are held back
+        until one has ended. Children are ended without being begun once their parent has ended.
+        Atomic for a hundred, not for all.
+
+        Raises:
+            ClaimLost: the claim is no longer the current one; nothing more is written.
+        """
+
+    def close_join(self, claim: Claim, position: int, step: Step) -> None:
+        """Record what became of the children, and forget what was kept for that.
+
+        Raises:
+            ClaimLost: the claim is no longer the current one; nothing is written.
+        """
+
+    def join_progress(self, progress: JoinProgress, message: str) -> bool:
+        """Tell the flow of a suspended parent; see `progress`. Nothing where it waits no more."""
+
+    def children(self, execution_id: str) -> Sequence[Execution]:
+        """Read all children of an execution, oldest first, without documents. Not atomic."""

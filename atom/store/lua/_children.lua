@@ -1,0 +1,85 @@
+-- Stands behind the prelude: children and their parent. A parent waits for the children of one join
+-- at a time. JOIN has of each child `id:<index>` and, when it has ended, `result:<index>`; those that
+-- are behind `next` are held back until others have ended.
+
+local function add_wakeup(id)
+  local service, action, queue, parent, root = unpack(redis.call('HMGET', EXECUTION, 'service',
+    'action', 'queue', 'parent', 'root'))
+  WAKEUPS[#WAKEUPS + 1] = {id, service, action, queue or '', parent or '', root or ''}
+end
+
+-- A child that was held back may begin. False where it has ended already.
+local function release(id, now, republish_ms)
+  local state, queue = unpack(redis.call('HMGET', EXECUTION, 'state', 'queue'))
+  if state ~= 'accepted' then
+    return false
+  end
+  redis.call('ZADD', ACCEPTED, now + republish_ms, id)
+  begin_waiting(id, queue, now)
+  count_minute(now, 'accepted')
+  add_wakeup(id)
+  return true
+end
+
+-- As many as may be under way at once.
+local function release_more(prefix, parent, now)
+  look_at(prefix .. parent)
+  local following, width, flying, republish_ms = unpack(redis.call('HMGET', JOIN, 'next', 'width',
+    'flying', 'republish_ms'))
+  while tonumber(flying) < tonumber(width) do
+    look_at(prefix .. parent)
+    local child = redis.call('HGET', JOIN, 'id:' .. following)
+    if not child then
+      return -- there are no more, or not yet
+    end
+    following = redis.call('HINCRBY', JOIN, 'next', 1)
+    look_at(prefix .. child)
+    if release(child, now, republish_ms) then
+      look_at(prefix .. parent)
+      flying = redis.call('HINCRBY', JOIN, 'flying', 1)
+    end
+  end
+end
+
+local function is_join_over()
+  local open, is_stopped = unpack(redis.call('HMGET', JOIN, 'open', 'is_stopped'))
+  return is_stopped or tonumber(open or 0) == 0
+end
+
+-- As often as a flow is told of progress, whoever ended a child tells how far all of them are.
+local function note_progress(parent, now)
+  local position, name, open, total, interval_ms, told_at = unpack(redis.call('HMGET', JOIN,
+    'position', 'name', 'open', 'total', 'interval_ms', 'told_at'))
+  if now - (told_at or 0) >= tonumber(interval_ms) then
+    redis.call('HSET', JOIN, 'told_at', now)
+    JOIN_PROGRESS = {parent, position, name, total - open, total}
+  end
+end
+
+function child_ended(parent, id, index, state, content, now)
+  local prefix = EXECUTION:sub(1, -#id - 1)
+  look_at(prefix .. parent)
+  local known, before, stops, republish_ms = unpack(redis.call('HMGET', JOIN, 'id:' .. index,
+    'result:' .. index, 'stops', 'republish_ms'))
+  if known ~= id or before then
+    return -- its parent has gone on without it, or it was run once more
+  end
+  redis.call('HSET', JOIN, 'result:' .. index, state .. ' ' .. content)
+  redis.call('HINCRBY', JOIN, 'open', -1)
+  if tonumber(index) < tonumber(redis.call('HGET', JOIN, 'next')) then
+    redis.call('HINCRBY', JOIN, 'flying', -1)
+  end
+  if state ~= 'completed' and stops == '1' then
+    redis.call('HSET', JOIN, 'is_stopped', 1)
+  end
+  note_progress(parent, now)
+  if is_join_over() then
+    local of = standing('queue', 'wait_kind')
+    if of[1] == 'suspended' and of[7] == 'children' then
+      wake(parent, now, of, of[6], republish_ms)
+      add_wakeup(parent)
+    end
+    return
+  end
+  release_more(prefix, parent, now)
+end

@@ -1,0 +1,37 @@
+-- ARGV parent, fence, format, root, trace, and then of each child: index, id, service, action, queue,
+--      timeout_ms, request, private request ('' where there is none)
+-- Stores children; those that may begin at once are in what it returns: WAKEUPS, or nothing where the
+-- caller no longer holds the parent.
+local parent, now = ARGV[1], now_ms()
+local prefix = EXECUTION:sub(1, -#parent - 1)
+local state, fence, tenant, flow_state, deadline = unpack(redis.call('HMGET', EXECUTION, 'state',
+  'fence', 'tenant_id', 'state_id', 'deadline'))
+if state ~= 'running' or fence ~= ARGV[2] then
+  return false
+end
+local running_user = documents('authorization')
+for at = 6, #ARGV, 8 do
+  local index, id, service, action, queue, timeout_ms, request, private = unpack(ARGV, at, at + 7)
+  look_at(prefix .. parent)
+  if redis.call('HSETNX', JOIN, 'id:' .. index, id) == 1 then
+    redis.call('RPUSH', CHILDREN, id)
+    look_at(prefix .. id)
+    local until_ms = math.min(deadline, now + timeout_ms)
+    redis.call('HSET', EXECUTION, 'state', 'accepted', 'accepted_at', now, 'deadline', until_ms,
+      'attempts', 0, 'fence', 0, 'callback_state', 'none', 'callback_uri', '', 'answer', 'late',
+      'service', service, 'action', action, 'queue', queue, 'tenant_id', tenant, 'state_id',
+      flow_state, 'format', ARGV[3], 'trace', ARGV[5], 'parent', parent, 'parent_index', index,
+      'root', ARGV[4])
+    redis.call('HSET', DOCUMENTS, 'request', request)
+    if private ~= '' then
+      redis.call('HSET', EXECUTION, 'is_private', 1)
+      redis.call('HSET', DOCUMENTS, 'private_request', private)
+    end
+    if running_user then
+      redis.call('HSET', DOCUMENTS, 'authorization', running_user)
+    end
+    redis.call('ZADD', DEADLINES, until_ms, id)
+  end
+end
+release_more(prefix, parent, now)
+return WAKEUPS

@@ -48,7 +48,7 @@ def check_flows(evidence: Evidence) -> Iterator[Violation]:
 
 def check_outcomes(evidence: Evidence) -> Iterator[Violation]:
     """What the flow heard is right for what it asked, and always the same."""
-    executions = _by_flow(evidence)
+    executions, children = _by_flow(evidence), _by_parent(evidence)
     for flow in evidence.flows:
         outcomes = {
             event.details["digest"]
@@ -58,13 +58,17 @@ def check_outcomes(evidence: Evidence) -> Iterator[Violation]:
         if len(outcomes) > 1:
             yield Violation("several outcomes were sent", flow.state_id, _history(flow))
         for event in flow.of_kind("resumed"):
-            wrong = _wrong_outcome(flow, event.details, executions.get(flow.state_id, []))
+            mine = executions.get(flow.state_id, [])
+            wrong = _wrong_outcome(flow, event.details, mine, children)
             if wrong:
                 yield Violation("wrong outcome", flow.state_id, f"{flow.action}: {wrong}")
 
 
 def _wrong_outcome(
-    flow: FlowEvidence, told: Mapping[str, Any], executions: Sequence[ExecutionEvidence]
+    flow: FlowEvidence,
+    told: Mapping[str, Any],
+    executions: Sequence[ExecutionEvidence],
+    children: Mapping[str, Sequence[ExecutionEvidence]],
 ) -> str:
     """What is wrong with what a flow was told, or ''."""
     outputs = {each["developerName"]: each["contentValue"] for each in told["outputs"]}
@@ -78,7 +82,7 @@ def _wrong_outcome(
             wanted = ({}, [{"Failed": text} for text in texts])
         case _:
             wanted = ({"Text": answer_to(flow.action, flow.value)}, [{}])
-            recorded = [[step[1].strip('"') for step in each.steps] for each in executions]
+            recorded = [_runs(each, children) for each in executions]
             runs = [each for each in outputs.pop("Runs", "").split(",") if each]
             if runs not in recorded:
                 return f"it heard of the runs {runs}, recorded are {recorded}"
@@ -127,7 +131,11 @@ def check_synchronous(evidence: Evidence) -> Iterator[Violation]:
             yield Violation("answered with an error", f"{answer.operation} {answer.id}", what)
     # What a request that ended well was answered is the only outcome of its execution.
     asked = [answer for answer in evidence.synchronous if answer.status == 200]
-    ended = [each for each in evidence.executions if not each["callback_uri"] and each["response"]]
+    ended = [
+        each
+        for each in evidence.executions
+        if not each["callback_uri"] and not each["parent"] and each["response"]
+    ]
     if len(ended) < len(asked):
         what = f"{len(asked)} were answered with 200, {len(ended)} executions have a result"
         yield Violation("answered without an execution", "data requests", what)
@@ -142,8 +150,30 @@ def check_workers(evidence: Evidence) -> Iterator[Violation]:
 def _by_flow(evidence: Evidence) -> dict[str, list[ExecutionEvidence]]:
     found = defaultdict(list)
     for each in evidence.executions:
-        found[each["state_id"]].append(each)
+        if not each["parent"]:
+            found[each["state_id"]].append(each)
     return found
+
+
+def _by_parent(evidence: Evidence) -> dict[str, list[ExecutionEvidence]]:
+    """Children in the order of their items."""
+    found = defaultdict(list)
+    for each in evidence.executions:
+        if each["parent"]:
+            found[each["parent"]].append(each)
+    for children in found.values():
+        children.sort(key=lambda each: int(each["parent_index"]))
+    return found
+
+
+def _runs(
+    execution: ExecutionEvidence, children: Mapping[str, Sequence[ExecutionEvidence]]
+) -> list[str]:
+    """What the bodies of its steps returned, or those of its children."""
+    whose = children.get(execution.id, [execution])
+    return [
+        step[1].strip('"') for each in whose for step in each.steps if step[0].startswith("step ")
+    ]
 
 
 def _end(execution: ExecutionEvidence) -> str:

@@ -27,7 +27,7 @@ class FlowEvidence:
     state_id: str
     action: str
     value: str
-    steps: int  # that a run of it to the end records
+    steps: Sequence[str]  # that a run of it to the end records
     is_accepted: bool  # a request of it was answered with 200
     events: Sequence[Event] = ()
 

@@ -14,6 +14,7 @@ from tests.chaos import lines
 chaos = FlowService("Chaos", summary="What is asked while everything breaks")
 
 FAULT_NAME = "ChaosNo"
+SLEEPS_ABOVE_SECONDS = 0.2
 
 
 class DeliberateFailureError(Exception):
@@ -82,6 +83,11 @@ class _Witness:
         recorded = self._execution.step(name, watched, retry=retry)
         self._write(lines.RECORDED, position, name, recorded)
         self.runs.append(recorded)
+
+    def sleep(self, seconds: float) -> None:
+        """Be suspended; the journal has a position for that."""
+        self._position += 1
+        self._execution.sleep(seconds)
 
     def result(self, action: str, value: str) -> dict[str, str]:
         return {"text": answer_to(action, value), "runs": ",".join(self.runs)}
@@ -160,6 +166,36 @@ def telling(request, execution):
         execution.progress(f"{number} of {len(waits)}", number / len(waits))
         time.sleep(seconds)
     return witness.result("Telling", request["value"])
+
+
+@chaos.message_action("Sleeping", request=Asked, response=Answered)
+def sleeping(request, execution):
+    """Steps, and a sleep after each but the last."""
+    witness = _Witness(execution)
+    waits = waits_of(request["waits"])
+    for number, seconds in enumerate(waits, 1):
+        if number > 1:
+            witness.sleep(seconds)
+        witness.step(f"step {number}", lambda: None)
+    return witness.result("Sleeping", request["value"])
+
+
+def mapped(seconds: float, execution: Execution) -> str:
+    """An item of Mapping: one step, now and then after a sleep."""
+    witness = _Witness(execution)
+    if seconds > SLEEPS_ABOVE_SECONDS:
+        witness.sleep(seconds)
+    witness.step("step 1", lambda: time.sleep(min(seconds, SLEEPS_ABOVE_SECONDS)))
+    (run,) = witness.runs
+    return run
+
+
+@chaos.message_action("Mapping", request=Asked, response=Answered)
+def mapping(request, execution):
+    _Witness(execution)
+    waits = waits_of(request["waits"])
+    runs = execution.map("items", mapped, waits, concurrency=4)
+    return {"text": answer_to("Mapping", request["value"]), "runs": ",".join(runs)}
 
 
 @chaos.message_action("Prompt", request=Asked, response=Answered, sync_timeout=1)

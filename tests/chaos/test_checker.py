@@ -70,7 +70,12 @@ LINES = (
 )
 
 FLOW_EVIDENCE = FlowEvidence(
-    state_id=FLOW, action="Stepping", value="v", steps=2, is_accepted=True, events=EVENTS
+    state_id=FLOW,
+    action="Stepping",
+    value="v",
+    steps=("step 1", "step 2"),
+    is_accepted=True,
+    events=EVENTS,
 )
 EXECUTION = ExecutionEvidence(
     id=ID,
@@ -164,7 +169,7 @@ def test_a_fault_and_a_failure_are_outcomes_as_well():
         ("Failing", "failed", {"Failed": "its secrets"}, False),
     ]:  # fmt: skip
         told = event(4, "resumed", outputs=[output("Text", None)], rootFaults=faults)
-        flow = replace(FLOW_EVIDENCE, action=action, steps=0, events=(*EVENTS[:3], told))
+        flow = replace(FLOW_EVIDENCE, action=action, steps=(), events=(*EVENTS[:3], told))
         evidence = replace(with_execution(steps=[], state=state), flows=[flow])
         assert promises(evidence) == ([] if right else ["wrong outcome"]), (action, faults)
 

@@ -13,8 +13,10 @@ SERVICE = "Chaos"
 
 # How often each is asked for, of a hundred.
 MIX = {
-    "Quick": 43,
+    "Quick": 35,
     "Slow": 4,
+    "Sleeping": 5,
+    "Mapping": 3,
     "Stepping": 22,
     "Faulting": 8,
     "Failing": 5,
@@ -41,9 +43,17 @@ class Sent:
         return next(iter(self.flow.calls))
 
     @property
-    def steps(self) -> int:
-        """How many steps a run to the end records."""
-        return len(self.waits) if self.action in ("Stepping", "Faulting", "Flaky") else 0
+    def steps(self) -> tuple[str, ...]:
+        """The steps that a run to the end records."""
+        names = [f"step {number}" for number in range(1, len(self.waits) + 1)]
+        match self.action:
+            case "Stepping" | "Faulting" | "Flaky":
+                return tuple(names)
+            case "Sleeping":
+                return tuple("/sleep/".join(names).split("/"))
+            case "Mapping":
+                return ("items",)
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +186,10 @@ def _waits(action: str, random: Random) -> tuple[int, ...]:
             if random.random() < 0.25:
                 waits[random.randrange(len(waits))] = random.randint(1000, 3500)
             return tuple(waits)
+        case "Sleeping":
+            return _several(random, 2, 4, 2500)
+        case "Mapping":
+            return _several(random, 5, 20, 300)
         case "Faulting" | "Flaky":
             return _several(random, 0, 2, 100)
     return ()

@@ -25,6 +25,7 @@ RUNS = {
     "Again": ["claim", "record_step", "record_step", "hand_back"],
     "Sleeps": ["claim", "record_step", "suspend"],
     "Asks": ["claim", "record_step", "signal_token", "suspend"],
+    "Maps": ["claim", "open_join", "spawn", "publish", "suspend"],
 }
 DELIVERY = ["claim_delivery", "post_json", "record_delivery", "next_delivery"]
 TICKS = {
@@ -159,6 +160,60 @@ def test_a_worker_dies_of_an_execution_that_goes_on(world, path, at, when):
     flow, execution_id = woken(world)
     world.walk(path, execution_id, at, when)
     world.check(flow, "Sleeps", "two" if (at, when) == (2, "before") else "")
+
+
+# --- children
+
+CHILDREN = {
+    # One that lets the next begin, and tells how far they are; the last, which wakes its parent.
+    "first": ["claim", "record_step", "finish", "publish", "join_progress", "publish_callback"],
+    "last": ["claim", "record_step", "finish", "publish"],
+}
+JOINS = {
+    "Maps": ["claim", "open_join", "close_join", "finish", "publish_callback"],
+    "Stops": [
+        *("claim", "open_join", "cancel", "cancel", "close_join", "finish"),
+        "publish_callback",
+    ],
+}
+
+
+def parent_of(world, action="Maps", ended=0):
+    """A parent that waits for its children, so many of which have ended; and its children."""
+    flow, execution_id = world.accepted(action)
+    world.parts.runner.run(execution_id, "1")
+    children = [each.id for each in world.store.children(execution_id)]
+    for child in children[:ended]:
+        world.parts.runner.run(child, "1")
+    world.raw.delete("processes", "callbacks", "atom:callbacks:woken")
+    return flow, execution_id, children
+
+
+@pytest.mark.parametrize("which", CHILDREN)
+def test_these_are_the_writes_of_a_child(world, which):
+    _, _, children = parent_of(world, ended=which == "last")
+    assert world.walk("run", children[which == "last"]) == CHILDREN[which]
+
+
+@pytest.mark.parametrize(("which", "at", "when"), points(CHILDREN))
+def test_the_worker_of_a_child_dies(world, which, at, when):
+    flow, _, children = parent_of(world, ended=which == "last")
+    world.walk("run", children[which == "last"], at, when)
+    repeated = {"first": "p0", "last": "p1"}[which] if (at, when) == (1, "before") else ""
+    world.check(flow, "Maps", repeated)
+
+
+@pytest.mark.parametrize("action", JOINS)
+def test_these_are_the_writes_of_a_parent_that_goes_on(world, action):
+    _, execution_id, _ = parent_of(world, action, ended=2 if action == "Maps" else 1)
+    assert world.walk("run", execution_id) == JOINS[action]
+
+
+@pytest.mark.parametrize(("action", "at", "when"), points(JOINS))
+def test_the_worker_of_a_parent_that_goes_on_dies(world, action, at, when):
+    flow, execution_id, _ = parent_of(world, action, ended=2 if action == "Maps" else 1)
+    world.walk("run", execution_id, at, when)
+    world.check(flow, action)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -33,6 +33,7 @@ WRITES = {
     *("accept", "answer", "confirm_answer", "wait_finished", "wait_result", "give_up"),
     *("claim", "record_step", "progress", "finish", "hand_back", "release", "suspend"),
     *("signal", "signal_token", "take_suspended"),
+    *("open_join", "spawn", "close_join", "join_progress"),
     *(
         "claim_delivery",
         "next_delivery",

@@ -67,6 +67,28 @@ def asks(request, execution):
     return {"text": execution.signal("go")}
 
 
+def part(item, execution):
+    execution.step("line", _line, item["file"], item["line"])
+    return item["line"]
+
+
+@witness.message_action("Maps", request=Asked, response=Told)
+def maps(request, execution):
+    items = [{"file": request["file"], "line": line} for line in ("p0", "p1")]
+    lines = execution.map("parts", part, items, concurrency=1)
+    return {"text": "done" if lines == ["p0", "p1"] else str(lines)}
+
+
+def no_part(item, execution):
+    _line(item["file"], "no")
+    raise Fault("Not today.", name="No")
+
+
+@witness.message_action("Stops", request=Asked, response=Told)
+def stops(request, execution):
+    execution.map("parts", no_part, [{"file": request["file"]}] * 3, concurrency=1)
+
+
 @witness.message_action("In time", request=Asked, response=Told, sync_timeout=30)
 def in_time(request, execution):
     execution.step("one", _line, request["file"], "one")

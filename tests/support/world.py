@@ -22,12 +22,12 @@ from tests.support.waiting import until
 
 # What each action of the witness says, and which of its bodies ran.
 OUTPUT = {
-    **dict.fromkeys(("Work", "Again", "In time", "Sleeps", "Asks"), "done"),
-    "Says no": None,
+    **dict.fromkeys(("Work", "Again", "In time", "Sleeps", "Asks", "Maps"), "done"),
+    **dict.fromkeys(("Says no", "Stops")),
 }
 LINES = {"Work": ["one", "two"], "Says no": ["one", "no"], "In time": ["one"]}
 LINES["Again"] = ["one", "failed"]
-LINES |= {"Sleeps": ["one", "two"], "Asks": ["one"]}
+LINES |= {"Sleeps": ["one", "two"], "Asks": ["one"], "Maps": ["p0", "p1"], "Stops": ["no"]}
 
 
 class Nursery:
@@ -162,7 +162,9 @@ class World:
 
     def pass_time(self):
         """Let leases, holds, delays and put-offs be over."""
-        for each in self.store.find(10).executions:
+        parents = self.store.find(10).executions
+        children = [child for each in parents for child in self.store.children(each.id)]
+        for each in (*parents, *children):
             key = f"atom:execution:{each.id}"
             for name in ("lease_until", "callback_due_at", "not_before", "wait_until"):
                 if self.raw.hexists(key, name):

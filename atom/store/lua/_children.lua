@@ -72,7 +72,6 @@ function child_ended(parent, id, index, state, content, now)
   if state ~= 'completed' and stops == '1' then
     redis.call('HSET', JOIN, 'is_stopped', 1)
   end
-  note_progress(parent, now)
   if is_join_over() then
     local of = standing('queue', 'wait_kind')
     if of[1] == 'suspended' and of[7] == 'children' then
@@ -81,5 +80,6 @@ function child_ended(parent, id, index, state, content, now)
     end
     return
   end
+  note_progress(parent, now)
   release_more(prefix, parent, now)
 end

@@ -1,0 +1,234 @@
+"""Children and their parent in the store: who begins when, and who is woken by whose end."""
+
+import pytest
+
+from atom import names
+from atom.catalog import Catalog
+from atom.children import NewChild, NewJoin
+from atom.errors import ClaimLost
+from atom.execution.ending import cancel
+from atom.records import State, Step
+from atom.suspension import Wait, WaitKind
+from tests.contract.test_ending_and_restarting import RESPONSE, hold, running
+from tests.support.executions import an_attempt
+
+WAIT = Wait(position=1, name="items", kind=WaitKind.CHILDREN, until=None)
+
+
+def join_of(total, width=2, *, stops=True, digest="d"):
+    return NewJoin(position=1, name="items", total=total, width=width, stops=stops, digest=digest)
+
+
+def child(parent, nonce, index, **changes):
+    values = {
+        "id": names.child_execution_id(parent, nonce, index),
+        "service": "CRM",
+        "action": "Retrieve",
+        "queue": "processes",
+        "timeout_seconds": 60,
+        "request": b'{"item":%d}' % index,
+    }
+    return NewChild(**{**values, **changes})
+
+
+def spawned(store, claim, total, width=2, **options):
+    """The ids of children by index, and of those that may begin."""
+    join = store.open_join(claim, join_of(total, width, **options))
+    children = {index: child(claim.id, join.nonce, index) for index in range(total)}
+    woken = store.spawn(claim, children)
+    return [each.id for each in children.values()], [each.id for each in woken]
+
+
+def ended(store, execution_id, state=State.COMPLETED):
+    """End a child; whom a worker is to be woken for then."""
+    after = store.finish(hold(store, execution_id), state, b'{"result":1}', "")
+    return [each.id for each in after.wakeups]
+
+
+def test_so_many_begin_and_each_end_lets_another_begin(store):
+    claim = running(store)
+    ids, woken = spawned(store, claim, 4)
+    assert woken == ids[:2]
+    assert store.suspend(claim, WAIT) is False
+    assert store.overview().queues["processes"].waiting == 2
+    assert ended(store, ids[1]) == [ids[2]]
+    assert ended(store, ids[0]) == [ids[3]]
+    assert ended(store, ids[2]) == []
+    assert ended(store, ids[3]) == [claim.id]
+    again = hold(store, claim.id)
+    join = store.open_join(again, join_of(4))
+    assert join.is_over
+    assert [(each.state, each.response) for _, each in sorted(join.ends.items())] == [
+        (State.COMPLETED, b'{"result":1}')
+    ] * 4
+
+
+def test_a_child_knows_its_parent_and_its_request(store):
+    claim = running(store, request=b'{"inputs":[]}', authorization="ManyWhoUserId%3Du")
+    ids, _ = spawned(store, claim, 1)
+    held = hold(store, ids[0])
+    assert (held.parentage.parent, held.parentage.root) == (claim.id, claim.id)
+    assert (held.request, held.parent_request) == (b'{"item":0}', b'{"inputs":[]}')
+    assert (held.authorization, held.token) == ("ManyWhoUserId%3Du", "")
+    assert held.deadline <= claim.deadline
+    grandchildren, _ = spawned(store, held, 1)
+    held = hold(store, grandchildren[0])
+    assert (held.parentage.parent, held.parentage.root) == (ids[0], claim.id)
+
+
+def test_children_are_found_under_their_parent_alone(store, raw):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 3)
+    ended(store, ids[0], State.FAILED)
+    assert [each.id for each in store.find(10).executions] == [claim.id]
+    assert store.count_states()[State.ACCEPTED] == 0
+    assert store.failed(10) == []
+    found = store.children(claim.id)
+    assert [(each.id, each.parent) for each in found] == [(each, claim.id) for each in ids]
+    assert found[0].state is State.FAILED
+    assert store.get(claim.id).children == 3
+    assert store.get(ids[1]).parent == claim.id
+    assert raw.ttl(names.execution_key(ids[0])) > 0
+
+
+def test_spawning_again_stores_what_is_missing(store):
+    claim = running(store)
+    join = store.open_join(claim, join_of(3))
+    assert store.spawn(claim, {0: child(claim.id, join.nonce, 0)})
+    store.release(claim)
+    again = hold(store, claim.id)
+    known = store.open_join(again, join_of(3))
+    assert (known.nonce, list(known.ids), known.is_over) == (join.nonce, [0], False)
+    children = {index: child(claim.id, join.nonce, index) for index in range(3)}
+    assert [each.id for each in store.spawn(again, children)] == [children[1].id]
+    assert store.spawn(again, children) == []
+    assert len(store.children(claim.id)) == 3
+
+
+def test_children_that_end_before_the_others_are_stored_leave_their_places(store):
+    claim = running(store)
+    join = store.open_join(claim, join_of(4, width=2))
+    store.spawn(claim, {index: child(claim.id, join.nonce, index) for index in range(2)})
+    assert ended(store, child(claim.id, join.nonce, 0).id) == []
+    later = {index: child(claim.id, join.nonce, index) for index in (2, 3)}
+    assert [each.id for each in store.spawn(claim, later)] == [later[2].id]
+
+
+@pytest.mark.parametrize("state", [State.FAULTED, State.FAILED])
+def test_the_first_that_does_not_complete_wakes_the_parent_where_it_stops(store, state):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 5)
+    store.suspend(claim, WAIT)
+    assert ended(store, ids[0], state) == [claim.id]
+    again = hold(store, claim.id)
+    join = store.open_join(again, join_of(5))
+    assert (join.is_stopped, join.is_over, len(join.unfinished)) == (True, True, 4)
+    assert ended(store, ids[1]) == []  # and no other begins
+
+
+def test_where_it_does_not_stop_the_others_go_on(store):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 3, stops=False)
+    store.suspend(claim, WAIT)
+    assert ended(store, ids[0], State.FAULTED) == [ids[2]]
+    assert ended(store, ids[1]) == []
+    assert ended(store, ids[2]) == [claim.id]
+
+
+def test_what_is_over_before_the_parent_is_suspended_wakes_it_at_once(store):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 1)
+    assert ended(store, ids[0]) == []
+    assert store.suspend(claim, WAIT) is True
+
+
+def test_a_held_back_child_that_is_cancelled_is_passed_by(store):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 4, stops=False)
+    store.suspend(claim, WAIT)
+    assert store.cancel(ids[2], RESPONSE, "why").wakeups == []
+    assert ended(store, ids[0]) == [ids[3]]
+    assert ended(store, ids[1]) == []
+    assert ended(store, ids[3]) == [claim.id]
+
+
+def test_a_child_that_is_run_once_more_does_not_count_twice(store):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 2)
+    store.suspend(claim, WAIT)
+    ended(store, ids[0])
+    store.restart(ids[0], from_start=True)
+    assert ended(store, ids[0]) == []
+    assert ended(store, ids[1]) == [claim.id]
+
+
+def test_with_the_parent_ended_a_child_does_not_begin(store):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 3)
+    store.finish(claim, State.FAILED, RESPONSE, "why")
+    assert store.claim(ids[0], "w", "1") is None
+    assert store.get(ids[0]).state is State.CANCELLED
+    assert "its parent ended" in store.get(ids[0]).error
+
+
+def test_cancelling_the_parent_ends_its_children(store):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 3)
+    held = hold(store, ids[0])
+    assert cancel(Catalog([]), store, claim.id) is not None
+    assert {each.state for each in store.children(claim.id)} == {State.CANCELLED}
+    with pytest.raises(ClaimLost):
+        store.record_step(held, 1, Step("s", "1"))
+    assert store.overview().queues["processes"].waiting == 0
+
+
+def test_when_it_is_recorded_nothing_of_the_join_is_kept(store, raw):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 1)
+    ended(store, ids[0])
+    store.close_join(claim, 1, Step("items", "[1]"))
+    store.close_join(claim, 1, Step("items", "[1]"))  # after a lost reply
+    assert not raw.exists(names.join_key(claim.id))
+    store.release(claim)
+    assert store.steps(hold(store, claim.id)) == {1: Step("items", "[1]")}
+
+
+def test_who_lost_its_claim_begins_nothing(store):
+    claim = running(store)
+    join = store.open_join(claim, join_of(1))
+    store.release(claim)
+    hold(store, claim.id)
+    with pytest.raises(ClaimLost):
+        store.open_join(claim, join_of(1))
+    with pytest.raises(ClaimLost):
+        store.spawn(claim, {0: child(claim.id, join.nonce, 0)})
+    with pytest.raises(ClaimLost):
+        store.close_join(claim, 1, Step("items", "[1]"))
+    assert store.children(claim.id) == []
+
+
+def test_run_anew_a_parent_has_other_children(store):
+    claim = running(store)
+    first = store.open_join(claim, join_of(2)).nonce
+    cancel(Catalog([]), store, claim.id)
+    store.record_delivery(store.claim_delivery(claim.id), "parked", an_attempt())
+    store.restart(claim.id, from_start=True)
+    again = hold(store, claim.id)
+    assert store.open_join(again, join_of(2, digest="other")).nonce != first
+
+
+def test_its_progress_is_told_by_whoever_ends_a_child(store):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 3)
+    store.suspend(claim, WAIT)
+    after = store.finish(hold(store, ids[0]), State.COMPLETED, b'{"result":1}', "")
+    told = after.progress
+    assert (told.parent, told.name, told.done, told.total) == (claim.id, "items", 1, 3)
+    assert store.join_progress(told, "1 of 3") is True
+    found = store.get(claim.id)
+    assert found.progress == "1 of 3"
+    after = store.finish(hold(store, ids[1]), State.COMPLETED, b'{"result":1}', "")
+    assert after.progress is None  # not more often than a flow is told
+    ended(store, ids[2])
+    hold(store, claim.id)
+    assert store.join_progress(told, "late") is False

@@ -1,7 +1,9 @@
 """All that is known of one execution, and what a person may do to it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Final
 
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -16,6 +18,8 @@ from atom.execution.operating import Done
 from atom.names import flower_url
 from atom.records import CallbackState, Execution, State
 from atom.store import ExecutionStore
+
+_MOST_CHILDREN: Final = 100
 
 
 def create_blueprint(
@@ -36,10 +40,13 @@ def create_blueprint(
         found = store.get(execution_id)
         if found is None:
             abort(404)
+        children = store.children(execution_id) if found.children else ()
         log, now = store.log(execution_id), datetime.now(UTC)
         return render_template(
             "execution.html",
             execution=found,
+            children=sorted(children, key=_is_well)[:_MOST_CHILDREN],
+            child_states=Counter(each.state.value for each in children),
             log=log,
             timeline=timeline(found, log, now),
             is_live=_is_live(found),
@@ -58,6 +65,10 @@ def create_blueprint(
         return redirect(url_for(".show", execution_id=execution_id), 303)
 
     return blueprint
+
+
+def _is_well(child: Execution) -> bool:
+    return child.state is State.COMPLETED
 
 
 def _do(catalog: Catalog, store: ExecutionStore, execution_id: str, action: str) -> Done:

@@ -154,7 +154,7 @@ def path_of(function: Callable[..., Any]) -> str:
         found = None
     if found is not function:
         raise CannotSpawn(
-            f"“{path.rpartition(':')[2] or function!r}” runs on other workers, which have to find "
+            f"“{path.rpartition(':')[2]}” runs on other workers, which have to find "
             "it by its name: declare it with def in a module, not within another function."
         )
     return path

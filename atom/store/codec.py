@@ -7,9 +7,6 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from atom import names
-from atom.children import After, JoinProgress
-from atom.parentage import Parentage, Wakeup
 from atom.records import (
     Attempt,
     CallbackState,
@@ -31,6 +28,7 @@ from atom.records import (
     StepKind,
 )
 from atom.redaction import MASK, masked
+from atom.store.child_codec import parentage
 from atom.store.encryption import Cipher
 from atom.store.reading import Reader
 from atom.suspension import Wait, WaitKind
@@ -279,34 +277,6 @@ def decode_step(reader: Reader, encoded: bytes) -> Step:
 
 def _seen(step: Step) -> RecordedStep:
     return RecordedStep(step.name, step.kind, step.ended_at, step.milliseconds)
-
-
-def parentage(parent: bytes | None, root: bytes | None) -> Parentage | None:
-    """Whose child it is, where it is one."""
-    return Parentage(parent=parent.decode(), root=root.decode()) if parent and root else None
-
-
-def wakeups(found: Iterable[Sequence[bytes]]) -> list[Wakeup]:
-    """From what scripts call WAKEUPS."""
-    return [
-        Wakeup(
-            execution_id.decode(),
-            names.process_task(service.decode(), action.decode()),
-            queue.decode() or names.PROCESSES,
-            parentage(parent, root),
-        )
-        for execution_id, service, action, queue, parent, root in found
-    ]
-
-
-def after(found: Sequence[Any]) -> After:
-    """From what finish.lua returns."""
-    is_due, woken, progress = (*found, (), ())[:3]
-    if not progress:
-        return After(bool(is_due), wakeups(woken))
-    parent, position, name, done, total = progress
-    told = JoinProgress(parent.decode(), int(position), name.decode(), int(done), int(total))
-    return After(bool(is_due), wakeups(woken), told)
 
 
 def _wait(row: Mapping[bytes, bytes | None]) -> Wait | None:

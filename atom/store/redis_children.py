@@ -9,7 +9,7 @@ from atom.children import ChildEnd, Join, JoinProgress, NewChild, NewJoin
 from atom.errors import ClaimLost
 from atom.parentage import Wakeup
 from atom.records import Claim, Execution, State, Step
-from atom.store import codec
+from atom.store import child_codec, codec
 from atom.store.redis_part import RedisPart, in_ms
 
 _AT_ONCE: Final = 100
@@ -66,7 +66,7 @@ class RedisChildren(RedisPart):
                 found = self._scripts.spawn(self._keys(claim.id), arguments)
             if found is None:
                 raise ClaimLost(claim.id)
-            wakeups += codec.wakeups(found)
+            wakeups += child_codec.wakeups(found)
         return wakeups
 
     def close_join(self, claim: Claim, position: int, step: Step) -> None:

@@ -9,7 +9,7 @@ from atom import names
 from atom.children import After
 from atom.errors import ClaimLost, Overloaded, Paused, Unreadable
 from atom.records import Claim, Ended, Hold, LogLine, NewExecution, Restart, State, Step
-from atom.store import codec
+from atom.store import child_codec, codec
 from atom.store.contract import Accepted, Answer, Result
 from atom.store.encryption import LOOK_AGAIN_SECONDS
 from atom.store.redis_part import RedisPart, in_ms
@@ -216,7 +216,7 @@ class RedisExecutions(RedisPart):
         with self._guard():
             done = self._scripts.finish(self._keys(claim.id), arguments)
         self._due(claim, done[0])
-        return codec.after(done)
+        return child_codec.after(done)
 
     @staticmethod
     def _due(claim: Claim, due: int) -> bool:
@@ -245,7 +245,7 @@ class RedisExecutions(RedisPart):
         if not ended:
             return None
         was, due, wakeups = ended
-        return Ended(State(was.decode()), bool(due), codec.wakeups(wakeups))
+        return Ended(State(was.decode()), bool(due), child_codec.wakeups(wakeups))
 
     def restart(self, execution_id: str, *, from_start: bool) -> Restart:
         """See ExecutionStore."""

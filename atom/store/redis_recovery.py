@@ -5,7 +5,7 @@ from typing import Final
 
 from atom import names
 from atom.records import Envelope
-from atom.store import codec
+from atom.store import child_codec, codec
 from atom.store.redis_part import RedisPart, in_ms
 
 # When the next look finds them again, should this one have come to nothing.
@@ -61,7 +61,7 @@ class RedisRecovery(RedisPart):
             tenant_id,
             state_id,
             is_awaited=bool(token or old_token),
-            parentage=codec.parentage(parent, root),
+            parentage=child_codec.parentage(parent, root),
         )
 
     def trim(self, limit: int) -> int:

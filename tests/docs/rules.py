@@ -31,7 +31,7 @@ HARMLESS = {
     *("services", "check", "invoke", "status", "secret-key"),
     *("profile from-json", "profile from-schema"),
     *("executions list", "executions show", "executions cancel", "executions retry"),
-    "executions dismiss",
+    *("executions dismiss", "executions signal"),
     *("callbacks list", "callbacks replay"),
     *("listeners list", "listeners pause", "listeners resume"),
     *("credentials create", "credentials list", "credentials revoke"),

@@ -6,6 +6,7 @@ Called as `python -W error -m tests.docs.run_page PAGE` in the folder of `runnin
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from tests.docs.pages import PAGES
 
@@ -16,7 +17,7 @@ def run(name: str) -> None:
     A traceback names the page and the line.
     """
     sys.path.insert(0, str(Path.cwd()))
-    namespace: dict[str, object] = {"__name__": "page"}
+    page = sys.modules["page"] = ModuleType("page")  # so that its functions are found by name
     for block in PAGES[name].blocks:
         if block.language != "python":
             continue
@@ -24,7 +25,7 @@ def run(name: str) -> None:
             importlib.import_module(block.file_name.removesuffix(".py"))
         elif not block.file_name:
             source = "\n" * (block.line - 1) + block.text
-            exec(compile(source, name, "exec"), namespace)
+            exec(compile(source, name, "exec"), page.__dict__)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +29,21 @@ OUTPUT = {
 LINES = {"Work": ["one", "two"], "Says no": ["one", "no"], "In time": ["one"]}
 LINES["Again"] = ["one", "failed"]
 LINES |= {"Sleeps": ["one", "two"], "Asks": ["one"], "Maps": ["p0", "p1"], "Stops": ["no"]}
+
+
+def points(paths):
+    """Each write of each path, before and after it."""
+    return [
+        pytest.param(path, at, when, id=f"{path}: {when} {name} ({at})")
+        for path, writes in paths.items()
+        for at, name in enumerate(writes)
+        for when in ("before", "after")
+    ]
+
+
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Nursery:

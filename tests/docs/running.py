@@ -58,7 +58,7 @@ class Site:
     def id_for(self, command: str) -> str:
         """An execution that the command has something to do with."""
         atom = self.atom
-        if command == "executions cancel":
+        if command in ("executions cancel", "executions signal"):
             return atom.execution_of(atom.run("Sync", {"Seconds": 30})).id
         if command == "callbacks replay":
             flow = atom.platform.prepare(f"{atom.url}/fs/Trial", [("No", {})])

@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 # Bounded work in one tick, and as many messages as a queue needs for workers not to run dry; what
 # is left is found by a later tick.
 _AT_ONCE: Final = 500
+_WOKEN_AT_MOST: Final = 5_000
 
 
 class Recovery:
@@ -91,8 +92,18 @@ class Recovery:
         return self._publish(self._store.take_scheduled(_AT_ONCE))
 
     def wake_suspended(self) -> int:
-        """Executions that were suspended until a time that has come."""
-        return self._publish(self._store.take_suspended(_AT_ONCE))
+        """Executions that were suspended until a time that has come.
+
+        Many may have chosen the same one, and each is woken once: so these are more at once.
+        """
+        woken = 0
+        while woken < _WOKEN_AT_MOST:
+            some = self._store.take_suspended(_AT_ONCE)
+            wake_workers(self._publisher, some)
+            woken += len(some)
+            if len(some) < _AT_ONCE:
+                break
+        return woken
 
     def publish_unstarted(self) -> int:
         """Accepted, but never started: the message was lost, or the workers are behind.

@@ -7,7 +7,9 @@ from typing import Final
 
 from atom import names
 from atom.errors import ClaimLost
+from atom.parentage import Wakeup
 from atom.records import Claim
+from atom.store import child_codec
 from atom.store.redis_part import RedisPart, in_ms
 from atom.suspension import Signalled, Wait
 
@@ -30,12 +32,12 @@ class RedisSuspensions(RedisPart):
             raise ClaimLost(claim.id)
         return bool(woken)
 
-    def take_suspended(self, limit: int) -> Sequence[str]:
+    def take_suspended(self, limit: int) -> Sequence[Wakeup]:
         """See ExecutionStore."""
         arguments = (in_ms(self._settings.republish_seconds), limit)
         with self._guard():
             found = self._scripts.take_suspended(self._keys(""), arguments)
-        return [each.decode() for each in found]
+        return child_codec.wakeups(found)
 
     def signal_token(self, claim: Claim, name: str) -> str:
         """See ExecutionStore."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from atom.parentage import Wakeup
 from atom.records import Claim
 from atom.suspension import Signalled, Wait
 
@@ -45,5 +46,5 @@ class SuspensionStore(Protocol):
             Unreadable: the token is encrypted, with none of our keys.
         """
 
-    def take_suspended(self, limit: int) -> Sequence[str]:
+    def take_suspended(self, limit: int) -> Sequence[Wakeup]:
         """Suspended executions whose time has come; from now on they count as accepted."""

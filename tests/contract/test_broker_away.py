@@ -20,7 +20,7 @@ class AbsentBroker:
     def __init__(self):
         self.asked = 0
 
-    def publish(self, task_name, execution_id, queue):
+    def publish(self, task_name, execution_id, queue, parentage=None):
         self.asked += 1
         raise PublishFailed("The broker did not take a message.")
 

@@ -49,7 +49,7 @@ def test_its_time_wakes_it_and_no_attempt_is_counted(store):
     claim = running(store)
     store.record_step(claim, 1, Step("before", "1"))
     store.suspend(claim, time_wait(0.2, position=2))
-    assert until(lambda: store.take_suspended(10), "its time") == [claim.id]
+    assert [each.id for each in until(lambda: store.take_suspended(10), "its time")] == [claim.id]
     found = store.get(claim.id)
     assert (found.state, found.wait) == (State.ACCEPTED, None)
     again = hold(store, claim.id)
@@ -190,7 +190,7 @@ def test_an_operator_needs_no_token_and_recovery_wakes_it_at_once(store):
 
 def test_a_signal_that_does_not_come_in_time_wakes_too(store):
     claim = suspended(store, signal_wait(until=datetime.now(UTC) + timedelta(seconds=0.1)))
-    assert until(lambda: store.take_suspended(10), "its timeout") == [claim.id]
+    assert [each.id for each in until(lambda: store.take_suspended(10), "its time")] == [claim.id]
     assert store.signal_event(hold(store, claim.id), "approval") is None
 
 

@@ -17,7 +17,7 @@ def woken(world):
     flow, execution_id = world.accepted("Sleeps")
     world.parts.runner.run(execution_id, "1")
     world.pass_time()
-    assert world.store.take_suspended(10) == [execution_id]
+    assert [each.id for each in world.store.take_suspended(10)] == [execution_id]
     return flow, execution_id
 
 

@@ -142,6 +142,23 @@ def squares(request, execution):
     return {"text": ",".join(map(str, found))}
 
 
+def nap(item, execution):
+    """One item that keeps its worker for a while, in a step."""
+
+    def body():
+        time.sleep(item["seconds"])
+        note(item["file"], f"napped {item['number']}")
+
+    execution.step("nap", body)
+    return item["number"] ** 2
+
+
+@lasting.message_action("Naps", request=Many, response=Told)
+def naps(request, execution):
+    found = execution.map("naps", nap, numbers(request), concurrency=request["concurrency"])
+    return {"text": ",".join(map(str, found))}
+
+
 @lasting.message_action("Squares all the same", request=Many, response=Told)
 def squares_all_the_same(request, execution):
     found = execution.map("squares", square, numbers(request), return_faults=True)

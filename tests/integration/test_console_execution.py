@@ -68,6 +68,28 @@ def test_what_runs_is_live_and_is_cancelled_from_the_page(atom, browser):
     assert "It has ended already (cancelled)." in browser.get(again.headers["Location"]).text
 
 
+def test_a_parent_shows_its_children_and_a_child_its_parent(atom, browser, tmp_path):
+    inputs = {"Count": 3, "File": str(tmp_path / "lines")}
+    execution = settled(atom, atom.run("Squares", inputs, service="Lasting"))
+    page = browser.get(f"/executions/{execution.id}").text
+    assert "3 completed" in page
+    child = atom.store.children(execution.id)[2]
+    assert f'href="/executions/{child.id}"' in page
+    assert f'href="/executions/{execution.id}"' in browser.get(f"/executions/{child.id}").text
+    assert child.id not in browser.get("/executions").text
+
+
+def test_what_is_suspended_says_what_it_waits_for(atom, browser, tmp_path):
+    inputs = {"Seconds": 600, "File": str(tmp_path / "lines")}
+    flow = atom.run("Approval", inputs, service="Lasting")
+    until(lambda: atom.execution_of(flow).state is State.SUSPENDED, "it to wait")
+    execution = atom.execution_of(flow)
+    page = browser.get(f"/executions/{execution.id}").text
+    assert "It waits for signal “approval” until" in page
+    assert 'hx-trigger="every 2s"' in page
+    assert "cancelled while it was suspended" in act(browser, execution, "cancel").lower()
+
+
 @pytest.mark.parametrize("action", ["retry", "restart"])
 def test_what_failed_is_run_again(atom, browser, action):
     execution = settled(atom, atom.run("Break"))

@@ -21,7 +21,7 @@ from atom.settings import Settings
 from atom.store import RedisStore
 from tests.support.waiting import until
 
-SERVICES = "tests.support.services,tests.support.shop,tests.support.stubborn"
+SERVICES = ",".join(f"tests.support.{name}" for name in ("services", "shop", "stubborn", "lasting"))
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 

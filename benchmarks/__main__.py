@@ -21,6 +21,7 @@ from benchmarks.quiet import measure_quiet
 from benchmarks.report import write
 from benchmarks.rounds import BUSY_CORES, measure_rounds
 from benchmarks.size import measure_size
+from benchmarks.waiting import measure_waiting
 from benchmarks.wakeup import measure_wakeup
 
 PARTS: Final[Mapping[str, Measure]] = {
@@ -34,6 +35,7 @@ PARTS: Final[Mapping[str, Measure]] = {
     "memory": measure_memory,
     "cold": measure_cold,
     "noop": measure_noop,
+    "waiting": measure_waiting,
 }
 
 

@@ -4,9 +4,13 @@ import os
 import time
 from decimal import Decimal
 from http.client import HTTPConnection
-from typing import Any
+from typing import Any, Final
 
 from atom import Execution, FlowService, Profile, UploadedFile, fields
+
+REST_SECONDS: Final = 60.0
+MAPPED: Final = 1000
+ITEM_SECONDS: Final = 0.02
 
 bench = FlowService("Bench", summary="What the benchmark calls")
 
@@ -80,6 +84,28 @@ def ask(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
         connection.getresponse().read()
     finally:
         connection.close()
+    return echo(request, execution)
+
+
+@bench.message_action("Rest", request=EchoRequest, response=EchoResponse)
+def rest(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
+    """Sleep without a worker; then the same."""
+    execution.sleep(REST_SECONDS)
+    return echo(request, execution)
+
+
+def item(number: int, execution: Execution) -> int:
+    """Keep a worker for a while, in a step."""
+    execution.step("nap", time.sleep, ITEM_SECONDS)
+    return number
+
+
+@bench.message_action("Map", request=EchoRequest, response=EchoResponse)
+def map_items(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
+    """Map over many items; then the same."""
+    numbers = execution.map("items", item, range(MAPPED), concurrency=16)
+    if numbers != list(range(MAPPED)):
+        raise ValueError("the results are not those of the items")
     return echo(request, execution)
 
 

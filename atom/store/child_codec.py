@@ -13,9 +13,9 @@ def parentage(parent: bytes | None, root: bytes | None) -> Parentage | None:
     return Parentage(parent=parent.decode(), root=root.decode()) if parent and root else None
 
 
-def wakeups(found: Iterable[Sequence[bytes]]) -> list[Wakeup]:
+def wakeups(found: Iterable[Sequence[bytes]]) -> tuple[Wakeup, ...]:
     """From what scripts call WAKEUPS."""
-    return [
+    return tuple(
         Wakeup(
             execution_id.decode(),
             names.process_task(service.decode(), action.decode()),
@@ -23,7 +23,7 @@ def wakeups(found: Iterable[Sequence[bytes]]) -> list[Wakeup]:
             parentage(parent, root),
         )
         for execution_id, service, action, queue, parent, root in found
-    ]
+    )
 
 
 def after(found: Sequence[Any]) -> After:

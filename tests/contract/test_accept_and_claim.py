@@ -200,7 +200,7 @@ def test_steps_are_kept_by_position(store):
 def test_finishing_makes_the_callback_due_at_once(store, raw, state):
     new = new_execution()
     store.accept(new)
-    assert store.finish(claimed(store, new.id), state, b"{}", "why") is True
+    assert store.finish(claimed(store, new.id), state, b"{}", "why").is_callback_due is True
     found = store.get(new.id)
     assert (found.state, found.callback_state) == (state, CallbackState.DUE)
     assert found.finished_at is not None

@@ -45,7 +45,7 @@ def test_after_wait_the_callback_carries_the_outcome(store):
     store.progress(claim, "half way", 0.5)
     answer = store.answer(claim.id)
     assert (answer.response, answer.progress) == (None, "half way")
-    assert store.finish(claim, State.COMPLETED, b"{}", "") is True
+    assert store.finish(claim, State.COMPLETED, b"{}", "").is_callback_due is True
     assert store.answer(claim.id).response is None
     assert store.claim_delivery(claim.id) is not None
 
@@ -130,7 +130,7 @@ def test_an_outcome_that_comes_during_a_progress_callback_follows_it_at_once(sto
     claim = running(store)
     store.progress(claim, "one", None)
     progress = store.claim_delivery(claim.id)
-    assert store.finish(claim, State.COMPLETED, b"{}", "") is False
+    assert store.finish(claim, State.COMPLETED, b"{}", "").is_callback_due is False
     assert store.claim_delivery(claim.id) is None
     assert store.record_delivery(progress, verdict, an_attempt(), failures=1) == [claim.id]
     outcome = store.claim_delivery(claim.id)
@@ -248,26 +248,26 @@ def test_due_callbacks_are_found_for_recovery(store):
 
 def test_nobody_else_is_woken_while_a_wake_up_is_on_its_way(store):
     claims = [running(store) for _ in range(3)]
-    assert store.finish(claims[0], State.COMPLETED, b"{}", "") is True
-    assert store.finish(claims[1], State.COMPLETED, b"{}", "") is False
+    assert store.finish(claims[0], State.COMPLETED, b"{}", "").is_callback_due is True
+    assert store.finish(claims[1], State.COMPLETED, b"{}", "").is_callback_due is False
     assert store.claim_delivery(claims[0].id) is not None  # it has come
-    assert store.finish(claims[2], State.COMPLETED, b"{}", "") is True
+    assert store.finish(claims[2], State.COMPLETED, b"{}", "").is_callback_due is True
 
 
 def test_nor_while_somebody_is_about_to_look_again(store):
     claims = [running(store) for _ in range(3)]
     assert store.next_delivery(back_in_seconds=0.5) is None
-    assert store.finish(claims[0], State.COMPLETED, b"{}", "") is False
+    assert store.finish(claims[0], State.COMPLETED, b"{}", "").is_callback_due is False
     delivery, another = store.next_delivery(back_in_seconds=0)  # and not again
     assert (delivery.execution_id, another) == (claims[0].id, "")
-    assert store.finish(claims[1], State.COMPLETED, b"{}", "") is True
+    assert store.finish(claims[1], State.COMPLETED, b"{}", "").is_callback_due is True
 
 
 def test_who_said_so_and_died_is_not_waited_for_long(store):
     claim = running(store)
     assert store.next_delivery(back_in_seconds=0.05) is None
     time.sleep(0.1)
-    assert store.finish(claim, State.COMPLETED, b"{}", "") is True
+    assert store.finish(claim, State.COMPLETED, b"{}", "").is_callback_due is True
 
 
 def test_due_callbacks_are_taken_one_after_the_other(store):

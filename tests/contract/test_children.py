@@ -146,7 +146,7 @@ def test_a_held_back_child_that_is_cancelled_is_passed_by(store):
     claim = running(store)
     ids, _ = spawned(store, claim, 4, stops=False)
     store.suspend(claim, WAIT)
-    assert store.cancel(ids[2], RESPONSE, "why").wakeups == []
+    assert store.cancel(ids[2], RESPONSE, "why").wakeups == ()
     assert ended(store, ids[0]) == [ids[3]]
     assert ended(store, ids[1]) == []
     assert ended(store, ids[3]) == [claim.id]

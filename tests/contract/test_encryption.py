@@ -213,7 +213,7 @@ def test_progress_that_cannot_be_read_is_not_sent(store, with_keys):
     with pytest.raises(Unreadable):
         with_keys().claim_delivery(claim.id)
     assert store.get(claim.id).callback_state is CallbackState.NONE
-    assert store.finish(claim, State.COMPLETED, RESPONSE, "") is True
+    assert store.finish(claim, State.COMPLETED, RESPONSE, "").is_callback_due is True
 
 
 def test_people_see_what_can_be_read_and_why_the_rest_cannot(store, with_keys):

@@ -236,7 +236,7 @@ def test_restarted_its_flow_hears_of_the_new_result_where_it_heard_of_none(store
     assert store.steps(again) == ({} if from_start else {1: Step("one", "1")})
     assert again.token == claim.token
     assert again.deadline > claim.deadline
-    assert store.finish(again, State.COMPLETED, b'{"new":1}', "") is True
+    assert store.finish(again, State.COMPLETED, b'{"new":1}', "").is_callback_due is True
     delivery = store.claim_delivery(claim.id)
     assert (delivery.response, delivery.failures, delivery.token) == (b'{"new":1}', 0, claim.token)
 
@@ -247,7 +247,7 @@ def test_restarted_after_its_flow_moved_on_the_result_goes_to_the_history_alone(
     assert raw.ttl(names.execution_key(claim.id)) == -1
     again = hold(store, claim.id)
     assert store.progress(again, "half way", None) is False
-    assert store.finish(again, State.COMPLETED, b'{"new":1}', "") is False
+    assert store.finish(again, State.COMPLETED, b'{"new":1}', "").is_callback_due is False
     found = store.get(claim.id)
     assert (found.state, found.callback_state) == (State.COMPLETED, CallbackState.NONE)
     assert found.response == {"new": 1}

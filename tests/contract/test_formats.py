@@ -98,7 +98,7 @@ def finish_and_deliver(store, raw, claim):
     assert (claim.token, claim.authorization) == ("canary-token", "ManyWhoUserId%3Du")
     assert (claim.request, claim.service, claim.action) == (REQUEST, "CRM", "Retrieve")
     store.record_step(claim, 3, Step("three", '["x"]', StepKind.FAILURE))
-    assert store.finish(claim, State.COMPLETED, RESPONSE, "") is True
+    assert store.finish(claim, State.COMPLETED, RESPONSE, "").is_callback_due is True
     deliver(store, raw)
 
 

@@ -63,7 +63,7 @@ def test_run_again_it_has_as_much_time_as_at_first_each_time(store, raw):
         assert 599 < left <= 600
         again = store.claim(claim.id, "w", "1")
         assert (again.attempt, again.fence) == (attempt, claim.fence + 2 * (attempt - 1))
-        assert store.finish(again, State.COMPLETED, RESPONSE, "") is False
+        assert store.finish(again, State.COMPLETED, RESPONSE, "").is_callback_due is False
         assert store.claim_delivery(claim.id) is None
 
 

@@ -14,6 +14,7 @@ AtomError
 │   ├── MethodNotAllowed    405
 │   ├── RequestTooLarge     413
 │   ├── UnsupportedMedia    415
+│   ├── TooManyLogins       429  failed ones: wait
 │   ├── Unavailable         503  passing: try again
 │   │   ├── Paused          503  an operator paused the service or action
 │   │   └── Overloaded      503  too many executions wait for a worker
@@ -115,6 +116,13 @@ class UnsupportedMedia(RequestRefused):
     """The body is declared as something other than JSON."""
 
     status = 415
+
+
+class TooManyLogins(RequestRefused):
+    """This address, or this name from it, was wrong too often lately."""
+
+    status = 429
+    retry_after_seconds: ClassVar[int] = 300
 
 
 class Unavailable(RequestRefused):

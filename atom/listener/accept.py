@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from structlog.contextvars import bind_contextvars
 
 from atom.errors import PublishFailed, StoreUnavailable, Unavailable, Unreadable
@@ -14,7 +13,6 @@ from atom.process import Process
 from atom.protocol.message_actions import ServiceRequest
 from atom.publisher import Publisher
 from atom.records import NewExecution
-from atom.redaction import MASK, has_secret_types, masked
 from atom.store import Accepted, Answer, ExecutionStore, Result
 from atom.traces import current, describe
 
@@ -44,7 +42,7 @@ class Acceptor:
         """
         self._callback_policy.check_uri(request.callback_uri)
         process.check(request)
-        public, private = _parted(process, document)
+        public, private = process.parted(document)
         return self._accept(
             NewExecution(
                 service=process.service,
@@ -78,7 +76,7 @@ class Acceptor:
         Raises:
             Unavailable: the store or the broker did not take it; it will not be run.
         """
-        public, private = _parted(process, document)
+        public, private = process.parted(document)
         execution_id, _ = self._accept(
             NewExecution(
                 service=process.service,
@@ -171,17 +169,3 @@ class Acceptor:
             self._store.confirm_answer(execution_id)
         except StoreUnavailable as error:
             _log.warning("Answered inline, a callback will follow all the same: %s", error)
-
-
-def _parted(process: Process, document: Mapping[str, Any]) -> tuple[bytes, bytes | None]:
-    """The request as anybody may see it, and as only its process may, where that is more.
-
-    The token has its own place in the store, and is in neither.
-    """
-    hidden = {**document, "token": MASK} if document.get("token") else document
-    plain = orjson.dumps(hidden)
-    names = process.secret_names
-    if not names and not has_secret_types(plain.lower()):
-        return plain, None
-    public = orjson.dumps(masked(hidden, names))
-    return public, plain if public != plain else None

@@ -8,6 +8,7 @@ import pytest
 from atom.cli.embedded_redis import free_port
 from atom.records import CallbackState, State
 from atom.sandbox import Connector, SandboxError, SandboxServer
+from tests.support.dying import starter
 from tests.support.executions import an_attempt
 from tests.support.waiting import until
 from tests.support.world import LINES, Nursery, World
@@ -257,6 +258,48 @@ def test_a_listener_dies_giving_up(world, path, at, when):
     states = [each.state for each in world.store.find(10).executions]
     assert states == ([] if (at, when) == (0, "before") else [State.CANCELLED])
     world.check_keys()
+
+
+# --- what no flow waits for
+
+STARTS = ["accept", "publish"]
+UNAWAITED = ["claim", "record_step", "progress", "record_step", "finish"]
+
+
+def check_unawaited(world, repeated=""):
+    """It completed, and nobody was told."""
+    world.settle(lambda: all(each.state.is_final for each in world.store.find(10).executions))
+    (found,) = world.store.find(10).executions
+    assert (found.state, found.callback_state) == (State.COMPLETED, CallbackState.NONE)
+    world.check_lines("Work", repeated)
+    world.check_keys()
+
+
+def test_these_are_the_writes_of_what_no_flow_waits_for(world):
+    assert world.walk("start", str(world.file)) == STARTS
+    (found,) = world.store.find(10).executions
+    assert world.walk("run", found.id) == UNAWAITED
+    check_unawaited(world)
+
+
+@pytest.mark.parametrize(("path", "at", "when"), points({"start": STARTS}))
+def test_who_starts_an_execution_dies(world, path, at, when):
+    """It runs, or it was never accepted."""
+    world.walk(path, str(world.file), at, when)
+    if (at, when) == (0, "before"):
+        assert world.store.find(10).executions == []
+    else:
+        check_unawaited(world)
+
+
+@pytest.mark.parametrize(("path", "at", "when"), points({"run": UNAWAITED}))
+def test_a_worker_dies_over_what_no_flow_waits_for(world, path, at, when):
+    execution_id = starter(world.parts).start(
+        "Witness.Work", "tenant", {"File": str(world.file)}, {}
+    )
+    world.raw.delete("processes")
+    world.walk(path, execution_id, at, when)
+    check_unawaited(world, repeated_line("Work", UNAWAITED, at, when))
 
 
 # --- recovering

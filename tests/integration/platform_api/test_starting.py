@@ -1,5 +1,9 @@
 """What the `boomi` client starts in a whole Atom, and cancels."""
 
+import os
+import subprocess
+import sys
+
 import orjson
 import pytest
 import requests
@@ -12,6 +16,7 @@ from redis import Redis
 
 from atom.cli.embedded_redis import free_port
 from atom.records import CallbackState
+from tests.docs.pages import files_of_the_pages
 from tests.support.platform_client import (
     ACCOUNT,
     a_client,
@@ -177,3 +182,29 @@ def test_what_runs_is_cancelled_once(atom, client, tmp_path):
     assert said == "There is no execution nobody (or it outlived its retention)."
     said = refused(404, client.execution_record.get_execution_record, "nobody")
     assert said == "There is no execution nobody (or it outlived its retention)."
+
+
+def test_the_script_of_the_docs_runs_and_shows(console, operator, tmp_path):
+    script = tmp_path / "watch_atom.py"
+    script.write_text(files_of_the_pages()[script.name])
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", script, *arguments],
+            env={
+                **os.environ,
+                "BOOMI_SERVER": console,
+                "BOOMI_USER": "robot",
+                "BOOMI_SECRET": operator,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    assert run("Trial.Echo", "Text=hello")[0].startswith("COMPLETE ")
+    first, *errors = run("Trial.No")
+    assert first.startswith("ERROR ")
+    assert errors[0].endswith(" Trial.No We are closed on Sundays.")

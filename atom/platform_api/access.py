@@ -53,7 +53,9 @@ def install(app: Flask, users: Users) -> None:
         if users.need_no_login(urlsplit(f"//{request.host}").hostname or ""):
             return
         g.user = user = _user(users)
-        if user.role is not Role.OPERATOR and request.endpoint not in _LOOKING:
+        # Without an endpoint it is nothing that is served, which is said later.
+        is_looking = request.endpoint is None or request.endpoint in _LOOKING
+        if user.role is not Role.OPERATOR and not is_looking:
             raise Forbidden("Looking is all that a viewer may do; an operator may do this.")
 
 

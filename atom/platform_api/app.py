@@ -48,7 +48,7 @@ def create_app(
         users: who may call.
         max_request_bytes: how large a request may be.
     """
-    app = Flask("atom.platform_api")
+    app = Flask("atom.platform_api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_request_bytes
     problems.install(app, _SERVED)
     access.install(app, users)

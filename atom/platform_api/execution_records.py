@@ -18,7 +18,7 @@ def create_blueprint(store: ExecutionStore) -> Blueprint:
 
     @blueprint.post("/<account>/ExecutionRecord/query")
     def query(account: str) -> Response:
-        return page(searching.query(store, account, json_object()))
+        return page(searching.query(store, account, json_object("QueryFilter", "QuerySort")))
 
     @blueprint.post("/<account>/ExecutionRecord/queryMore")
     def query_more(account: str) -> Response:

@@ -17,6 +17,7 @@ from atom.store import ExecutionStore
 
 # The account is what the process sees as its tenant, and so is held to what a tenant's id may be.
 _LONGEST_ACCOUNT: Final = 100
+_WHAT: Final = ("processId", "processName", "atomId")
 
 
 def create_blueprint(catalog: Catalog, store: ExecutionStore, starter: Starter) -> Blueprint:
@@ -25,13 +26,13 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore, starter: Starter) 
 
     @blueprint.post("/<account>/ExecutionRequest")
     def create(account: str) -> Response:
-        asked = json_object()
+        asked = json_object(*_WHAT, "DynamicProcessProperties", "ProcessProperties")
         names = "DynamicProcessProperties", "DynamicProcessProperty"
         execution_id = start(account, asked, _properties(asked, *names), _configuration(asked))
         url = f"{request.url_root}{quote(account)}/ExecutionRecord/async/{execution_id}"
         document = {
             "@type": "ExecutionRequest",
-            "processId": named_text(asked, "processId", "processName"),
+            "processId": _process_id(asked),
             "atomId": asked.get("atomId"),
             "requestId": execution_id,
             "recordUrl": url,
@@ -41,7 +42,7 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore, starter: Starter) 
     @blueprint.post("/<account>/executeProcess")
     def execute(account: str) -> Response:
         """The older way, which answers nothing: its properties are the dynamic ones."""
-        asked = json_object()
+        asked = json_object(*_WHAT, "ProcessProperties")
         start(account, asked, _properties(asked, "ProcessProperties", "ProcessProperty"), {})
         return Response(mimetype="application/json")
 
@@ -55,10 +56,7 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore, starter: Starter) 
         refusal = check_atom(asked.get("atomId"))
         if refusal:
             raise InvalidRequest(refusal)
-        process_id = named_text(asked, "processId", "processName")
-        if not process_id:
-            raise InvalidRequest("Name the process to run in “processId”.")
-        return starter.start(process_id, account, inputs, configuration)
+        return starter.start(_process_id(asked), account, inputs, configuration)
 
     @blueprint.post("/<account>/cancelExecution/<execution_id>")
     def cancel(account: str, execution_id: str) -> Response:
@@ -80,9 +78,17 @@ def _check_account(account: str) -> None:
         )
 
 
+def _process_id(asked: Mapping[str, Any]) -> str:
+    """A process is named as it is called, so either field will do."""
+    named = {named_text(asked, "processId"), named_text(asked, "processName")} - {""}
+    if len(named) != 1:
+        raise InvalidRequest("Name the process to run in “processId”, and no other beside it.")
+    return named.pop()
+
+
 def _configuration(asked: Mapping[str, Any]) -> dict[str, str | None]:
     """Process properties belong to a component: here to the service, as its configuration."""
-    service = named_text(asked, "processId", "processName").partition(".")[0]
+    service = _process_id(asked).partition(".")[0]
     found: dict[str, str | None] = {}
     for component in _members(asked, "ProcessProperties", "ProcessProperty"):
         if component.get("componentId") not in (None, service):

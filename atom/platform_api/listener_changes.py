@@ -23,7 +23,7 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore) -> Blueprint:
 
     @blueprint.post("/<account>/changeListenerStatus")
     def change(account: str) -> Response:
-        asked = json_object()
+        asked = json_object("listenerId", "containerId", "action")
         refusal = check_atom(asked.get("containerId"))
         if refusal:
             raise InvalidRequest(refusal)

@@ -26,7 +26,7 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore) -> Blueprint:
 
     @blueprint.post("/<account>/async/ListenerStatus/query")
     def query(account: str) -> Response:
-        asked = json_object().get("QueryFilter")
+        asked = json_object("QueryFilter").get("QueryFilter")
         _read(asked)
         token = {"@type": "AsyncToken", "token": tokens.write({"QueryFilter": asked})}
         return answer(

@@ -24,7 +24,7 @@ def create_blueprint(catalog: Catalog) -> Blueprint:
 
     @blueprint.post("/<account>/Process/query")
     def query(account: str) -> Response:
-        return page(json_object().get("QueryFilter"), "")
+        return page(json_object("QueryFilter").get("QueryFilter"), "")
 
     @blueprint.post("/<account>/Process/queryMore")
     def query_more(account: str) -> Response:

@@ -9,11 +9,15 @@ from flask import request
 from atom.errors import InvalidRequest, MalformedRequest, UnsupportedMedia
 
 
-def json_object() -> Mapping[str, Any]:
+def json_object(*known: str) -> Mapping[str, Any]:
     """The body as an object; an empty one is an empty object.
+
+    Args:
+        known: the fields that are read; no other is ignored in silence.
 
     Raises:
         MalformedRequest: it is no JSON.
+        InvalidRequest: it has other fields.
         UnsupportedMedia: it is XML.
     """
     if request.mimetype.endswith("xml"):
@@ -25,6 +29,9 @@ def json_object() -> Mapping[str, Any]:
         raise MalformedRequest(f"The body is not valid JSON: {error}.") from None
     if not isinstance(found, Mapping):
         raise MalformedRequest("The body is not a JSON object.")
+    for name in found:
+        if name not in (*known, "@type"):
+            raise InvalidRequest(f"“{name}” is not understood here; it reads {', '.join(known)}.")
     return found
 
 

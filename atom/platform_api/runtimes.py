@@ -24,7 +24,7 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore) -> Blueprint:
 
     @blueprint.post("/<account>/Atom/query")
     def query(account: str) -> Response:
-        wanted = filters.read(json_object(), _PROPERTIES)
+        wanted = filters.read(json_object("QueryFilter"), _PROPERTIES)
         is_wanted = wanted.matches(dict.fromkeys(_PROPERTIES, ATOM_ID))
         return answer(query_result([document()] if is_wanted else []))
 

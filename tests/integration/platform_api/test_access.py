@@ -58,6 +58,7 @@ def test_a_viewer_looks_and_does_nothing(atom, console, viewer):
         said = refused(403, call)
         assert said == "Looking is all that a viewer may do; an operator may do this."
     assert atom.store.paused() == {}
+    assert "this Atom serves" in refused(404, watcher.environment.query_environment)
 
 
 def test_who_is_wrong_too_often_waits(atom, operator):
@@ -120,6 +121,7 @@ def test_what_is_not_served_is_said(api, operator, method, path, status, says):
         ({"Accept": "application/xml"}, "{}", 406, "answers in JSON only"),
         ({}, "{", 400, "The body is not valid JSON: "),
         ({}, "[]", 400, "The body is not a JSON object."),
+        ({}, '{"Filter": {}}', 400, "“Filter” is not understood here; it reads QueryFilter, Quer"),
         ({}, '{"QueryFilter": []}', 400, "A QueryFilter holds an object “expression”."),
         ({}, "[" * 5000, 400, "The body is not valid JSON: "),
     ],

@@ -8,7 +8,7 @@ import orjson
 from structlog.contextvars import bound_contextvars
 
 from atom.catalog import Catalog
-from atom.errors import InvalidRequest, NotFound, PublishFailed
+from atom.errors import InvalidRequest, NotFound, PublishFailed, StoreUnavailable, Unavailable
 from atom.logs import context_of
 from atom.message_process import MessageProcess
 from atom.protocol.objects import Document, Entry, write_values
@@ -48,8 +48,7 @@ class Starter:
         Raises:
             NotFound: there is no such process.
             InvalidRequest: it cannot be started so, or what it was given is wrong.
-            Paused, Overloaded: it is not accepted now.
-            StoreUnavailable: whether it was started is not known.
+            Unavailable: it is not accepted now, or nobody knows whether it was.
         """
         process = self._process(process_id)
         where = f"“{process_id}”"
@@ -77,7 +76,14 @@ class Starter:
             timeout_seconds=process.options.timeout,
         )
         with bound_contextvars(**context_of(new.id, new)):
-            self._store.accept(new)
+            try:
+                self._store.accept(new)
+            except StoreUnavailable as error:
+                _log.error("A request was refused: %s", error)
+                raise Unavailable(
+                    "The store does not answer; whether the execution was started is not known. "
+                    "Look for it before you ask again."
+                ) from error
             try:
                 self._publisher.publish(process.task_name, new.id, process.options.queue)
             except PublishFailed as error:

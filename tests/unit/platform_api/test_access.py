@@ -40,7 +40,10 @@ def test_elsewhere_nobody_calls_while_there_are_no_users():
 
 
 def test_while_the_store_is_away_it_says_so():
-    client = app_of(Users(list, is_on_loopback=True)).test_client()
+    client = app_of(Users(list, is_on_loopback=True), ["Run"]).test_client()
+    reply = client.post("/acme/ExecutionRequest", json={"processId": "CRM.Run"})
+    assert (reply.status_code, reply.headers["Retry-After"]) == (503, "5")
+    assert "whether the execution was started is not known" in reply.json["message"]
     for reply in (
         client.post("/acme/ExecutionRecord/query"),
         client.post("/acme/cancelExecution/1"),

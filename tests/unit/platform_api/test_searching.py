@@ -167,6 +167,24 @@ def test_several_states_make_one_order_and_lose_nothing(count):
     assert {len(page) for page in ids[:-1]} <= {100}
 
 
+def test_what_has_to_be_looked_for_in_several_states_comes_once_and_in_order():
+    """One state reaches much further back with each page than the other."""
+    rare = dict.fromkeys(range(0, 3000, 10), State.FAILED)
+    store = FakeStore(
+        [
+            an_execution(
+                each, state=rare.get(each, State.FAULTED), error="no" if each % 7 else "needle"
+            )
+            for each in range(3_000)
+        ]
+    )
+    conditions = ("status", "EQUALS", "ERROR"), ("message", "EQUALS", "needle")
+    ids = whole(store, a_query(*conditions))
+    expected = [each.id for each in reversed(store.executions) if each.error == "needle"]
+    assert [each for page in ids for each in page] == expected
+    assert [len(page) for page in ids] == [100, 100, 100, 100, 29]
+
+
 def test_what_only_looking_tells_is_looked_for_a_while():
     store = FakeStore([an_execution(number) for number in range(12_000)])
     store.executions[0].error = "needle"

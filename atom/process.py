@@ -2,13 +2,11 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import RawIOBase
 from typing import Any, ClassVar, Final
-
-import orjson
 
 from atom.configuration import Configuration
 from atom.context import Execution
@@ -17,7 +15,6 @@ from atom.names import CALLBACKS, PROCESSES, RECOVERY, process_task
 from atom.protocol.files import Upload
 from atom.protocol.objects import Entry, nested_entries
 from atom.protocol.requests import ConnectorRequest
-from atom.redaction import MASK, has_secret_types, masked
 from atom.retry import Retry
 
 MAX_SYNC_TIMEOUT_SECONDS: Final = 59
@@ -151,18 +148,6 @@ class Process(ABC):
             request: the request where it could be read, else None.
             status: for a request that is answered with an HTTP status.
         """
-
-    def parted(self, document: Mapping[str, Any]) -> tuple[bytes, bytes | None]:
-        """A request as anybody may see it, and as only its process may, where that is more.
-
-        The token has its own place in the store, and is in neither.
-        """
-        hidden = {**document, "token": MASK} if document.get("token") else document
-        plain = orjson.dumps(hidden)
-        if not self.secret_names and not has_secret_types(plain.lower()):
-            return plain, None
-        public = orjson.dumps(masked(hidden, self.secret_names))
-        return public, plain if public != plain else None
 
     @property
     @abstractmethod

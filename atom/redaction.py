@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
+import orjson
+
 MASK: Final = "••••"
 
 _SECRET_TYPES: Final = {"contentpassword", "contentencrypted"}
@@ -166,3 +168,16 @@ def redacted(text: str) -> str:
     for each in secrets:
         text = text.replace(each, MASK)
     return text
+
+
+def parted(document: Mapping[str, Any], names: frozenset[str]) -> tuple[bytes, bytes | None]:
+    """A request as anybody may see it, and as only its process may, where that is more.
+
+    The token has its own place in the store, and is in neither.
+    """
+    hidden = {**document, "token": MASK} if document.get("token") else document
+    plain = orjson.dumps(hidden)
+    if not names and not has_secret_types(plain.lower()):
+        return plain, None
+    public = orjson.dumps(masked(hidden, names))
+    return public, plain if public != plain else None

@@ -13,6 +13,7 @@ from atom.process import Process
 from atom.protocol.message_actions import ServiceRequest
 from atom.publisher import Publisher
 from atom.records import NewExecution
+from atom.redaction import parted
 from atom.store import Accepted, Answer, ExecutionStore, Result
 from atom.traces import current, describe
 
@@ -42,7 +43,7 @@ class Acceptor:
         """
         self._callback_policy.check_uri(request.callback_uri)
         process.check(request)
-        public, private = process.parted(document)
+        public, private = parted(document, process.secret_names)
         return self._accept(
             NewExecution(
                 service=process.service,
@@ -76,7 +77,7 @@ class Acceptor:
         Raises:
             Unavailable: the store or the broker did not take it; it will not be run.
         """
-        public, private = process.parted(document)
+        public, private = parted(document, process.secret_names)
         execution_id, _ = self._accept(
             NewExecution(
                 service=process.service,

@@ -15,7 +15,7 @@ from atom.protocol.objects import Document, Entry, write_values
 from atom.protocol.values import ContentType, boolean_text, number_text
 from atom.publisher import Publisher
 from atom.records import NewExecution
-from atom.redaction import MASK
+from atom.redaction import MASK, parted
 from atom.store import ExecutionStore
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Starter:
             "configurationValues": _values(entries, values, f"{where} has no configuration value"),
         }
         process.check(process.read(document))
-        public, private = process.parted(document)
+        public, private = parted(document, process.secret_names)
         new = NewExecution(
             service=process.service,
             action=process.action,

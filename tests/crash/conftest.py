@@ -1,10 +1,12 @@
-"""An Atom for each test here: they break it."""
+"""An Atom for each test here: they break it. Or a world, in which processes die at a point."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from atom.sandbox import SandboxServer
 from tests.support.roles import TestAtom
+from tests.support.world import Nursery, World
 
 
 @pytest.fixture
@@ -16,3 +18,23 @@ def atom(tmp_path) -> Iterator[TestAtom]:
         yield atom
     finally:
         atom.close()
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with SandboxServer() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def world(embedded_redis, tmp_path, nursery, sandbox):
+    world = World(embedded_redis.url, tmp_path, nursery, sandbox)
+    yield world
+    world.close()

@@ -1,17 +1,15 @@
 """A process dies before and after every single write of every path: the flow moves once."""
 
-import socket
 import threading
 
 import pytest
 
 from atom.cli.embedded_redis import free_port
 from atom.records import CallbackState, State
-from atom.sandbox import Connector, SandboxError, SandboxServer
-from tests.support.dying import starter
+from atom.sandbox import Connector, SandboxError
 from tests.support.executions import an_attempt
 from tests.support.waiting import until
-from tests.support.world import LINES, Nursery, World
+from tests.support.world import LINES, answers, points
 
 LOOKS = ["take_lost", "take_scheduled", "take_unstarted", "trim", "count"]
 
@@ -45,36 +43,6 @@ ACCEPTS = {
 DATA = ["accept", "publish", "wait_result"]
 DATA_WITHOUT_WORKERS = [*DATA, "give_up"]
 pytestmark = pytest.mark.timeout(120)
-
-
-def points(paths):
-    """Each write of each path, before and after it."""
-    return [
-        pytest.param(path, at, when, id=f"{path}: {when} {name} ({at})")
-        for path, writes in paths.items()
-        for at, name in enumerate(writes)
-        for when in ("before", "after")
-    ]
-
-
-@pytest.fixture(scope="module")
-def nursery():
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with SandboxServer() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def world(embedded_redis, tmp_path, nursery, sandbox):
-    world = World(embedded_redis.url, tmp_path, nursery, sandbox)
-    yield world
-    world.close()
 
 
 def repeated_line(action, writes, at, when):
@@ -193,11 +161,6 @@ def ask(world, flow, call):
         asking.join(0.01)
 
 
-def answers(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.mark.parametrize(("action", "at", "when"), points(ACCEPTS))
 def test_a_listener_dies(world, action, at, when):
     flow, listener = ask_beside(world, action, at, when)
@@ -258,48 +221,6 @@ def test_a_listener_dies_giving_up(world, path, at, when):
     states = [each.state for each in world.store.find(10).executions]
     assert states == ([] if (at, when) == (0, "before") else [State.CANCELLED])
     world.check_keys()
-
-
-# --- what no flow waits for
-
-STARTS = ["accept", "publish"]
-UNAWAITED = ["claim", "record_step", "progress", "record_step", "finish"]
-
-
-def check_unawaited(world, repeated=""):
-    """It completed, and nobody was told."""
-    world.settle(lambda: all(each.state.is_final for each in world.store.find(10).executions))
-    (found,) = world.store.find(10).executions
-    assert (found.state, found.callback_state) == (State.COMPLETED, CallbackState.NONE)
-    world.check_lines("Work", repeated)
-    world.check_keys()
-
-
-def test_these_are_the_writes_of_what_no_flow_waits_for(world):
-    assert world.walk("start", str(world.file)) == STARTS
-    (found,) = world.store.find(10).executions
-    assert world.walk("run", found.id) == UNAWAITED
-    check_unawaited(world)
-
-
-@pytest.mark.parametrize(("path", "at", "when"), points({"start": STARTS}))
-def test_who_starts_an_execution_dies(world, path, at, when):
-    """It runs, or it was never accepted."""
-    world.walk(path, str(world.file), at, when)
-    if (at, when) == (0, "before"):
-        assert world.store.find(10).executions == []
-    else:
-        check_unawaited(world)
-
-
-@pytest.mark.parametrize(("path", "at", "when"), points({"run": UNAWAITED}))
-def test_a_worker_dies_over_what_no_flow_waits_for(world, path, at, when):
-    execution_id = starter(world.parts).start(
-        "Witness.Work", "tenant", {"File": str(world.file)}, {}
-    )
-    world.raw.delete("processes")
-    world.walk(path, execution_id, at, when)
-    check_unawaited(world, repeated_line("Work", UNAWAITED, at, when))
 
 
 # --- recovering

@@ -1,15 +1,16 @@
 """A process dies before and after every single write of every path: the flow moves once."""
 
+import socket
 import threading
 
 import pytest
 
 from atom.cli.embedded_redis import free_port
 from atom.records import CallbackState, State
-from atom.sandbox import Connector, SandboxError
+from atom.sandbox import Connector, SandboxError, SandboxServer
 from tests.support.executions import an_attempt
 from tests.support.waiting import until
-from tests.support.world import LINES, answers, points
+from tests.support.world import LINES, Nursery, World
 
 LOOKS = ["take_lost", "take_scheduled", "take_unstarted", "trim", "count"]
 
@@ -43,6 +44,36 @@ ACCEPTS = {
 DATA = ["accept", "publish", "wait_result"]
 DATA_WITHOUT_WORKERS = [*DATA, "give_up"]
 pytestmark = pytest.mark.timeout(120)
+
+
+def points(paths):
+    """Each write of each path, before and after it."""
+    return [
+        pytest.param(path, at, when, id=f"{path}: {when} {name} ({at})")
+        for path, writes in paths.items()
+        for at, name in enumerate(writes)
+        for when in ("before", "after")
+    ]
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with SandboxServer() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def world(embedded_redis, tmp_path, nursery, sandbox):
+    world = World(embedded_redis.url, tmp_path, nursery, sandbox)
+    yield world
+    world.close()
 
 
 def repeated_line(action, writes, at, when):
@@ -159,6 +190,11 @@ def ask(world, flow, call):
     while asking.is_alive():
         world.drain()
         asking.join(0.01)
+
+
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize(("action", "at", "when"), points(ACCEPTS))

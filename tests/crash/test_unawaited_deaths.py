@@ -3,8 +3,8 @@
 import pytest
 
 from atom.records import CallbackState, State
+from tests.crash.test_deaths import points
 from tests.support.dying import starter
-from tests.support.world import points
 
 pytestmark = pytest.mark.timeout(120)
 

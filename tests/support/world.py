@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,21 +24,6 @@ from tests.support.waiting import until
 OUTPUT = {"Work": "done", "Again": "done", "In time": "done", "Says no": None}
 LINES = {"Work": ["one", "two"], "Says no": ["one", "no"], "In time": ["one"]}
 LINES["Again"] = ["one", "failed"]
-
-
-def points(paths):
-    """Each write of each path, before and after it."""
-    return [
-        pytest.param(path, at, when, id=f"{path}: {when} {name} ({at})")
-        for path, writes in paths.items()
-        for at, name in enumerate(writes)
-        for when in ("before", "after")
-    ]
-
-
-def answers(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Nursery:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from atom.records import Execution, State
 
@@ -66,6 +66,31 @@ class ExecutionFilter:
 
 
 EVERYTHING: Final = ExecutionFilter()
+
+
+class Place(NamedTuple):
+    """Where an execution stands in the history, which is in the order of these.
+
+    As a text it is an `older_than`: what comes after it is what is older.
+    """
+
+    accepted_ms: int
+    id: str
+
+    @classmethod
+    def of(cls, execution: Execution) -> "Place":
+        """Where one stands."""
+        return cls(round(execution.accepted_at.timestamp() * 1000), execution.id)
+
+    @classmethod
+    def read(cls, text: str) -> "Place | None":
+        """What it was as a text; anything else is as if nothing had been said."""
+        accepted_ms, _, execution_id = text.partition("-")
+        is_one = accepted_ms.isascii() and accepted_ms.isdigit() and execution_id
+        return cls(int(accepted_ms), execution_id) if is_one else None
+
+    def __str__(self) -> str:
+        return f"{self.accepted_ms}-{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class NewExecution:
     tenant_id: str
     state_id: str
     token: str = field(repr=False)
-    callback_uri: str
+    callback_uri: str  # '' where nobody waits: the outcome goes to the history alone
     authorization: str | None = field(repr=False)
     request: bytes = field(repr=False)  # the request without its secrets
     private_request: bytes | None = field(default=None, repr=False)  # with them, where it has any

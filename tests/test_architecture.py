@@ -34,20 +34,20 @@ LAYERS = [
     },
     {"store", "flow", "publisher", "broker"},
     {"execution", "metrics", "presence", "status"},
-    {"listener", "console", "sandbox", "testing", "cli", "__main__", "workers"},
+    {"listener", "console", "platform_api", "sandbox", "testing", "cli", "__main__", "workers"},
 ]
 
 # Units of one layer that know nothing of each other, and the exceptions.
 STRANGERS = [LAYERS[4], LAYERS[6]]
 MAY_STILL_IMPORT = {
-    "cli": {"listener", "console", "sandbox", "testing"},
+    "cli": {"listener", "console", "platform_api", "sandbox", "testing"},
     "__main__": {"cli"},
     "console": {"sandbox"},  # whose client it is
     "publisher": {"broker"},
 }
 NEVER = {"listener": {"execution"}}
 
-FLASK = {"atom.listener", "atom.console", "atom.sandbox"}
+FLASK = {"atom.listener", "atom.console", "atom.platform_api", "atom.sandbox"}
 CELERY = {"atom.broker", "atom.publisher", "workers"}
 HTTP_CLIENT = {"atom.flow.transport"}
 ONLY_IN = {

@@ -1,10 +1,11 @@
-"""The console under gunicorn."""
+"""The console under gunicorn, and beside it the API for programs."""
 
 import hmac
 import logging
 import secrets
 from typing import Final
 
+from atom import platform_api
 from atom.catalog import Catalog, load_what_loads
 from atom.cli.serving import Gunicorn, check_free
 from atom.console import Users, create_app
@@ -34,18 +35,16 @@ def serve(settings: Settings) -> None:
     host, port = split_bind("ATOM_CONSOLE_BIND", settings.console_bind)
     configure_logging(settings.log_level, settings.log_format, "console")
     check_free("ATOM_CONSOLE_BIND", host, port)
-    app = create_app(
-        settings,
-        _catalog(settings),
-        RedisStore(settings),
-        Publisher(settings.broker).waiting,
-        Users(CredentialStore(settings).all, is_on_loopback=is_loopback(host)),
-        _session_secret(settings),
+    catalog, store, publisher = _catalog(settings), RedisStore(settings), Publisher(settings.broker)
+    users = Users(CredentialStore(settings).all, is_on_loopback=is_loopback(host))
+    pages = create_app(
+        settings, catalog, store, publisher.waiting, users, _session_secret(settings)
     )
+    api = platform_api.create_app(catalog, store, publisher, users, settings.max_request_bytes)
     answers_at(CONSOLE, host, port)
     _log.info("The console listens on http://%s", settings.console_bind)
     Gunicorn(
-        app,
+        platform_api.mounted(api, pages),
         Announcer(settings, CONSOLE),
         settings.console_bind,
         processes=_PROCESSES,

@@ -29,7 +29,8 @@ def credentials() -> None:
 @click.option(
     "--role",
     type=click.Choice([each.value for each in Role]),
-    help="For a person: what they may do in the console. Such a credential calls no service.",
+    help="For the console and the API beside it: what its owner may do there. Such "
+    "a credential calls no service.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def create_(name: str, services: tuple[str, ...], role: str | None, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from atom.console.problems import problem
 from atom.credentials import NOBODY, Credential, KnownCredentials, Role
 from atom.endpoints import is_loopback
+from atom.errors import TooManyLogins
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ _ANYBODY_MAY: Final = {"log_out", "executions.find"}
 _USER, _SINCE = "user", "since"
 _LOGINS_PER_NAME: Final = 10
 _LOGINS_PER_ADDRESS: Final = 50
-_FORGIVEN_SECONDS: Final = 300.0
+_FORGIVEN_SECONDS: Final = float(TooManyLogins.retry_after_seconds)
 _MOST_REMEMBERED: Final = 10_000
 
 
@@ -36,6 +37,7 @@ class Users:
         """Make them of all credentials there are; reading them raises StoreUnavailable."""
         self._known = KnownCredentials(read_credentials, lambda each: each.role is not None)
         self._is_on_loopback = is_on_loopback
+        self._attempts = Attempts()
 
     def are_there(self) -> bool:
         """Whether there are any; revoked ones count, so that the console does not open again.
@@ -52,10 +54,21 @@ class Users:
         """
         return self._is_on_loopback and not self.are_there() and is_loopback(host)
 
-    def with_token(self, name: str, token: str) -> Credential | None:
-        """The user of that name, where the token is right and not revoked."""
+    def log_in(self, name: str, token: str, address: str) -> Credential | None:
+        """The user of that name, where the token is right and not revoked; else it is counted.
+
+        Raises:
+            TooManyLogins: this address has to wait.
+            Unavailable: the users could never be read.
+        """
+        if self._attempts.are_too_many(address, name):
+            raise TooManyLogins("Too many logins failed; try again in some minutes.")
         credential = self._known.by_name().get(name, NOBODY)
-        return credential if credential.accepts(token) else None
+        if credential.accepts(token):
+            return credential
+        self._attempts.failed(address, name)
+        _log.warning("A login to the console failed, from %s", address)
+        return None
 
     def still(self, name: str, since: str) -> Credential | None:
         """The user who logged in with a credential made at that time, unless it is revoked."""
@@ -94,7 +107,6 @@ class Attempts:
 
 def install(app: Flask, users: Users) -> None:
     """Ask every request who it is from, and serve the login."""
-    attempts = Attempts()
 
     @app.before_request
     def ask() -> AnyResponse | None:
@@ -118,15 +130,14 @@ def install(app: Flask, users: Users) -> None:
 
     @app.post("/login")
     def log_in() -> AnyResponse:
-        name, address = request.form.get("name", "")[:100], request.remote_addr or ""
-        if attempts.are_too_many(address, name):
-            response = problem(429, "Too many logins failed; try again in some minutes.")
-            response.headers["Retry-After"] = str(int(_FORGIVEN_SECONDS))
+        name, token = request.form.get("name", "")[:100], request.form.get("token", "")
+        try:
+            user = users.log_in(name, token, request.remote_addr or "")
+        except TooManyLogins as error:
+            response = problem(error.status, str(error))
+            response.headers["Retry-After"] = str(error.retry_after_seconds)
             return response
-        user = users.with_token(name, request.form.get("token", ""))
         if user is None:
-            attempts.failed(address, name)
-            _log.warning("A login to the console failed, from %s", address)
             return Response(_form(was_wrong=True), 401)
         session.clear()
         session.permanent = True

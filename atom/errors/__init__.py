@@ -16,6 +16,7 @@ AtomError
 │   ├── Conflict            409  it can be done no more
 │   ├── RequestTooLarge     413
 │   ├── UnsupportedMedia    415
+│   ├── TooManyLogins       429  failed ones: wait
 │   ├── Unavailable         503  passing: try again
 │   │   ├── Paused          503  an operator paused the service or action
 │   │   └── Overloaded      503  too many executions wait for a worker
@@ -86,6 +87,7 @@ from atom.errors.refusals import (
     RequestTooLarge,
     TokenMissing,
     TookTooLong,
+    TooManyLogins,
     Unauthorized,
     Unavailable,
     UnsupportedMedia,
@@ -140,6 +142,7 @@ __all__ = [
     "StepTooLarge",
     "StoreUnavailable",
     "TokenMissing",
+    "TooManyLogins",
     "TookTooLong",
     "Unauthorized",
     "Unavailable",

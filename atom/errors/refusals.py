@@ -68,6 +68,13 @@ class UnsupportedMedia(RequestRefused):
     status = 415
 
 
+class TooManyLogins(RequestRefused):
+    """This address, or this name from it, was wrong too often lately."""
+
+    status = 429
+    retry_after_seconds: ClassVar[int] = 300
+
+
 class Unavailable(RequestRefused):
     """Nothing is wrong with the request; the same one will do later."""
 

@@ -310,9 +310,9 @@ class ExecutionStore(SuspensionStore, ChildStore, Protocol):
     ) -> Page:
         """Read the newest executions of those wanted, without documents. Not atomic.
 
-        `older_than` is the `Page.older` of the page before. What it costs depends on the page, not
-        on how many there are: where a tenant and a process are asked for together and few match,
-        a page may be short, and say until when it looked.
+        `older_than` is the `Page.older` of the page before, or any `Place`. What it costs depends
+        on the page, not on how many there are: where a tenant and a process are asked for together
+        and few match, a page may be short, and say until when it looked.
         """
 
     def count_states(self, wanted: ExecutionFilter = EVERYTHING) -> Mapping[State, int] | None:

@@ -21,6 +21,8 @@ _INLINE_GRACE_SECONDS: Final = 5.0
 def _answer_mode(new: NewExecution) -> str:
     if new.is_synchronous:
         return "only"
+    if not new.callback_uri:
+        return "late"  # nobody waits for it
     return "pending" if new.sync_timeout_seconds else ""
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from atom import names
-from atom.history import EVERYTHING, ExecutionFilter, Minute, Page
+from atom.history import EVERYTHING, ExecutionFilter, Minute, Page, Place
 from atom.records import Execution, LogLine, State
 from atom.store import codec
 from atom.store.redis_part import RedisPart
@@ -19,16 +19,6 @@ _MOST_NAMED: Final = 1_000
 _MOST_PAIRS: Final = 20_000
 # Less of a flow state's id would find too much.
 _SHORTEST_PREFIX: Final = 4
-
-
-class _Place(NamedTuple):
-    """Where an execution stands in an index: they are in the order of these."""
-
-    accepted_ms: int
-    id: str
-
-    def __str__(self) -> str:
-        return f"{self.accepted_ms}-{self.id}"
 
 
 class RedisHistory(RedisPart):
@@ -60,7 +50,7 @@ class RedisHistory(RedisPart):
         self, limit: int, wanted: ExecutionFilter = EVERYTHING, *, older_than: str = ""
     ) -> Page:
         """See ExecutionStore."""
-        before = _read_place(older_than)
+        before = Place.read(older_than)
         with self._guard():
             if wanted.text:
                 return self._page_of_named(limit, wanted, before)
@@ -137,7 +127,7 @@ class RedisHistory(RedisPart):
 
     # --- one page
 
-    def _page(self, limit: int, wanted: ExecutionFilter, before: _Place | None) -> Page:
+    def _page(self, limit: int, wanted: ExecutionFilter, before: Place | None) -> Page:
         states = list(State) if wanted.state is None else [wanted.state]
         narrows = wanted.state or wanted.names_process or wanted.tenant_id
         keys = self._indexes(wanted, states) if narrows else [names.HISTORY]
@@ -158,8 +148,8 @@ class RedisHistory(RedisPart):
                 return Page(found, str(before), _beginning(found), looked_back_to)
 
     def _places(
-        self, keys: Sequence[str], wanted: ExecutionFilter, before: _Place | None, size: int
-    ) -> Sequence[_Place]:
+        self, keys: Sequence[str], wanted: ExecutionFilter, before: Place | None, size: int
+    ) -> Sequence[Place]:
         """The newest places in all the indexes together, of those before one."""
         lowest, highest = _bounds(wanted)
         ties: Sequence[int] = [0] * len(keys)
@@ -173,7 +163,7 @@ class RedisHistory(RedisPart):
             for key, tied in zip(keys, ties, strict=True):
                 pipeline.zrevrangebyscore(key, highest, lowest, 0, size + tied, withscores=True)
             found = pipeline.execute()
-        places = {_Place(int(score), each.decode()) for part in found for each, score in part}
+        places = {Place(int(score), each.decode()) for part in found for each, score in part}
         return sorted((each for each in places if not before or each < before), reverse=True)[:size]
 
     def _read(self, ids: Sequence[str], indexes: Iterable[str] = ()) -> Sequence[Execution]:
@@ -197,11 +187,11 @@ class RedisHistory(RedisPart):
 
     # --- by what a person has in hand
 
-    def _page_of_named(self, limit: int, wanted: ExecutionFilter, before: _Place | None) -> Page:
+    def _page_of_named(self, limit: int, wanted: ExecutionFilter, before: Place | None) -> Page:
         """Few enough to be read whole."""
         ids = {wanted.text, *self._of_flow_state(wanted.text), *self._with_token(wanted)}
-        found = sorted(filter(wanted.matches, self._read(sorted(ids))), key=_place, reverse=True)
-        return _first_of([each for each in found if not before or _place(each) < before], limit)
+        found = sorted(filter(wanted.matches, self._read(sorted(ids))), key=Place.of, reverse=True)
+        return _first_of([each for each in found if not before or Place.of(each) < before], limit)
 
     def _of_flow_state(self, prefix: str) -> Iterable[str]:
         if len(prefix) < _SHORTEST_PREFIX:
@@ -232,23 +222,12 @@ def _bounds(wanted: ExecutionFilter) -> tuple[str, str]:
     )
 
 
-def _place(execution: Execution) -> _Place:
-    return _Place(round(execution.accepted_at.timestamp() * 1000), execution.id)
-
-
-def _read_place(text: str) -> _Place | None:
-    """What `Page.older` said; anything else is as if nothing had been said."""
-    accepted_ms, _, execution_id = text.partition("-")
-    is_one = accepted_ms.isascii() and accepted_ms.isdigit() and execution_id
-    return _Place(int(accepted_ms), execution_id) if is_one else None
-
-
 def _first_of(found: Sequence[Execution], limit: int) -> Page:
     """A page of what was found, which is all there is, or more than fits."""
     shown = found[:limit]
-    return Page(shown, str(_place(shown[-1])) if len(found) > limit else "", _beginning(shown))
+    return Page(shown, str(Place.of(shown[-1])) if len(found) > limit else "", _beginning(shown))
 
 
 def _beginning(found: Sequence[Execution]) -> str:
     """The place just before that of the first one: nothing lies between an id and that with "~"."""
-    return f"{_place(found[0])}~" if found else ""
+    return f"{Place.of(found[0])}~" if found else ""

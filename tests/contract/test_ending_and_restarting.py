@@ -53,6 +53,23 @@ def taken(take):
     return until(lambda: take(10), "it to be due", 5)
 
 
+def test_what_nobody_waits_for_has_no_callback_and_keeps_no_secret(store):
+    nobody = {"token": "", "callback_uri": "", "private_request": b'{"with":"secrets"}'}
+    claim = running(store, **nobody)
+    assert store.claim_delivery(claim.id) is None
+    assert store.progress(claim, "half of it", 0.5) is False
+    store.finish(claim, State.COMPLETED, RESPONSE, "", b'{"with":"secrets"}')
+    found = store.get(claim.id)
+    assert (found.state, found.callback_state) == (State.COMPLETED, CallbackState.NONE)
+    assert (found.progress, found.callback_due_at) == ("half of it", None)
+    assert found.response == {"invokeType": "FORWARD"}
+    assert store.next_delivery() is None
+    assert store.restart(claim.id, from_start=True) is Restart.SECRET
+    waiting = accepted(store, **nobody)
+    assert store.cancel(waiting, RESPONSE, "why").is_callback_due is False
+    assert store.get(waiting).callback_state is CallbackState.NONE
+
+
 def assert_writes_nothing(store, claim):
     before = store.get(claim.id)
     with pytest.raises(ClaimLost):

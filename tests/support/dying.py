@@ -23,6 +23,7 @@ from atom.flow.addresses import CallbackPolicy
 from atom.flow.transport import Transport
 from atom.listener import Authenticator, create_app
 from atom.names import execution_key
+from atom.platform_api.starting import Starter
 from atom.publisher import Publisher
 from atom.settings import Settings
 from atom.store import RedisStore
@@ -151,12 +152,19 @@ def main(path, argument, at, when):
             parts.deliverer.deliver(argument)
         case "tick":
             parts.recovery.tick()
+        case "start":
+            starter(parts).start("Witness.Work", "tenant", {"File": argument}, {})
         case "cancel":
             cancel(parts.catalog, parts.store, argument)
         case "restart":
             parts.store.restart(argument, from_start=False)
         case "replay":
             parts.store.replay(argument)
+
+
+def starter(parts):
+    """What starts executions that no flow waits for."""
+    return Starter(parts.catalog, parts.store, parts.publisher)
 
 
 def child_that_dies(parts, claim):

@@ -1,6 +1,7 @@
 -- KEYS also, where the request has a token: what earlier versions knew it by
 -- ARGV id, holder (unique to this call, so that it can be repeated), republish_ms, timeout_ms,
---      sync_ms, inline_grace_ms, answer ('' for WAIT at once, pending, or only), max_pending,
+--      sync_ms, inline_grace_ms, answer ('' for WAIT at once, pending, only, or late where nobody
+--      waits), max_pending,
 --      service, action, queue, tenant, flow state, how many of the rest are documents,
 --      field, value, …
 -- The id follows from the request, so one that is known is a request that came before.

@@ -83,8 +83,8 @@ def test_a_user_of_the_same_name_made_later_is_another_one():
     again, other = create("ada", role=Role.VIEWER)
     known = [first]
     users = Users(lambda: known, is_on_loopback=True)
-    assert users.with_token("ada", token) == first
-    assert users.with_token("ada", other) is None
+    assert users.log_in("ada", token, "here") == first
+    assert users.log_in("ada", other, "here") is None
     since = first.created_at.isoformat()
     assert users.still("ada", since) == first
     assert Users(lambda: [again], is_on_loopback=True).still("ada", since) is None
@@ -94,7 +94,7 @@ def test_a_user_of_the_same_name_made_later_is_another_one():
 def test_callers_of_services_are_no_users():
     connector, token = create("boomi")
     users = Users(lambda: [connector], is_on_loopback=True)
-    assert users.with_token("boomi", token) is None
+    assert users.log_in("boomi", token, "here") is None
     assert not users.are_there()
 
 

@@ -20,6 +20,7 @@ AtomError
 │   └── TookTooLong         504  a synchronous request outlived its time
 ├── CredentialError         a credential cannot be created or revoked
 ├── StoreUnavailable        Redis does not answer
+├── HistoryUnavailable      the history database does not answer
 ├── Unreadable              what is stored was encrypted with a key that this role lacks
 ├── PublishFailed           the broker does not take a message
 ├── ClaimLost               another worker holds the execution now
@@ -170,6 +171,12 @@ class CredentialError(AtomError):
 
 class StoreUnavailable(AtomError):
     """Redis does not answer, or answers with an error; nothing is known to be written."""
+
+    is_retryable = True
+
+
+class HistoryUnavailable(AtomError):
+    """The history database does not answer; what is there is neither lost nor known."""
 
     is_retryable = True
 

@@ -77,6 +77,8 @@ class Page:
     first: str = ""  # where this one began: older than that is the same page, whatever came since
     looked_back_to: datetime | None = None
     """Where it is not full although older ones were not looked at: until when they were."""
+    problem: str = ""
+    """Why those in the history database are missing, in a sentence, where they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +87,20 @@ class Minute:
 
     at: datetime  # its beginning
     counts: Mapping[str, int]  # `accepted` and each final state, where it is not 0
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """An execution that is in the history database as it was when it was copied."""
+
+    id: str
+    fingerprint: bytes  # differs when anything of it changes in Redis
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFacts:
+    """How it stands with the history database."""
+
+    where: str  # its URL, without a password
+    executions: int | None  # None: it does not say
+    problem: str = ""  # why it does not

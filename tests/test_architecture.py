@@ -36,7 +36,10 @@ LAYERS = [
         "retry",
         *("process", "message_process", "object_process", "data_action", "file_resource"),
     },
-    {"settings", "catalog", "history", "records", "credentials"},
+    {
+        *("settings", "setting", "history_settings"),
+        *("catalog", "history", "records", "credentials"),
+    },
     {"store", "flow", "publisher", "broker"},
     {"execution", "metrics", "presence", "status"},
     {"listener", "console", "sandbox", "testing", "cli", "__main__", "workers"},
@@ -68,6 +71,8 @@ ONLY_IN = {
     "requests": HTTP_CLIENT,
     "httpx": HTTP_CLIENT,
     "opentelemetry": {"atom.open_telemetry"},
+    "sqlalchemy": {"atom.store.sql"},
+    "psycopg": {"atom.store.sql"},
 }
 
 IO_MODULES = {

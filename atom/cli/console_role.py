@@ -15,7 +15,7 @@ from atom.names import CONSOLE
 from atom.presence import Announcer
 from atom.publisher import Publisher
 from atom.settings import Settings
-from atom.store import RedisStore
+from atom.store import open_store
 from atom.store.credential_store import CredentialStore
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def serve(settings: Settings) -> None:
     app = create_app(
         settings,
         _catalog(settings),
-        RedisStore(settings),
+        open_store(settings),
         Publisher(settings.broker).waiting,
         Users(CredentialStore(settings).all, is_on_loopback=is_loopback(host)),
         _session_secret(settings),

@@ -20,7 +20,7 @@ from atom.execution.listing import document, every
 from atom.history import ExecutionFilter
 from atom.names import flower_url
 from atom.records import CallbackState, Execution, State, StepKind
-from atom.store import RedisStore
+from atom.store import open_store
 
 
 @click.group()
@@ -40,7 +40,7 @@ def executions() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_(limit: int, state: str | None, as_json: bool, **wanted: Any) -> None:
     """List the newest executions."""
-    store = RedisStore(settings_of_running())
+    store = open_store(settings_of_running())
     asked = ExecutionFilter(state=State(state) if state else None, **wanted)
     found = list(islice(every(store, asked), limit))
     if as_json:
@@ -67,7 +67,7 @@ def list_(limit: int, state: str | None, as_json: bool, **wanted: Any) -> None:
 def show(execution_id: str, as_json: bool) -> None:
     """Show one execution: its times, steps, log, documents and callback tries."""
     settings = settings_of_running()
-    store = RedisStore(settings)
+    store = open_store(settings)
     execution = store.get(execution_id)
     if execution is None:
         raise AtomError(f"There is no execution {execution_id} (or it has outlived its retention).")
@@ -120,7 +120,7 @@ def cancel(execution_ids: tuple[str, ...], as_json: bool) -> None:
     """
     settings = settings_of_running()
     # Without the services a flow still hears the fault, only without the outputs beside it.
-    catalog, store = load_catalog(settings.services, required=False), RedisStore(settings)
+    catalog, store = load_catalog(settings.services, required=False), open_store(settings)
     done = [operating.cancel(catalog, store, each) for each in execution_ids]
     finish_with(done, as_json=as_json)
 
@@ -147,7 +147,7 @@ def retry(
             "Say from where: either --from-start, which runs every step anew, or "
             "--from-failed-step, which keeps what was recorded before the one that failed."
         )
-    store = RedisStore(settings_of_running())
+    store = open_store(settings_of_running())
     done = [operating.retry(store, each, from_start=from_start) for each in execution_ids]
     finish_with(done, as_json=as_json)
 
@@ -160,7 +160,7 @@ def dismiss(execution_ids: tuple[str, ...], as_json: bool) -> None:
 
     They stay in the history. A parked callback is not sent again.
     """
-    store = RedisStore(settings_of_running())
+    store = open_store(settings_of_running())
     finish_with([operating.dismiss(store, each) for each in execution_ids], as_json=as_json)
 
 

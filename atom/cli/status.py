@@ -19,7 +19,7 @@ from atom.names import CALLBACKS, RECOVERY
 from atom.publisher import Publisher
 from atom.records import ServerFacts
 from atom.status import Finding, Severity, Situation, judge, megabytes, take_stock
-from atom.store import RedisStore
+from atom.store import open_store
 
 _STORE_SECONDS: Final = 5.0
 _MARKS: Final = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
@@ -41,7 +41,7 @@ def status(as_json: bool) -> None:
     except CatalogError as error:
         click.echo(f"atom: {error}", err=True)
         queues = set()
-    store = RedisStore(settings, within_seconds=_STORE_SECONDS)
+    store = open_store(settings, within_seconds=_STORE_SECONDS)
     try:
         situation = take_stock(store, Publisher(settings.broker).waiting, queues)
     except StoreUnavailable as error:

@@ -3,32 +3,23 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from atom import names
 from atom.history import EVERYTHING, ExecutionFilter, Minute, Page
 from atom.records import Execution, LogLine, State
 from atom.store import codec
+from atom.store.paging import Place, first_of, first_until, place_of, read_place
 from atom.store.redis_part import RedisPart
 
 # Where no index has exactly what is asked for, so many candidates are looked at for one page.
 _LOOKED_AT: Final = 5_000
 _AT_ONCE: Final = 500
-_MOST_NAMED: Final = 1_000
+MOST_NAMED: Final = 1_000
 # A token is known by a hash of it with its process and tenant: so many of these pairs are tried.
 _MOST_PAIRS: Final = 20_000
 # Less of a flow state's id would find too much.
-_SHORTEST_PREFIX: Final = 4
-
-
-class _Place(NamedTuple):
-    """Where an execution stands in an index: they are in the order of these."""
-
-    accepted_ms: int
-    id: str
-
-    def __str__(self) -> str:
-        return f"{self.accepted_ms}-{self.id}"
+SHORTEST_PREFIX: Final = 4
 
 
 class RedisHistory(RedisPart):
@@ -52,6 +43,9 @@ class RedisHistory(RedisPart):
         """See ExecutionStore."""
         with self._guard():
             lines = self._redis.lrange(names.log_key(execution_id), 0, -1)
+        return self._lines(execution_id, lines)
+
+    def _lines(self, execution_id: str, lines: Iterable[bytes]) -> Sequence[LogLine]:
         reader = self._reader(execution_id, is_lenient=True)
         return list(filter(None, (codec.decode_line(reader, each) for each in lines)))
 
@@ -59,7 +53,7 @@ class RedisHistory(RedisPart):
         self, limit: int, wanted: ExecutionFilter = EVERYTHING, *, older_than: str = ""
     ) -> Page:
         """See ExecutionStore."""
-        before = _read_place(older_than)
+        before = read_place(older_than)
         with self._guard():
             if wanted.text:
                 return self._page_of_named(limit, wanted, before)
@@ -76,11 +70,11 @@ class RedisHistory(RedisPart):
 
     def known_processes(self) -> Sequence[str]:
         """See ExecutionStore."""
-        return self._members(names.KNOWN_PROCESSES)
+        return self._processes()
 
     def known_tenants(self) -> Sequence[str]:
         """See ExecutionStore."""
-        return self._members(names.KNOWN_TENANTS)
+        return self._tenants()
 
     def minutes(self, count: int) -> Sequence[Minute]:
         """See ExecutionStore."""
@@ -109,9 +103,9 @@ class RedisHistory(RedisPart):
         """The keys whose entries together are what is wanted, or the fewest that hold it."""
         by_process = [
             names.process_history_key(process, state)
-            for process, state in product(filter(wanted.names, self.known_processes()), states)
+            for process, state in product(filter(wanted.names, self._processes()), states)
         ]
-        tenants = [wanted.tenant_id] if wanted.tenant_id else self.known_tenants()
+        tenants = [wanted.tenant_id] if wanted.tenant_id else self._tenants()
         by_tenant = [
             names.tenant_history_key(tenant, state) for tenant, state in product(tenants, states)
         ]
@@ -130,13 +124,19 @@ class RedisHistory(RedisPart):
             counts: Sequence[int] = pipeline.execute()
         return counts
 
+    def _processes(self) -> Sequence[str]:
+        return self._members(names.KNOWN_PROCESSES)
+
+    def _tenants(self) -> Sequence[str]:
+        return self._members(names.KNOWN_TENANTS)
+
     def _members(self, key: str) -> Sequence[str]:
         with self._guard():
             return sorted(each.decode() for each in self._redis.smembers(key))
 
     # --- one page
 
-    def _page(self, limit: int, wanted: ExecutionFilter, before: _Place | None) -> Page:
+    def _page(self, limit: int, wanted: ExecutionFilter, before: Place | None) -> Page:
         states = list(State) if wanted.state is None else [wanted.state]
         narrows = wanted.state or wanted.names_process or wanted.tenant_id
         keys = self._indexes(wanted, states) if narrows else [names.HISTORY]
@@ -149,16 +149,15 @@ class RedisHistory(RedisPart):
             read = self._read([each.id for each in places], keys)
             found += filter(wanted.matches, read)
             if len(places) < size or len(found) > limit:
-                return _first_of(found, limit)
+                return first_of(found, limit)
             before = places[-1]
             looked_at += len(places)
             if looked_at >= _LOOKED_AT:
-                looked_back_to = datetime.fromtimestamp(before.accepted_ms / 1000, UTC)
-                return Page(found, str(before), _beginning(found), looked_back_to)
+                return first_until(found, before)
 
     def _places(
-        self, keys: Sequence[str], wanted: ExecutionFilter, before: _Place | None, size: int
-    ) -> Sequence[_Place]:
+        self, keys: Sequence[str], wanted: ExecutionFilter, before: Place | None, size: int
+    ) -> Sequence[Place]:
         """The newest places in all the indexes together, of those before one."""
         lowest, highest = _bounds(wanted)
         ties: Sequence[int] = [0] * len(keys)
@@ -172,7 +171,7 @@ class RedisHistory(RedisPart):
             for key, tied in zip(keys, ties, strict=True):
                 pipeline.zrevrangebyscore(key, highest, lowest, 0, size + tied, withscores=True)
             found = pipeline.execute()
-        places = {_Place(int(score), each.decode()) for part in found for each, score in part}
+        places = {Place(int(score), each.decode()) for part in found for each, score in part}
         return sorted((each for each in places if not before or each < before), reverse=True)[:size]
 
     def _read(self, ids: Sequence[str], indexes: Iterable[str] = ()) -> Sequence[Execution]:
@@ -196,24 +195,22 @@ class RedisHistory(RedisPart):
 
     # --- by what a person has in hand
 
-    def _page_of_named(self, limit: int, wanted: ExecutionFilter, before: _Place | None) -> Page:
+    def _page_of_named(self, limit: int, wanted: ExecutionFilter, before: Place | None) -> Page:
         """Few enough to be read whole."""
         ids = {wanted.text, *self._of_flow_state(wanted.text), *self._with_token(wanted)}
-        found = sorted(filter(wanted.matches, self._read(sorted(ids))), key=_place, reverse=True)
-        return _first_of([each for each in found if not before or _place(each) < before], limit)
+        found = sorted(filter(wanted.matches, self._read(sorted(ids))), key=place_of, reverse=True)
+        return first_of([each for each in found if not before or place_of(each) < before], limit)
 
     def _of_flow_state(self, prefix: str) -> Iterable[str]:
-        if len(prefix) < _SHORTEST_PREFIX:
+        if len(prefix) < SHORTEST_PREFIX:
             return ()
         found = self._redis.zrangebylex(
-            names.FLOW_STATES, f"[{prefix}", f"[{prefix}\x7f", 0, _MOST_NAMED
+            names.FLOW_STATES, f"[{prefix}", f"[{prefix}\x7f", 0, MOST_NAMED
         )
         return [each.decode().rpartition(" ")[2] for each in found]
 
     def _with_token(self, wanted: ExecutionFilter) -> Iterable[str]:
-        tenants = [wanted.tenant_id] if wanted.tenant_id else self.known_tenants()
-        pairs = list(product(tenants, filter(wanted.names, self.known_processes())))[:_MOST_PAIRS]
-        requests = [(tenant, wanted.text, *process.split(".", 1)) for tenant, process in pairs]
+        requests = self._requests(wanted)
         if not requests:
             return
         ids = [names.request_execution_id(*each) for each in requests]
@@ -222,6 +219,17 @@ class RedisHistory(RedisPart):
         earlier = self._redis.mget(names.token_key(*each) for each in requests)
         yield from (each.decode() for each in earlier if each)
 
+    def _requests(self, wanted: ExecutionFilter) -> Sequence[tuple[str, str, str, str]]:
+        """What may have been asked for with the text as its token."""
+        tenants = [wanted.tenant_id] if wanted.tenant_id else self.known_tenants()
+        pairs = list(product(tenants, filter(wanted.names, self.known_processes())))[:_MOST_PAIRS]
+        return [(tenant, wanted.text, *_split(process)) for tenant, process in pairs]
+
+
+def _split(process: str) -> tuple[str, str]:
+    service, _, action = process.partition(".")
+    return service, action
+
 
 def _bounds(wanted: ExecutionFilter) -> tuple[str, str]:
     """The scores of what was accepted in the time that is wanted."""
@@ -229,25 +237,3 @@ def _bounds(wanted: ExecutionFilter) -> tuple[str, str]:
         "-inf" if wanted.since is None else str(int(wanted.since.timestamp() * 1000)),
         "+inf" if wanted.until is None else f"({int(wanted.until.timestamp() * 1000)}",
     )
-
-
-def _place(execution: Execution) -> _Place:
-    return _Place(round(execution.accepted_at.timestamp() * 1000), execution.id)
-
-
-def _read_place(text: str) -> _Place | None:
-    """What `Page.older` said; anything else is as if nothing had been said."""
-    accepted_ms, _, execution_id = text.partition("-")
-    is_one = accepted_ms.isascii() and accepted_ms.isdigit() and execution_id
-    return _Place(int(accepted_ms), execution_id) if is_one else None
-
-
-def _first_of(found: Sequence[Execution], limit: int) -> Page:
-    """A page of what was found, which is all there is, or more than fits."""
-    shown = found[:limit]
-    return Page(shown, str(_place(shown[-1])) if len(found) > limit else "", _beginning(shown))
-
-
-def _beginning(found: Sequence[Execution]) -> str:
-    """The place just before that of the first one: nothing lies between an id and that with "~"."""
-    return f"{_place(found[0])}~" if found else ""

@@ -85,7 +85,11 @@ class Database:
         if self._engine is not None:
             self._engine.dispose(close=False)  # its connections are those of our parent
         engine = _connect(self._url)
-        tables.prepare(engine)
+        try:
+            tables.prepare(engine)
+        except BaseException:
+            engine.dispose()
+            raise
         self._engine, self._pid = engine, os.getpid()
         return engine
 

@@ -30,6 +30,7 @@ from atom.store.sql.database import Database
 from atom.store.sql.tables import COUNTS, EXECUTIONS
 
 _DAY_MS: Final = 86_400_000
+_LATEST_MS: Final = 2**63 - 1  # that a column holds
 _FINAL: Final = [state.value for state in State if state.is_final]
 # Longer ones are found by their beginning: an index takes no more than some 2,700 bytes in all.
 _INDEXED_CHARACTERS: Final = 200
@@ -120,7 +121,7 @@ class SqlHistory:
     def whole(self, execution_id: str) -> Parts | None:
         """All of one execution."""
         with self._database.reading() as connection:
-            asked = select(_E.record, _E.documents).where(_E.id == execution_id)
+            asked = select(_E.record, _E.documents).where(_E.id == _without_nul(execution_id))
             row = connection.execute(asked).first()
         return (
             None if row is None else {**snapshot.read(row.record), **snapshot.read(row.documents)}
@@ -143,8 +144,10 @@ class SqlHistory:
         """
         within = _accepted_within(*_bounds(wanted))
         if before is not None:
-            within.append(tuple_(_E.accepted_ms, _E.id) < tuple_(before.accepted_ms, before.id))
-        parts = [_newest(and_(*within, *part), size) for part in _parts(wanted, _split(processes))]
+            accepted_ms = min(before.accepted_ms, _LATEST_MS)
+            place = tuple_(accepted_ms, _without_nul(before.id))
+            within.append(tuple_(_E.accepted_ms, _E.id) < place)
+        parts = [_newest([*within, *part], size) for part in _parts(wanted, _split(processes))]
         found: list[Summary] = []
         with self._database.reading() as connection:
             for first in range(0, len(parts), _MOST_PARTS):
@@ -153,7 +156,7 @@ class SqlHistory:
 
     def named(self, ids: Iterable[str]) -> Sequence[Summary]:
         """Those with one of these ids."""
-        asked = sorted(set(ids))
+        asked = sorted({_without_nul(each) for each in ids})
         found: list[Summary] = []
         with self._database.reading() as connection:
             for first in range(0, len(asked), _MOST_IDS):
@@ -216,8 +219,8 @@ def _row(of: Snapshot) -> dict[str, Any]:
     accepted_ms = int(of.record[b"accepted_at"])
     return {
         "id": of.id,
-        "service": text(b"service"),
-        "action": text(b"action"),
+        "service": _indexed(text(b"service")),
+        "action": _indexed(text(b"action")),
         "tenant_id": _indexed(text(b"tenant_id")),
         "flow_state_id": _indexed(text(b"state_id")),
         "state": text(b"state"),
@@ -230,8 +233,13 @@ def _row(of: Snapshot) -> dict[str, Any]:
 
 
 def _indexed(text: str) -> str:
-    """What a column has of it: PostgreSQL takes no NUL."""
-    return text[:_INDEXED_CHARACTERS].replace("\0", "\ufffd")
+    """What a column has of it."""
+    return _without_nul(text[:_INDEXED_CHARACTERS])
+
+
+def _without_nul(text: str) -> str:
+    """PostgreSQL takes none, whoever asks."""
+    return text.replace("\0", "\ufffd")
 
 
 def _summaries(connection: Connection, asked: Select[Any]) -> Iterator[Summary]:
@@ -282,9 +290,9 @@ def _parts(
         yield []
 
 
-def _newest(which: ColumnElement[bool], size: int) -> Select[Any]:
+def _newest(which: Sequence[ColumnElement[bool]], size: int) -> Select[Any]:
     order = _E.accepted_ms.desc(), _E.id.desc()
-    return select(*_SUMMARY).where(which).order_by(*order).limit(size)
+    return select(*_SUMMARY).where(*which).order_by(*order).limit(size)
 
 
 def _together(parts: Sequence[Select[Any]]) -> Select[Any]:
@@ -349,6 +357,9 @@ def _of_rows(wanted: ExecutionFilter, since: int | None, until: int | None) -> S
 
 
 def _who(wanted: ExecutionFilter, table: Table) -> list[ColumnElement[bool]]:
-    asked = {"service": wanted.service, "action": wanted.action}
-    asked["tenant_id"] = _indexed(wanted.tenant_id)
-    return [table.c[name] == value for name, value in asked.items() if value]
+    asked = {
+        "service": wanted.service,
+        "action": wanted.action,
+        "tenant_id": wanted.tenant_id,
+    }
+    return [table.c[name] == _indexed(value) for name, value in asked.items() if value]

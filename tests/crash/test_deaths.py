@@ -12,7 +12,7 @@ from tests.support.executions import an_attempt
 from tests.support.waiting import until
 from tests.support.world import LINES, Nursery, World
 
-LOOKS = ["take_lost", "take_scheduled", "take_unstarted", "trim", "count"]
+LOOKS = ["take_lost", "take_scheduled", "take_unstarted", "take_settled", "trim", "count"]
 
 # The writes of each path, in order; that these are all is a test of its own.
 RUNS = {
@@ -30,11 +30,11 @@ TICKS = {
     "overdue": ["take_due_callbacks", "take_overdue", "time_out", "publish_callback", *LOOKS],
     "unstarted": [
         *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled"),
-        *("take_unstarted", "publish", "trim", "count"),
+        *("take_unstarted", "publish", "take_settled", "trim", "count"),
     ],
     "scheduled": [
         *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "publish"),
-        *("take_unstarted", "trim", "count"),
+        *("take_unstarted", "take_settled", "trim", "count"),
     ],
 }
 ACCEPTS = {

@@ -25,7 +25,7 @@ from atom.listener import Authenticator, create_app
 from atom.names import execution_key
 from atom.publisher import Publisher
 from atom.settings import Settings
-from atom.store import RedisStore
+from atom.store import RedisStore, open_store
 from atom.store.files import file_store
 from tests.support.waiting import until
 
@@ -42,6 +42,7 @@ WRITES = {
         "replay",
     ),
     *("take_scheduled", "take_unstarted", "take_lost", "take_due_callbacks", "take_overdue"),
+    *("take_settled", "copy_settled", "remove_copied"),
     *("trim", "count", "publish", "publish_callback", "post_json"),
 }
 
@@ -84,7 +85,7 @@ class Parts:
     def __init__(self, settings, wrap=lambda part: part):
         self.settings = settings
         self.catalog = load_catalog(["tests.support.witness"])
-        self.bare_store = RedisStore(settings)
+        self.bare_store = open_store(settings)
         self.store = wrap(self.bare_store)
         self.publisher = wrap(Publisher(settings.broker))
         self.transport = wrap(

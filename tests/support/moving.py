@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from atom import names
 from atom.records import LogLine, State, Step, StepKind
 from tests.support.executions import an_attempt, new_execution
 
@@ -52,3 +53,13 @@ def everything(store, execution_id):
     """All that people see of it."""
     found = store.get(execution_id)
     return found and (dataclasses.asdict(found), list(store.log(execution_id)))
+
+
+def backdate(raw, execution_id, moment):
+    """Have it accepted then."""
+    key, at_ms = names.execution_key(execution_id), int(moment.timestamp() * 1000)
+    earlier = int(raw.hget(key, "accepted_at"))
+    raw.hset(key, mapping={"accepted_at": at_ms, "finished_at": at_ms + 5})
+    for index in raw.scan_iter(f"{names.HISTORY}*"):
+        if raw.type(index) == b"zset" and raw.zscore(index, execution_id) == earlier:
+            raw.zadd(index, {execution_id: at_ms})

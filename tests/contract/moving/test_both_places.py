@@ -11,7 +11,7 @@ from atom.history import ExecutionFilter
 from atom.records import State
 from atom.store import RedisStore, snapshot
 from tests.support.executions import new_execution
-from tests.support.moving import move, move_these, settled
+from tests.support.moving import backdate, move, move_these, settled
 
 DAY = timedelta(days=1)
 # A moment in the midst of a day.
@@ -65,16 +65,6 @@ def answers(store):
         said[f"{wanted}"] = (found, store.count_states(asked))
     said["names"] = (store.known_processes(), store.known_tenants())
     return said
-
-
-def backdate(raw, execution_id, moment):
-    """Have it accepted then."""
-    key, at_ms = names.execution_key(execution_id), int(moment.timestamp() * 1000)
-    earlier = int(raw.hget(key, "accepted_at"))
-    raw.hset(key, mapping={"accepted_at": at_ms, "finished_at": at_ms + 5})
-    for index in raw.scan_iter(f"{names.HISTORY}*"):
-        if raw.type(index) == b"zset" and raw.zscore(index, execution_id) == earlier:
-            raw.zadd(index, {execution_id: at_ms})
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def list_(limit: int, state: str | None, as_json: bool, **wanted: Any) -> None:
     """List the newest executions."""
     store = open_store(settings_of_running())
     asked = ExecutionFilter(state=State(state) if state else None, **wanted)
-    found = list(islice(every(store, asked), limit))
+    found = list(islice(every(store, asked, _warn), limit))
     if as_json:
         print_json([document(each, full=False) for each in found])
         return
@@ -170,6 +170,10 @@ def _advice(execution: Execution) -> Iterator[str]:
         yield f"Its callback is parked: atom callbacks replay {execution.id}"
     if execution.state in (State.FAILED, State.TIMED_OUT):
         yield f"To run it once more: atom executions retry {execution.id} --from-failed-step"
+
+
+def _warn(problem: str) -> None:
+    click.echo(f"atom: {problem} What was moved there is missing.", err=True)
 
 
 def _clock(moment: datetime) -> str:

@@ -33,8 +33,9 @@ def embedded_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedde
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A real PostgreSQL, which CI has to have."""
-    if programs() is None and not os.environ.get("CI"):
-        pytest.skip("needs PostgreSQL 15 or newer: apt-get install postgresql")
+    if programs() is None:
+        missing = "needs PostgreSQL 15 or newer: apt-get install postgresql"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     server = PostgresServer()
     yield server
     server.close()

@@ -70,8 +70,8 @@ class ExecutionStore(MovingStore, Protocol):
         """Make an execution durable.
 
         A request known by tenant, token, service and action is stored once, and known for as long
-        as its execution is, at least for the retention from its deadline on. The id of one that
-        an earlier version accepted is not `new.id`.
+        as its execution is (in Redis, or would be), at least for the retention from its deadline
+        on. The id of one that an earlier version accepted is not `new.id`.
 
         Raises:
             Paused: the service or action takes no new requests; nothing is stored.

@@ -1,5 +1,7 @@
 """Recovery dies before and after each write of moving: an execution is seen once, and runs once."""
 
+import random
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from atom.history import ExecutionFilter
 from atom.records import State
 from atom.sandbox import SandboxServer
-from tests.support.moving import backdate, everything
+from tests.support.moving import backdate, everything, settled
 from tests.support.world import Nursery, World
 
 MOVING = ["take_settled", "copy_settled", "remove_copied"]
@@ -98,3 +100,24 @@ def test_one_is_run_once_more_after_recovery_died_moving_it(world, ended, name, 
     world.settle(lambda: world.store.get(execution_id).state is State.COMPLETED)
     assert sorted(world.file.read_text().split()) == ["one", "one", "two", "two"]
     check_is_whole(world, execution_id, everything(world.store, execution_id))
+
+
+def test_killed_again_and_again_it_loses_none(world):
+    """At no write in particular: many are moved in one look, some of them in one transaction."""
+    long_ago = datetime.now(UTC) - timedelta(days=2)
+    for number in range(150):
+        execution_id = settled(world.parts.bare_store, state_id=f"state-{number}")
+        backdate(world.raw, execution_id, long_ago + timedelta(seconds=number))
+    before = world.store.find(200).executions
+    chosen = random.Random(8)
+    for _ in range(12):
+        child = world.start("tick", "")
+        time.sleep(chosen.uniform(0, 0.6))
+        child.end()
+        assert world.store.find(200).executions == before
+        assert world.store.count_states()[State.COMPLETED] == 150
+    while world.raw.zcard("atom:history"):
+        world.parts.recovery.tick()
+    assert world.store.find(200).executions == before
+    assert world.store.count_states()[State.COMPLETED] == 150
+    assert not world.raw.exists("atom:history:in-both")

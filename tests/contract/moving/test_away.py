@@ -1,6 +1,9 @@
 """The history database does not answer: nothing is lost, and who looks is told so."""
 
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -16,6 +19,7 @@ from atom.store import RedisStore, open_store
 from atom.store.files import file_store
 from atom.store.sql import database
 from tests.support.moving import everything, move, move_these, settled
+from tests.support.roles import ROOT
 from tests.support.waiting import until
 
 NOWHERE = "postgresql://atom:canary@127.0.0.1:1/history"
@@ -181,3 +185,19 @@ def test_a_url_of_a_database_is_taken(monkeypatch, url):
     settings = Settings.from_env()
     assert settings.history_url == url
     assert "canary" not in repr(settings)
+
+
+@pytest.mark.parametrize("url", ["", NOWHERE])
+def test_who_does_not_look_there_imports_nothing_of_it(url):
+    """Not even where there is one: most roles have the setting and no use for it."""
+    code = (
+        "import sys, workers, atom.cli; from atom.settings import Settings; "
+        "from atom.store import open_store; open_store(Settings.from_env()).close(); "
+        "print([name for name in ('sqlalchemy', 'psycopg') if name in sys.modules])"
+    )
+    services = {"ATOM_SERVICES": "tests.support.witness"}
+    environment = {**os.environ, **services, "ATOM_HISTORY_URL": url}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")

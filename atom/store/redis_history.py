@@ -174,7 +174,7 @@ class RedisHistory(RedisPart):
         places = {Place(int(score), each.decode()) for part in found for each, score in part}
         return sorted((each for each in places if not before or each < before), reverse=True)[:size]
 
-    def _read(self, ids: Sequence[str], indexes: Iterable[str] = ()) -> Sequence[Execution]:
+    def _read(self, ids: Sequence[str], indexes: Sequence[str] = ()) -> Sequence[Execution]:
         """Those that are there, without documents; the others are taken out of the indexes."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for each in ids:
@@ -188,9 +188,8 @@ class RedisHistory(RedisPart):
                 found.append(codec.execution(reader, row))
             else:  # Redis has forgotten it, where recovery did not run for long
                 gone.append(each)
-        if gone:
-            for key in indexes:
-                self._redis.zrem(key, *gone)
+        for each in gone if indexes else ():
+            self._scripts.drop_forgotten((*self._keys(each), *indexes), (each,))
         return found
 
     # --- by what a person has in hand

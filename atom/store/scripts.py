@@ -59,6 +59,7 @@ class Scripts:
         self.take_due = _Script(client, "take_due")
         self.take_scheduled = _Script(client, "take_scheduled")
         self.trim = _Script(client, "trim")
+        self.drop_forgotten = _Script(client, "drop_forgotten")
         self.take_settled = _Script(client, "take_settled")
         self.export = _Script(client, "export")
         self.remove_copied = _Script(client, "remove_copied")

@@ -1,6 +1,6 @@
 """Redis and the history database as one store."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -184,10 +184,6 @@ class WholeStore(RedisStore):
         return codec.execution(
             reader, {name: row.record.get(name) for name in codec.SUMMARY_FIELDS}
         )
-
-    def _read(self, ids: Sequence[str], indexes: Iterable[str] = ()) -> Sequence[Execution]:
-        """Those that are in Redis; the others are in no index any more: they were moved."""
-        return super()._read(ids)
 
     def count_states(self, wanted: ExecutionFilter = EVERYTHING) -> Mapping[State, int] | None:
         """See ExecutionStore; of Redis alone where the database does not answer."""

@@ -5,6 +5,13 @@ from dataclasses import replace
 import pytest
 
 from atom.store import open_store
+from tests.contract.conftest import KEY, short_times
+
+
+@pytest.fixture(params=[(), (KEY,)], ids=["plain", "encrypted"])
+def settings(embedded_redis, request):
+    """Of Redis alone."""
+    return short_times(embedded_redis.url, secret_key=request.param)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

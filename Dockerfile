@@ -8,7 +8,7 @@ RUN python -m venv --without-pip /opt/atom
 # The dependencies have a layer of their own, which a change of our code leaves as it is.
 COPY pyproject.toml constraints.txt ./
 COPY deploy/docker/requirements.py deploy/docker/
-RUN python deploy/docker/requirements.py flower tracing > requirements.txt \
+RUN python deploy/docker/requirements.py flower tracing history > requirements.txt \
  && pip --python /opt/atom/bin/python install --no-cache-dir --no-compile \
       -r requirements.txt -c constraints.txt \
  && pip install --no-cache-dir -c constraints.txt hatchling

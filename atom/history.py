@@ -92,6 +92,11 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"{self.accepted_ms}-{self.id}"
 
+    @property
+    def moment(self) -> datetime:
+        """When what stands there was accepted."""
+        return datetime.fromtimestamp(self.accepted_ms / 1000, UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -102,6 +107,8 @@ class Page:
     first: str = ""  # where this one began: older than that is the same page, whatever came since
     looked_back_to: datetime | None = None
     """Where it is not full although older ones were not looked at: until when they were."""
+    problem: str = ""
+    """Why those in the history database are missing, in a sentence, where they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +117,20 @@ class Minute:
 
     at: datetime  # its beginning
     counts: Mapping[str, int]  # `accepted` and each final state, where it is not 0
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """An execution that is in the history database as it was when it was copied."""
+
+    id: str
+    fingerprint: bytes  # differs when anything of it changes in Redis
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFacts:
+    """How it stands with the history database."""
+
+    where: str  # its URL, without a password
+    executions: int | None  # None: it does not say
+    problem: str = ""  # why it does not

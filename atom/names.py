@@ -49,6 +49,14 @@ FLOW_STATES: Final = HISTORY + ":flow-states"
 # How many of the oldest in HISTORY were looked at and have to stay: trimming goes on behind them.
 PASSED_BY: Final = HISTORY + ":passed-by"
 
+# Where the last look for executions that can go to the history database ended: a hash of an id and
+# its place in HISTORY.
+LOOKED_AT: Final = HISTORY + ":looked-at"
+
+# The set of executions that may be here and in the history database: copied and not removed yet,
+# or brought back.
+IN_BOTH: Final = HISTORY + ":in-both"
+
 # A hash of target (`*`, `<service>` or `<service>.<action>`) → when it was paused.
 PAUSED: Final = KEY_PREFIX + "paused"
 
@@ -94,6 +102,8 @@ SCRIPT_KEYS: Final = {
     "FAILED": FAILED,
     "HISTORY": HISTORY,
     "PASSED_BY": PASSED_BY,
+    "LOOKED_AT": LOOKED_AT,
+    "IN_BOTH": IN_BOTH,
     "WAITING": WAITING,
     "COUNTERS": COUNTERS,
     "MINUTES": MINUTES,

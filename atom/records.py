@@ -354,6 +354,7 @@ class Overview:
     open_circuits: Mapping[str, datetime]  # host → until when nothing is sent to it
     paused: Mapping[str, datetime]  # target → since when
     counters: Mapping[str, int]  # see `ExecutionStore.counters`
+    stored: int  # executions in Redis, whether they have ended or not
 
     @property
     def finished(self) -> Mapping[str, int]:

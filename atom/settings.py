@@ -1,7 +1,6 @@
 """Every setting: its ATOM_* variable, default and meaning, read once into one frozen object."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
@@ -16,21 +15,17 @@ from atom.endpoints import (
     split_bind,
 )
 from atom.errors import SettingsError
+from atom.history_settings import HistorySettings
+from atom.setting import setting as _setting
 
 _MAX_HEADROOM: Final = 3600
 _FLOW_GIVES_UP_SECONDS: Final = 60
 _LONGEST_FLOW_HOURS: Final = 180 * 24
-
-
-def _setting(variable: str, read: Callable[..., Any], default: Any, meaning: str) -> Any:
-    """One setting; `read` is the environs parser method that understands its text."""
-    metadata = {"variable": variable, "read": read, "meaning": meaning}
-    is_secret = variable.endswith(("_PASSWORD", "_URL", "_SECRET_KEY"))
-    return field(default=default, metadata=metadata, repr=not is_secret)
+_MAY_BE_ZERO: Final = ("progress_seconds", "history_retention_days")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(HistorySettings):
     """What the environment says, checked."""
 
     services: tuple[str, ...] = _setting(
@@ -322,7 +317,7 @@ class Settings:
         for each in fields(self):
             value = getattr(self, each.name)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if is_number and not value > 0 and each.name != "progress_seconds":
+            if is_number and not value > 0 and each.name not in _MAY_BE_ZERO:
                 raise SettingsError(f"{each.metadata['variable']} must be above 0, not {value}.")
         if urlsplit(self.redis_url).scheme not in ("redis", "rediss", "unix"):
             raise SettingsError(
@@ -359,6 +354,7 @@ class Settings:
         if bool(self.flower_username) != bool(self.flower_password):
             missing = "PASSWORD" if self.flower_username else "USERNAME"
             raise SettingsError(f"ATOM_FLOWER_{missing} is missing: the two come together.")
+        self.check_history()
         split_bind("ATOM_BIND", self.bind)
         split_bind("ATOM_SANDBOX_BIND", self.sandbox_bind)
         split_bind("ATOM_CONSOLE_BIND", self.console_bind)

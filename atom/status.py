@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from atom.errors import PublishFailed
+from atom.history import HistoryFacts
 from atom.names import CALLBACKS, LISTENER, PROCESSES, RECOVERY
 from atom.records import Overview, Presence, QueueState, ServerFacts
 from atom.store import ExecutionStore
@@ -53,6 +54,7 @@ class Situation:
     presences: Sequence[Presence]
     queues: Sequence[str]  # that processes are declared for; empty where no service is known
     facts: ServerFacts | None = None  # None: nobody asked
+    history: HistoryFacts | None = None  # None: there is no history database
     messages: Mapping[str, int] | None = None  # by queue; None: the broker does not say
     broker_problem: str = ""
 
@@ -106,6 +108,7 @@ def take_stock(
         presences=store.presences(),
         queues=sorted(queues),
         facts=store.facts(),
+        history=store.history_facts(),
     )
     messages, problem = ask_broker(waiting, [*situation.served(), CALLBACKS, RECOVERY])
     return Situation(
@@ -113,6 +116,7 @@ def take_stock(
         presences=situation.presences,
         queues=situation.queues,
         facts=situation.facts,
+        history=situation.history,
         messages=messages,
         broker_problem=problem,
     )
@@ -137,6 +141,7 @@ def judge(situation: Situation) -> Sequence[Finding]:
         *_judge_callbacks(situation.overview),
         *_judge_versions(situation.presences),
         *(_judge_server(situation.facts) if situation.facts else ()),
+        *(_judge_history(situation.history) if situation.history else ()),
         *_judge_paused(situation.overview),
     ]
     return sorted(found, key=lambda each: list(Severity).index(each.severity))
@@ -312,6 +317,15 @@ def _judge_server(facts: ServerFacts) -> Iterator[Finding]:
             Severity.WARNING,
             "Redis writes no append-only file: what it accepted last is lost when it dies.",
             "redis-cli config set appendonly yes",
+        )
+
+
+def _judge_history(history: HistoryFacts) -> Iterator[Finding]:
+    if history.problem:
+        yield Finding(
+            Severity.WARNING,
+            f"{history.problem} What has finished stays in Redis until it does, and what was moved "
+            "there is not shown.",
         )
 
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -30,7 +31,7 @@ from atom.cli.embedded_redis import EmbeddedRedis, free_port
 from atom.history import ExecutionFilter
 from atom.records import Attempt, NewExecution, State, Step, StepKind
 from atom.settings import Settings
-from atom.store import RedisStore
+from atom.store import RedisStore, open_store
 from benchmarks.command import default_result, positive, running_to_the_end
 from benchmarks.errors import BenchmarkError
 
@@ -78,10 +79,19 @@ def main() -> None:
         EmbeddedRedis(Path(directory)) as redis,
     ):
         filled = fill(redis.url, arguments.executions, console.print)
-        rows = list(measure(redis.url, arguments.requests, directory))
+        settings = Settings(redis_url=redis.url, history_url=arguments.history_url)
+        moved = move(settings) if arguments.history_url else {}
+        rows = list(measure(settings, arguments.requests, directory))
         console.print(_table(rows))
         console.print(_memory(filled))
-        document = {"history": filled, "requests": arguments.requests, "pages": rows}
+        if moved:
+            console.print(f"Moved: {moved}")
+        document = {
+            "history": filled,
+            "moved": moved,
+            "requests": arguments.requests,
+            "pages": rows,
+        }
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(document, indent=2) + "\n")
     console.print(f"Written to {arguments.json}")
@@ -156,17 +166,35 @@ def _templates(store: RedisStore) -> tuple[list[str], int]:
     return ids, len(request) + len(response)
 
 
-def measure(url: str, requests: int, directory: str) -> Iterator[dict[str, Any]]:
+def move(settings: Settings) -> dict[str, float]:
+    """Move all of them to the history database, as recovery does; how quickly, and what stays."""
+    store = open_store(replace(settings, history_after_hours=1e-9))
+    count, started = 0, time.perf_counter()
+    while settled := store.take_settled(500):
+        count += store.remove_copied(store.copy_settled(settled))
+    seconds = time.perf_counter() - started
+    store.close()
+    with Redis.from_url(settings.redis_url) as client:
+        used = client.info("memory")["used_memory"]
+    return {"executions": count, "a_second": round(count / seconds), "redis_bytes": used}
+
+
+def measure(settings: Settings, requests: int, directory: str) -> Iterator[dict[str, Any]]:
     """Ask a real console for the list, with no filter and with each; milliseconds."""
     bind = f"127.0.0.1:{free_port()}"
-    environment = {**os.environ, "ATOM_REDIS_URL": url, "ATOM_CONSOLE_BIND": bind}
+    environment = {
+        **os.environ,
+        "ATOM_REDIS_URL": settings.redis_url,
+        "ATOM_HISTORY_URL": settings.history_url,
+        "ATOM_CONSOLE_BIND": bind,
+    }
     with Path(directory, "console.log").open("wb") as log:
         console = subprocess.Popen(
             [sys.executable, "-m", "atom", "console"], env=environment, stdout=log, stderr=log
         )
     try:
         _wait_for(bind)
-        store = RedisStore(Settings(redis_url=url))
+        store = open_store(settings)
         some = store.find(1, ExecutionFilter(service="CRM")).executions[0]
         older = store.find(50, ExecutionFilter(state=State.FAULTED)).older
         store.close()
@@ -251,6 +279,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
     parser.add_argument("--executions", type=positive, default=1_000_000, help="(1,000,000)")
     parser.add_argument("--requests", type=positive, default=100, help="of each page (100)")
+    parser.add_argument(
+        "--history-url", default="", help="of an empty database that all are moved to before"
+    )
     parser.add_argument("--json", type=Path, default=default_result("history-"))
     return parser.parse_args()
 

@@ -25,6 +25,7 @@ _TOPICS: Final = {
         *("LEASE_SECONDS", "MAX_ATTEMPTS", "REPUBLISH_SECONDS", "MAX_STEP_BYTES"),
         *("CANCEL_GRACE_SECONDS", "SHUTDOWN_SECONDS", "RETENTION_DAYS"),
     ),
+    "A database for the history": ("HISTORY_",),
     "Progress and callbacks": ("PROGRESS_SECONDS", "CALLBACK_"),
     "Running other flows": ("FLOW_",),
     "Logs and metrics": ("LOG_", "MAX_LOG_LINES", "METRICS_BIND"),

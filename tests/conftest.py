@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from atom.cli.embedded_redis import EmbeddedRedis
+from tests.support.postgres import PostgresServer, programs
 
 # No test may depend on how fast the machine is.
 settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,3 +28,21 @@ def embedded_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedde
     directory: Path = tmp_path_factory.mktemp("redis")
     with EmbeddedRedis(directory) as redis:
         yield redis
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL, which CI has to have."""
+    if programs() is None:
+        missing = "needs PostgreSQL 15 or newer: apt-get install postgresql"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> PostgresServer:
+    """The same, with nothing in it."""
+    postgres_server.clear()
+    return postgres_server

@@ -29,7 +29,7 @@ LAYERS = [
         *("process", "message_process", "object_process", "data_action", "file_resource"),
     },
     {
-        *("settings", "catalog", "history", "credentials"),
+        *("settings", "setting", "history_settings", "catalog", "history", "credentials"),
         *("suspension", "parentage", "records", "children"),
     },
     {"store", "flow", "publisher", "broker"},
@@ -63,6 +63,8 @@ ONLY_IN = {
     "requests": HTTP_CLIENT,
     "httpx": HTTP_CLIENT,
     "opentelemetry": {"atom.open_telemetry"},
+    "sqlalchemy": {"atom.store.sql"},
+    "psycopg": {"atom.store.sql"},
 }
 
 IO_MODULES = {

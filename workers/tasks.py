@@ -22,7 +22,7 @@ from atom.flow.transport import Transport
 from atom.names import DELIVER_TASK, RECOVER_TASK
 from atom.publisher import Publisher
 from atom.settings import Settings
-from atom.store import RedisStore
+from atom.store import RedisStore, open_store
 from atom.store.files import FileStore, file_store
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class _Parts:
 
     @cached_property
     def _store(self) -> RedisStore:
-        return RedisStore(self._settings)
+        return open_store(self._settings)
 
     @cached_property
     def _publisher(self) -> Publisher:

@@ -16,7 +16,7 @@ from atom.names import CONSOLE
 from atom.presence import Announcer
 from atom.publisher import Publisher
 from atom.settings import Settings
-from atom.store import RedisStore
+from atom.store import open_store
 from atom.store.credential_store import CredentialStore
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def serve(settings: Settings) -> None:
     host, port = split_bind("ATOM_CONSOLE_BIND", settings.console_bind)
     configure_logging(settings.log_level, settings.log_format, "console")
     check_free("ATOM_CONSOLE_BIND", host, port)
-    catalog, store, publisher = _catalog(settings), RedisStore(settings), Publisher(settings.broker)
+    catalog, store, publisher = _catalog(settings), open_store(settings), Publisher(settings.broker)
     users = Users(CredentialStore(settings).all, is_on_loopback=is_loopback(host))
     pages = create_app(
         settings, catalog, store, publisher.waiting, users, _session_secret(settings)

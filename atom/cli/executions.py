@@ -23,7 +23,7 @@ from atom.execution.listing import document, every
 from atom.history import ExecutionFilter
 from atom.names import flower_url
 from atom.records import CallbackState, Execution, State, StepKind
-from atom.store import RedisStore
+from atom.store import ExecutionStore, open_store
 from atom.suspension import WaitKind
 
 _MOST_CHILDREN: Final = 20
@@ -47,9 +47,9 @@ def executions() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_(limit: int, state: str | None, parent: str, as_json: bool, **wanted: Any) -> None:
     """List the newest executions, or the children of one in the order of their items."""
-    store = RedisStore(settings_of_running())
+    store = open_store(settings_of_running())
     asked = ExecutionFilter(state=State(state) if state else None, **wanted)
-    listed = filter(asked.matches, store.children(parent)) if parent else every(store, asked)
+    listed = filter(asked.matches, store.children(parent)) if parent else every(store, asked, _warn)
     found = list(islice(listed, limit))
     if as_json:
         print_json([document(each, full=False) for each in found])
@@ -75,7 +75,7 @@ def list_(limit: int, state: str | None, parent: str, as_json: bool, **wanted: A
 def show(execution_id: str, as_json: bool) -> None:
     """Show one execution: its times, steps, log, documents and callback tries."""
     settings = settings_of_running()
-    store = RedisStore(settings)
+    store = open_store(settings)
     execution = store.get(execution_id)
     if execution is None:
         raise AtomError(f"There is no execution {execution_id} (or it has outlived its retention).")
@@ -130,7 +130,7 @@ def cancel(execution_ids: tuple[str, ...], as_json: bool) -> None:
     """
     settings = settings_of_running()
     # Without the services a flow still hears the fault, only without the outputs beside it.
-    catalog, store = load_catalog(settings.services, required=False), RedisStore(settings)
+    catalog, store = load_catalog(settings.services, required=False), open_store(settings)
     done = [operating.cancel(catalog, store, each) for each in execution_ids]
     finish_with(done, as_json=as_json)
 
@@ -157,7 +157,7 @@ def retry(
             "Say from where: either --from-start, which runs every step anew, or "
             "--from-failed-step, which keeps what was recorded before the one that failed."
         )
-    store = RedisStore(settings_of_running())
+    store = open_store(settings_of_running())
     done = [operating.retry(store, each, from_start=from_start) for each in execution_ids]
     finish_with(done, as_json=as_json)
 
@@ -170,7 +170,7 @@ def dismiss(execution_ids: tuple[str, ...], as_json: bool) -> None:
 
     They stay in the history. A parked callback is not sent again.
     """
-    store = RedisStore(settings_of_running())
+    store = open_store(settings_of_running())
     finish_with([operating.dismiss(store, each) for each in execution_ids], as_json=as_json)
 
 
@@ -185,11 +185,11 @@ def signal(execution_id: str, name: str, event: str, as_json: bool) -> None:
         content = orjson.dumps(orjson.loads(event)).decode()
     except orjson.JSONDecodeError as error:
         raise click.BadParameter(f"it is no JSON: {error}", param_hint="--event") from None
-    store = RedisStore(settings_of_running())
+    store = open_store(settings_of_running())
     finish_with([operating.signal(store, execution_id, name, content)], as_json=as_json)
 
 
-def _children(store: RedisStore, execution: Execution) -> Iterator[str]:
+def _children(store: ExecutionStore, execution: Execution) -> Iterator[str]:
     """How many of its children are in each state, and the first of them."""
     children = store.children(execution.id) if execution.children else ()
     if children:
@@ -210,6 +210,10 @@ def _advice(execution: Execution) -> Iterator[str]:
         yield f"To let it go on: atom executions signal {execution.id} {quote(wait.name)}"
     if execution.state in (State.FAILED, State.TIMED_OUT):
         yield f"To run it once more: atom executions retry {execution.id} --from-failed-step"
+
+
+def _warn(problem: str) -> None:
+    click.echo(f"atom: {problem} What was moved there is missing.", err=True)
 
 
 def _clock(moment: datetime) -> str:

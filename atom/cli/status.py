@@ -15,11 +15,12 @@ from atom.catalog import load_catalog
 from atom.cli.output import print_json, wide_console
 from atom.cli.running import settings_of_running
 from atom.errors import CatalogError, StoreUnavailable
+from atom.history import HistoryFacts
 from atom.names import CALLBACKS, RECOVERY
 from atom.publisher import Publisher
 from atom.records import ServerFacts
 from atom.status import Finding, Severity, Situation, judge, megabytes, take_stock
-from atom.store import RedisStore
+from atom.store import open_store
 
 _STORE_SECONDS: Final = 5.0
 _MARKS: Final = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}
@@ -41,7 +42,7 @@ def status(as_json: bool) -> None:
     except CatalogError as error:
         click.echo(f"atom: {error}", err=True)
         queues = set()
-    store = RedisStore(settings, within_seconds=_STORE_SECONDS)
+    store = open_store(settings, within_seconds=_STORE_SECONDS)
     try:
         situation = take_stock(store, Publisher(settings.broker).waiting, queues)
     except StoreUnavailable as error:
@@ -153,7 +154,14 @@ def _lines(situation: Situation) -> list[str]:
         f"Callbacks   {overview.callbacks_due} due, late since {late or 'never'}, "
         f"{overview.parked} parked; open circuits: {circuits}",
         f"Paused      {', '.join(sorted(overview.paused)) or 'nothing'}",
+        f"History     {overview.stored} in Redis{_moved(situation.history)}",
     ]
+
+
+def _moved(history: HistoryFacts | None) -> str:
+    if history is None:
+        return ""
+    return f", {'?' if history.executions is None else history.executions} in {history.where}"
 
 
 def _server(facts: ServerFacts) -> str:
@@ -191,6 +199,7 @@ def _document(situation: Situation, findings: Sequence[Finding]) -> dict[str, An
         "queues": _queue_states(situation),
         **overview,
         "redis": asdict(situation.facts) if situation.facts else None,
+        "history": asdict(situation.history) if situation.history else None,
         "broker_problem": situation.broker_problem,
         "findings": [asdict(each) for each in findings],
     }

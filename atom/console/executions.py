@@ -50,10 +50,12 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore) -> Blueprint:
     def find() -> AnyResponse:
         """Look for what somebody has in hand: an id, or a token, which no URL should hold."""
         text = request.form.get("text", "").strip()
-        found = store.find(2, ExecutionFilter(text=text)).executions if text else ()
+        page = store.find(2, ExecutionFilter(text=text)) if text else Page([])
+        found = page.executions
         if not found:
             # Not said again: it may be a token.
-            flash("No execution has that as its id, flow state or token.", "bad")
+            sentence = "No execution has that as its id, flow state or token."
+            flash(f"{sentence} {page.problem}".strip(), "bad")
             return redirect(url_for(".newest"), 303)
         if len(found) == 1:
             return redirect(url_for("execution.show", execution_id=found[0].id), 303)

@@ -56,7 +56,8 @@ def _csv(store: ExecutionStore, wanted: ExecutionFilter) -> Iterator[str]:
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(_COLUMNS)
-    executions = every(store, wanted)
+    problems: list[str] = []
+    executions = every(store, wanted, problems.append)
     for count, each in enumerate(islice(executions, _MOST), 1):
         fields = document(each, full=False)
         rows.writerow([_cell(fields[name]) for name in _COLUMNS])
@@ -64,16 +65,18 @@ def _csv(store: ExecutionStore, wanted: ExecutionFilter) -> Iterator[str]:
             yield _take(text)
     if next(executions, None) is not None:
         rows.writerow([f"There are more than {_MOST}: ask for less, by time or process."])
+    rows.writerows([f"Some are missing: {why}"] for why in problems)
     yield _take(text)
 
 
 def _json(store: ExecutionStore, wanted: ExecutionFilter) -> Iterator[bytes]:
-    executions = every(store, wanted)
+    problems: list[str] = []
+    executions = every(store, wanted, problems.append)
     separator = b'{"executions":[\n'
     for each in islice(executions, _MOST):
         yield separator + _line(each)
         separator = b",\n"
-    is_complete = next(executions, None) is None
+    is_complete = next(executions, None) is None and not problems
     beginning = b"" if separator == b",\n" else separator
     yield beginning + b'],"is_complete":' + orjson.dumps(is_complete) + b"}\n"
 

@@ -6,7 +6,7 @@ from typing import Final
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from atom.errors import AtomError, StoreUnavailable, Unavailable
+from atom.errors import AtomError, HistoryUnavailable, StoreUnavailable, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +33,11 @@ def install(app: Flask) -> None:
     def away(error: AtomError) -> Response:
         _log.warning("A page could not be shown: %s", error)
         return problem(503, "The store does not answer; what is in it cannot be shown now.")
+
+    @app.errorhandler(HistoryUnavailable)
+    def partly_away(error: HistoryUnavailable) -> Response:
+        _log.warning("A page could not be shown: %s", error)
+        return problem(503, f"It is not in Redis, and older ones cannot be asked for. {error}")
 
     @app.errorhandler(Exception)
     def broken(_: Exception) -> Response:

@@ -23,6 +23,7 @@ AtomError
 │   └── TookTooLong         504  a synchronous request outlived its time
 ├── CredentialError         a credential cannot be created or revoked
 ├── StoreUnavailable        Redis does not answer
+├── HistoryUnavailable      the history database does not answer
 ├── Unreadable              what is stored was encrypted with a key that this role lacks
 ├── PublishFailed           the broker does not take a message
 ├── ClaimLost               another worker holds the execution now
@@ -97,6 +98,7 @@ from atom.errors.running import (
     ClaimLost,
     CredentialError,
     DeclarationError,
+    HistoryUnavailable,
     PublishFailed,
     SettingsError,
     StartupError,
@@ -122,6 +124,7 @@ __all__ = [
     "FlowTimedOut",
     "FlowUnreachable",
     "Forbidden",
+    "HistoryUnavailable",
     "InvalidRequest",
     "InvalidResult",
     "MalformedRequest",

@@ -29,6 +29,12 @@ class StoreUnavailable(AtomError):
     is_retryable = True
 
 
+class HistoryUnavailable(AtomError):
+    """The history database does not answer; what is there is neither lost nor known."""
+
+    is_retryable = True
+
+
 class Unreadable(AtomError):
     """What is stored was encrypted with none of the keys that this role has."""
 

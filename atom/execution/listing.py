@@ -1,6 +1,6 @@
 """Executions as programs get them: all that are wanted, one after the other, as documents."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -13,12 +13,23 @@ _PER_PAGE: Final = 500
 _DETAILS: Final = ("request", "response", "runs", "steps", "callback_attempts")
 
 
-def every(store: ExecutionStore, wanted: ExecutionFilter) -> Iterator[Execution]:
-    """All that are wanted, newest first; no more than a page of them is held at a time."""
+def every(
+    store: ExecutionStore, wanted: ExecutionFilter, tell: Callable[[str], None]
+) -> Iterator[Execution]:
+    """All that are wanted, newest first; no more than a page of them is held at a time.
+
+    Where some are missing, `tell` is called with the reason, once.
+    """
     page = store.find(_PER_PAGE, wanted)
+    problem = page.problem
+    if problem:
+        tell(problem)
     yield from page.executions
     while page.older:
         page = store.find(_PER_PAGE, wanted, older_than=page.older)
+        if page.problem and not problem:
+            problem = page.problem
+            tell(problem)
         yield from page.executions
 
 

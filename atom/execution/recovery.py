@@ -5,13 +5,14 @@ and the claims decide who acts.
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
 from atom.catalog import Catalog
-from atom.errors import NotFound, PublishFailed, StoreUnavailable
+from atom.errors import HistoryUnavailable, NotFound, PublishFailed, StoreUnavailable
 from atom.execution.ending import time_out
 from atom.execution.wakeup import wake_callback, wake_callbacks, wake_workers
 from atom.logs import context_of
@@ -27,6 +28,8 @@ _log = logging.getLogger(__name__)
 # is left is found by a later tick.
 _AT_ONCE: Final = 500
 _WOKEN_AT_MOST: Final = 5_000
+# Between two lines that say that the history database is away.
+_SILENT_SECONDS: Final = 60.0
 
 
 class Recovery:
@@ -37,6 +40,7 @@ class Recovery:
     ) -> None:
         self._catalog, self._store, self._publisher = catalog, store, publisher
         self._files = files
+        self._silent_until = 0.0
 
     def tick(self) -> dict[str, int]:
         """Do everything once; returns how many of each kind were done.
@@ -54,6 +58,7 @@ class Recovery:
             "scheduled published": self.publish_scheduled,
             "suspended woken": self.wake_suspended,
             "unstarted published again": self.publish_unstarted,
+            "moved to the history database": self.move_settled,
             "history trimmed": lambda: self._store.trim(_AT_ONCE),
             "expired uploads deleted": self._files.trim,
         }
@@ -64,6 +69,10 @@ class Recovery:
             except StoreUnavailable:
                 RECOVERY_TICKS.labels("store_away").inc()
                 raise
+            except HistoryUnavailable as error:
+                end = "history_away"
+                self._tell(error)
+                continue
             except Exception:
                 end = "broken"
                 _log.exception("Recovery: %s: broke", name)
@@ -127,6 +136,21 @@ class Recovery:
                 wake_callback(self._publisher, execution_id)
             wake_workers(self._publisher, how.wakeups if how else ())
         return ended
+
+    def move_settled(self) -> int:
+        """Executions that have ended and are settled, where there is a history database.
+
+        First they are copied and then removed here: whoever dies in between leaves them in both
+        places, and they are moved again.
+        """
+        settled = self._store.take_settled(_AT_ONCE)
+        return self._store.remove_copied(self._store.copy_settled(settled)) if settled else 0
+
+    def _tell(self, error: HistoryUnavailable) -> None:
+        """Once in a while: nothing is lost, and the next look comes within a second."""
+        if time.monotonic() >= self._silent_until:
+            self._silent_until = time.monotonic() + _SILENT_SECONDS
+            _log.warning("What has finished stays in Redis meanwhile: %s", error)
 
     def _publish(self, execution_ids: Sequence[str], *, only_into_short: bool = False) -> int:
         """Wake workers; a broker that fails once is left alone until the next look finds the rest.

@@ -86,6 +86,7 @@ def _executions(overview: Overview) -> Iterator[Metric]:
     taken_over = overview.taken_over
     yield CounterMetricFamily("atom_leases_lost", "Take-overs from lost workers.", taken_over)
     yield _gauge("executions_unseen", "Failed, and nobody has seen to it.", overview.failed)
+    yield _gauge("executions_stored", "Executions in Redis, ended or not.", overview.stored)
     yield _gauge("leases_expired", "Executions whose worker is lost.", overview.lost)
     yield _gauge("deadlines_overdue", "Executions past their deadline.", overview.overdue_deadlines)
     yield _gauge("paused", "Targets that take no requests.", len(overview.paused))

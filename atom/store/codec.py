@@ -347,8 +347,8 @@ def presence(member: bytes, value: bytes) -> Presence:
 def overview(found: Sequence[Any]) -> Overview:
     """From what `overview.lua` returns."""
     now, queues, scheduled, suspended, running, lost, overdue, *rest = found
-    callbacks, late_since, parked, failed, *rest = rest
-    circuits, paused, counters = (_row(flat) for flat in rest)
+    callbacks, late_since, parked, failed, *flats, stored = rest
+    circuits, paused, counters = (_row(flat) for flat in flats)
     return Overview(
         at=_moment(now),
         queues={
@@ -367,6 +367,7 @@ def overview(found: Sequence[Any]) -> Overview:
         open_circuits={host.decode(): _moment(until) for host, until in circuits.items()},
         paused=since_by_target(paused),
         counters=counts_by_name(counters),
+        stored=stored,
     )
 
 

@@ -4,6 +4,10 @@ Each method is one atomic operation unless it says otherwise, and may be repeate
 reply. Every one raises StoreUnavailable where the store does not answer: then nothing is known to
 be written, and nothing half.
 
+Where there is a history database (ATOM_HISTORY_URL), executions that have ended are moved there,
+and what is read is read in both places. `get`, `log` and `restart` raise HistoryUnavailable where
+only the database could tell and does not; the others give what Redis has, and `find` says why.
+
 What an execution holds may be encrypted (ATOM_SECRET_KEY). Who acts on what it reads raises
 Unreadable where it lacks the key; what people look at leaves out what it cannot read.
 """
@@ -35,6 +39,7 @@ from atom.records import (
     Step,
 )
 from atom.store.child_contract import ChildStore
+from atom.store.moving_contract import MovingStore
 from atom.store.suspension_contract import SuspensionStore
 
 
@@ -61,15 +66,15 @@ class Result:
     response: bytes = field(repr=False)
 
 
-class ExecutionStore(SuspensionStore, ChildStore, Protocol):
+class ExecutionStore(SuspensionStore, ChildStore, MovingStore, Protocol):
     """Executions, from acceptance to the end of their history."""
 
     def accept(self, new: NewExecution) -> Accepted:
         """Make an execution durable.
 
         A request known by tenant, token, service and action is stored once, and known for as long
-        as its execution is, at least for the retention from its deadline on. The id of one that
-        an earlier version accepted is not `new.id`.
+        as its execution is (in Redis, or would be), at least for the retention from its deadline
+        on. The id of one that an earlier version accepted is not `new.id`.
 
         Raises:
             Paused: the service or action takes no new requests; nothing is stored.
@@ -215,7 +220,8 @@ class ExecutionStore(SuspensionStore, ChildStore, Protocol):
     def restart(self, execution_id: str, *, from_start: bool) -> Restart:
         """Run an ended execution once more: all of it, or from the step that failed.
 
-        Its flow hears of the result where it has not been told of an earlier one.
+        Its flow hears of the result where it has not been told of an earlier one. One that was
+        moved to the history database is brought back by a write before, and moved once more.
         """
 
     def claim_delivery(self, execution_id: str) -> Delivery | None:
@@ -300,7 +306,11 @@ class ExecutionStore(SuspensionStore, ChildStore, Protocol):
         """Read to whom an execution belongs; None where it is unknown."""
 
     def trim(self, limit: int) -> int:
-        """Forget what has outlived its retention; returns how many."""
+        """Forget what has outlived its retention; returns how many.
+
+        Raises:
+            HistoryUnavailable: it is in the history database, which does not answer.
+        """
 
     def get(self, execution_id: str) -> Execution | None:
         """Read one execution with its documents, steps and callback tries. Not atomic."""

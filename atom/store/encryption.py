@@ -13,7 +13,8 @@ Changing keys: `ATOM_SECRET_KEY=new,old` for every role, restart; what is writte
 the new one. While some roles have it and some do not yet, those that cannot read something leave it
 to the others and look again after 30 s; to spare even that, begin with `old,new`, which reads both
 and writes as before. The old key can go when all that was written with it is gone:
-ATOM_RETENTION_DAYS after the last execution of that time has ended. What a lost key has encrypted
+ATOM_RETENTION_DAYS after the last execution of that time has ended, or, with a history database,
+ATOM_HISTORY_RETENTION_DAYS after. What a lost key has encrypted
 nobody can read: such executions end at their deadline, and their callbacks are parked after
 ATOM_CALLBACK_HOURS.
 """

@@ -87,13 +87,17 @@ class RedisChildren(RedisPart):
 
     def children(self, execution_id: str) -> Sequence[Execution]:
         """See ExecutionStore."""
-        key = names.children_key(execution_id)
         with self._guard():
-            ids = [each.decode() for each in self._redis.lrange(key, 0, -1)]
-            with self._redis.pipeline(transaction=False) as pipeline:
-                for each in ids:
-                    pipeline.hmget(names.execution_key(each), codec.SUMMARY_FIELDS)
-                rows: Any = pipeline.execute()
+            ids = self._redis.lrange(names.children_key(execution_id), 0, -1)
+        return self._children(ids)
+
+    def _children(self, stored: Sequence[bytes]) -> Sequence[Execution]:
+        """Those of these ids that are here."""
+        ids = [each.decode() for each in stored]
+        with self._guard(), self._redis.pipeline(transaction=False) as pipeline:
+            for each in ids:
+                pipeline.hmget(names.execution_key(each), codec.SUMMARY_FIELDS)
+            rows: Any = pipeline.execute()
         found = []
         for each, values in zip(ids, rows, strict=True):
             row = dict(zip(codec.SUMMARY_FIELDS, values, strict=True))

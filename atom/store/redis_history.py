@@ -9,16 +9,17 @@ from atom import names
 from atom.history import EVERYTHING, ExecutionFilter, Minute, Page, Place
 from atom.records import Execution, LogLine, State
 from atom.store import codec
+from atom.store.paging import first_of, first_until
 from atom.store.redis_part import RedisPart
 
 # Where no index has exactly what is asked for, so many candidates are looked at for one page.
 _LOOKED_AT: Final = 5_000
 _AT_ONCE: Final = 500
-_MOST_NAMED: Final = 1_000
+MOST_NAMED: Final = 1_000
 # A token is known by a hash of it with its process and tenant: so many of these pairs are tried.
 _MOST_PAIRS: Final = 20_000
 # Less of a flow state's id would find too much.
-_SHORTEST_PREFIX: Final = 4
+SHORTEST_PREFIX: Final = 4
 
 
 class RedisHistory(RedisPart):
@@ -43,6 +44,9 @@ class RedisHistory(RedisPart):
         """See ExecutionStore."""
         with self._guard():
             lines = self._redis.lrange(names.log_key(execution_id), 0, -1)
+        return self._lines(execution_id, lines)
+
+    def _lines(self, execution_id: str, lines: Iterable[bytes]) -> Sequence[LogLine]:
         reader = self._reader(execution_id, is_lenient=True)
         return list(filter(None, (codec.decode_line(reader, each) for each in lines)))
 
@@ -67,11 +71,11 @@ class RedisHistory(RedisPart):
 
     def known_processes(self) -> Sequence[str]:
         """See ExecutionStore."""
-        return self._members(names.KNOWN_PROCESSES)
+        return self._processes()
 
     def known_tenants(self) -> Sequence[str]:
         """See ExecutionStore."""
-        return self._members(names.KNOWN_TENANTS)
+        return self._tenants()
 
     def minutes(self, count: int) -> Sequence[Minute]:
         """See ExecutionStore."""
@@ -100,9 +104,9 @@ class RedisHistory(RedisPart):
         """The keys whose entries together are what is wanted, or the fewest that hold it."""
         by_process = [
             names.process_history_key(process, state)
-            for process, state in product(filter(wanted.names, self.known_processes()), states)
+            for process, state in product(filter(wanted.names, self._processes()), states)
         ]
-        tenants = [wanted.tenant_id] if wanted.tenant_id else self.known_tenants()
+        tenants = [wanted.tenant_id] if wanted.tenant_id else self._tenants()
         by_tenant = [
             names.tenant_history_key(tenant, state) for tenant, state in product(tenants, states)
         ]
@@ -120,6 +124,12 @@ class RedisHistory(RedisPart):
                 pipeline.zcount(key, *_bounds(wanted))
             counts: Sequence[int] = pipeline.execute()
         return counts
+
+    def _processes(self) -> Sequence[str]:
+        return self._members(names.KNOWN_PROCESSES)
+
+    def _tenants(self) -> Sequence[str]:
+        return self._members(names.KNOWN_TENANTS)
 
     def _members(self, key: str) -> Sequence[str]:
         with self._guard():
@@ -140,12 +150,11 @@ class RedisHistory(RedisPart):
             read = self._read([each.id for each in places], keys)
             found += filter(wanted.matches, read)
             if len(places) < size or len(found) > limit:
-                return _first_of(found, limit)
+                return first_of(found, limit)
             before = places[-1]
             looked_at += len(places)
             if looked_at >= _LOOKED_AT:
-                looked_back_to = datetime.fromtimestamp(before.accepted_ms / 1000, UTC)
-                return Page(found, str(before), _beginning(found), looked_back_to)
+                return first_until(found, before)
 
     def _places(
         self, keys: Sequence[str], wanted: ExecutionFilter, before: Place | None, size: int
@@ -166,7 +175,7 @@ class RedisHistory(RedisPart):
         places = {Place(int(score), each.decode()) for part in found for each, score in part}
         return sorted((each for each in places if not before or each < before), reverse=True)[:size]
 
-    def _read(self, ids: Sequence[str], indexes: Iterable[str] = ()) -> Sequence[Execution]:
+    def _read(self, ids: Sequence[str], indexes: Sequence[str] = ()) -> Sequence[Execution]:
         """Those that are there, without documents; the others are taken out of the indexes."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for each in ids:
@@ -180,9 +189,8 @@ class RedisHistory(RedisPart):
                 found.append(codec.execution(reader, row))
             else:  # Redis has forgotten it, where recovery did not run for long
                 gone.append(each)
-        if gone:
-            for key in indexes:
-                self._redis.zrem(key, *gone)
+        for each in gone if indexes else ():
+            self._scripts.drop_forgotten((*self._keys(each), *indexes), (each,))
         return found
 
     # --- by what a person has in hand
@@ -191,20 +199,18 @@ class RedisHistory(RedisPart):
         """Few enough to be read whole."""
         ids = {wanted.text, *self._of_flow_state(wanted.text), *self._with_token(wanted)}
         found = sorted(filter(wanted.matches, self._read(sorted(ids))), key=Place.of, reverse=True)
-        return _first_of([each for each in found if not before or Place.of(each) < before], limit)
+        return first_of([each for each in found if not before or Place.of(each) < before], limit)
 
     def _of_flow_state(self, prefix: str) -> Iterable[str]:
-        if len(prefix) < _SHORTEST_PREFIX:
+        if len(prefix) < SHORTEST_PREFIX:
             return ()
         found = self._redis.zrangebylex(
-            names.FLOW_STATES, f"[{prefix}", f"[{prefix}\x7f", 0, _MOST_NAMED
+            names.FLOW_STATES, f"[{prefix}", f"[{prefix}\x7f", 0, MOST_NAMED
         )
         return [each.decode().rpartition(" ")[2] for each in found]
 
     def _with_token(self, wanted: ExecutionFilter) -> Iterable[str]:
-        tenants = [wanted.tenant_id] if wanted.tenant_id else self.known_tenants()
-        pairs = list(product(tenants, filter(wanted.names, self.known_processes())))[:_MOST_PAIRS]
-        requests = [(tenant, wanted.text, *process.split(".", 1)) for tenant, process in pairs]
+        requests = self._requests(wanted)
         if not requests:
             return
         ids = [names.request_execution_id(*each) for each in requests]
@@ -213,6 +219,17 @@ class RedisHistory(RedisPart):
         earlier = self._redis.mget(names.token_key(*each) for each in requests)
         yield from (each.decode() for each in earlier if each)
 
+    def _requests(self, wanted: ExecutionFilter) -> Sequence[tuple[str, str, str, str]]:
+        """What may have been asked for with the text as its token."""
+        tenants = [wanted.tenant_id] if wanted.tenant_id else self.known_tenants()
+        pairs = list(product(tenants, filter(wanted.names, self.known_processes())))[:_MOST_PAIRS]
+        return [(tenant, wanted.text, *_split(process)) for tenant, process in pairs]
+
+
+def _split(process: str) -> tuple[str, str]:
+    service, _, action = process.partition(".")
+    return service, action
+
 
 def _bounds(wanted: ExecutionFilter) -> tuple[str, str]:
     """The scores of what was accepted in the time that is wanted."""
@@ -220,14 +237,3 @@ def _bounds(wanted: ExecutionFilter) -> tuple[str, str]:
         "-inf" if wanted.since is None else str(int(wanted.since.timestamp() * 1000)),
         "+inf" if wanted.until is None else f"({int(wanted.until.timestamp() * 1000)}",
     )
-
-
-def _first_of(found: Sequence[Execution], limit: int) -> Page:
-    """A page of what was found, which is all there is, or more than fits."""
-    shown = found[:limit]
-    return Page(shown, str(Place.of(shown[-1])) if len(found) > limit else "", _beginning(shown))
-
-
-def _beginning(found: Sequence[Execution]) -> str:
-    """The place just before that of the first one: nothing lies between an id and that with "~"."""
-    return f"{Place.of(found[0])}~" if found else ""

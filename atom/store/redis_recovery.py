@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from atom import names
+from atom.history import Copied, HistoryFacts
 from atom.records import Envelope
 from atom.store import child_codec, codec
 from atom.store.redis_part import RedisPart, in_ms
@@ -68,6 +69,26 @@ class RedisRecovery(RedisPart):
         """See ExecutionStore."""
         with self._guard():
             return int(self._scripts.trim(self._keys(""), (limit, self._retention_ms)))
+
+    # --- where there is no history database
+
+    def take_settled(self, limit: int) -> Sequence[str]:
+        """See ExecutionStore."""
+        return ()
+
+    def copy_settled(self, execution_ids: Sequence[str]) -> Sequence[Copied]:
+        """See ExecutionStore."""
+        return ()
+
+    def remove_copied(self, copied: Sequence[Copied]) -> int:
+        """See ExecutionStore."""
+        return 0
+
+    def history_facts(self) -> HistoryFacts | None:
+        """See ExecutionStore."""
+        return None
+
+    # --- counters
 
     def count(self, counts: Mapping[str, int]) -> None:
         """See ExecutionStore."""

@@ -7,6 +7,7 @@ from atom.errors import CatalogError
 
 MODULES = [
     "atom.cli",
+    "atom.store.sql.history",
     "celery.__main__",
     "celery.bin.worker",
     "celery.concurrency.prefork",
@@ -22,6 +23,8 @@ MODULES = [
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.sdk.trace",
     "prometheus_client.multiprocess",
+    "psycopg_binary",
+    "sqlalchemy.dialects.postgresql.psycopg",
     "urllib3",
 ]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import redis
 
 from atom.cli.embedded_redis import EmbeddedRedis
 from atom.settings import Settings
-from atom.store import RedisStore
+from atom.store import RedisStore, open_store
 from atom.store.encryption import new_key
 
 KEY = new_key()
@@ -21,10 +22,14 @@ def short_times(redis_url: str, **changes: Any) -> Settings:
     return replace(Settings(), redis_url=redis_url, **{**times, **changes})
 
 
-@pytest.fixture(params=[(), (KEY,)], ids=["plain", "encrypted"])
-def settings(embedded_redis: EmbeddedRedis, request: pytest.FixtureRequest) -> Settings:
-    """Short times, so that a test can outwait them; with a key and without one."""
-    return short_times(embedded_redis.url, secret_key=request.param)
+@pytest.fixture(params=["plain", "encrypted", "with a database"])
+def settings(
+    embedded_redis: EmbeddedRedis, request: pytest.FixtureRequest, tmp_path: Path
+) -> Settings:
+    """Short times, so that a test can outwait them; with a key, a history database and neither."""
+    key = (KEY,) if request.param == "encrypted" else ()
+    database = f"sqlite:///{tmp_path / 'history.db'}" if request.param == "with a database" else ""
+    return short_times(embedded_redis.url, secret_key=key, history_url=database)
 
 
 @pytest.fixture
@@ -38,6 +43,6 @@ def raw(settings: Settings) -> Iterator[redis.Redis]:
 @pytest.fixture
 def store(settings: Settings, raw: redis.Redis) -> Iterator[RedisStore]:
     """A store over an empty database."""
-    store = RedisStore(settings)
+    store = open_store(settings)
     yield store
     store.close()

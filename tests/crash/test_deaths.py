@@ -11,7 +11,10 @@ from tests.support.executions import an_attempt
 from tests.support.waiting import until
 from tests.support.world import LINES, answers, points
 
-LOOKS = ["take_lost", "take_scheduled", "take_suspended", "take_unstarted", "trim", "count"]
+LOOKS = [
+    *("take_lost", "take_scheduled", "take_suspended", "take_unstarted", "take_settled"),
+    *("trim", "count"),
+]
 
 # The writes of each path, in order; that these are all is a test of its own.
 RUNS = {
@@ -32,15 +35,15 @@ TICKS = {
     "overdue": ["take_due_callbacks", "take_overdue", "time_out", "publish_callback", *LOOKS],
     "unstarted": [
         *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled"),
-        *("take_suspended", "take_unstarted", "publish", "trim", "count"),
+        *("take_suspended", "take_unstarted", "publish", "take_settled", "trim", "count"),
     ],
     "scheduled": [
         *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "publish"),
-        *("take_suspended", "take_unstarted", "trim", "count"),
+        *("take_suspended", "take_unstarted", "take_settled", "trim", "count"),
     ],
     "suspended": [
         *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "take_suspended"),
-        *("publish", "take_unstarted", "trim", "count"),
+        *("publish", "take_unstarted", "take_settled", "trim", "count"),
     ],
 }
 ACCEPTS = {

@@ -24,6 +24,7 @@ OURS = {
     *("ATOM_SERVICES_DIRECTORY", "ATOM_WORKER_QUEUES", "ATOM_WORKER_CONCURRENCY"),
     *("ATOM_PUBLISH_ADDRESS", "ATOM_LISTENER_PORT", "ATOM_CONSOLE_PORT", "ATOM_SANDBOX_PORT"),
     *("ATOM_FLOWER_PORT", "ATOM_REDIS_PASSWORD", "ATOM_REDIS_MEMORY", "ATOM_RABBITMQ_PASSWORD"),
+    "ATOM_POSTGRES_PASSWORD",
     *("ATOM_STOP_GRACE", "ATOM_IMAGE", "PYTHON_IMAGE", "COMPOSE_PROFILES"),
 }
 
@@ -54,10 +55,11 @@ def test_each_line_of_the_example_has_its_comment():
 
 
 def test_there_are_the_roles_and_their_stores():
-    assert set(SERVICES) == {*ROLES, "redis", "rabbitmq"}
+    assert set(SERVICES) == {*ROLES, "redis", "rabbitmq", "postgres"}
     assert {name: each["profiles"] for name, each in SERVICES.items() if "profiles" in each} == {
         "sandbox": ["dev"],
         "rabbitmq": ["rabbitmq"],
+        "postgres": ["postgres"],
     }
 
 

@@ -26,7 +26,7 @@ from atom.names import execution_key
 from atom.platform_api.starting import Starter
 from atom.publisher import Publisher
 from atom.settings import Settings
-from atom.store import RedisStore
+from atom.store import RedisStore, open_store
 from atom.store.files import file_store
 from tests.support.waiting import until
 
@@ -45,6 +45,7 @@ WRITES = {
         "replay",
     ),
     *("take_scheduled", "take_unstarted", "take_lost", "take_due_callbacks", "take_overdue"),
+    *("take_settled", "copy_settled", "remove_copied"),
     *("trim", "count", "publish", "publish_callback", "post_json"),
 }
 
@@ -87,7 +88,7 @@ class Parts:
     def __init__(self, settings, wrap=lambda part: part):
         self.settings = settings
         self.catalog = load_catalog(["tests.support.witness"])
-        self.bare_store = RedisStore(settings)
+        self.bare_store = open_store(settings)
         self.store = wrap(self.bare_store)
         self.publisher = wrap(Publisher(settings.broker))
         self.transport = wrap(

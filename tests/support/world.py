@@ -97,7 +97,7 @@ class Child:
 class World:
     """A healthy Atom in this process, the flow platform, and what dies beside them."""
 
-    def __init__(self, redis_url, directory, nursery, sandbox):
+    def __init__(self, redis_url, directory, nursery, sandbox, history_url=""):
         self.directory, self._nursery, self.sandbox = directory, nursery, sandbox
         self.file = directory / "lines"
         self.platform = self.sandbox.platform
@@ -106,6 +106,7 @@ class World:
             redis_url=redis_url,
             callback_hosts=(self.sandbox.url.removeprefix("http://"),),
             progress_seconds=0.01,
+            history_url=history_url,
         )
         self.raw = redis.Redis.from_url(redis_url)
         self.raw.flushall()
@@ -137,6 +138,7 @@ class World:
             "ATOM_REDIS_URL": self.settings.redis_url,
             "ATOM_CALLBACK_HOSTS": ",".join(self.settings.callback_hosts),
             "ATOM_PROGRESS_SECONDS": "0.01",
+            "ATOM_HISTORY_URL": self.settings.history_url,
             **env,
         }
         output = self.directory / "writes"

@@ -43,6 +43,7 @@ class Store:
             open_circuits={"a.example": NOW, "b.example": NOW},
             paused={},
             counters={"finished:completed": 8, "lease_lost": 9, "lost taken over": 10},
+            stored=12,
         )
 
     def presences(self):
@@ -77,6 +78,7 @@ def test_how_it_stands_is_told_in_numbers():
         'atom_executions_finished_total{state="completed"} 8.0',
         "atom_leases_lost_total 9.0",
         "atom_executions_unseen 2.0",
+        "atom_executions_stored 12.0",
         "atom_leases_expired 1.0",
         'atom_recoveries_total{kind="lost taken over"} 10.0',
         "atom_callbacks_due 5.0",

@@ -28,6 +28,7 @@ QUIET = Overview(
     open_circuits={},
     paused={},
     counters={},
+    stored=0,
 )
 HEALTHY = ServerFacts(
     version="7.2",

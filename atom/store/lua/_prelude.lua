@@ -15,6 +15,11 @@ if KEYS[1] then
   look_at(KEYS[1])
 end
 
+-- All that an execution consists of, wherever it is kept: hashes and lists.
+local function own_keys()
+  return {EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, CHILDREN}
+end
+
 local function now_ms()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
@@ -42,6 +47,16 @@ local function by_tenant(tenant, state)
   return HISTORY .. ':tenant:' .. tenant .. ':' .. state
 end
 
+-- Where a new execution is found from now on.
+local function enter_history(id, service, action, tenant, flow_state, accepted_at, state)
+  redis.call('ZADD', HISTORY, accepted_at, id)
+  redis.call('ZADD', HISTORY .. ':flow-states', 0, flow_state .. ' ' .. id)
+  redis.call('SADD', HISTORY .. ':processes', service .. '.' .. action)
+  redis.call('SADD', HISTORY .. ':tenants', tenant)
+  redis.call('ZADD', by_process(service, action, state), accepted_at, id)
+  redis.call('ZADD', by_tenant(tenant, state), accepted_at, id)
+end
+
 -- What happened in each of the last minutes, and how often.
 local function count_minute(now, what)
   local minute = MINUTES .. ':' .. math.floor(now / 60000)
@@ -60,17 +75,15 @@ end
 local child_ended, WAKEUPS, JOIN_PROGRESS = nil, {}, {}
 
 -- Every change of the state goes this way, so that it is found in the state that it is in. The
--- caller writes the state itself, with what else it writes. `of` is what standing() returns; of a
--- new execution without a state. A child is found by way of its parent alone.
+-- caller writes the state itself, with what else it writes. `of` is what standing() returns. A child
+-- is found by way of its parent alone.
 local function move(id, of, state)
   if redis.call('HEXISTS', EXECUTION, 'parent') == 1 then
     return
   end
   local before, service, action, tenant, accepted_at = unpack(of, 1, 5)
-  if before then
-    redis.call('ZREM', by_process(service, action, before), id)
-    redis.call('ZREM', by_tenant(tenant, before), id)
-  end
+  redis.call('ZREM', by_process(service, action, before), id)
+  redis.call('ZREM', by_tenant(tenant, before), id)
   redis.call('ZADD', by_process(service, action, state), accepted_at, id)
   redis.call('ZADD', by_tenant(tenant, state), accepted_at, id)
 end
@@ -104,7 +117,7 @@ end
 local FOR_TRIM_MS = 86400000
 
 local function expire(retention_ms)
-  for _, key in ipairs({EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, CHILDREN}) do
+  for _, key in ipairs(own_keys()) do
     redis.call('PEXPIRE', key, retention_ms + FOR_TRIM_MS)
   end
 end
@@ -127,9 +140,41 @@ local function retire(retention_ms)
   expire(retention_ms)
 end
 
+-- It goes from here, and from every index that people look at. A request that comes again is not
+-- run again for as long as its execution would have been kept, nor until the retention after its
+-- deadline is over; none has an id of this version but that of a request.
+local function forget(id, now, retention_ms)
+  local state, service, action, tenant, flow_state, deadline = unpack(redis.call('HMGET', EXECUTION,
+    'state', 'service', 'action', 'tenant_id', 'state_id', 'deadline'))
+  if state then
+    redis.call('ZREM', by_process(service, action, state), id)
+    redis.call('ZREM', by_tenant(tenant, state), id)
+    redis.call('ZREM', HISTORY .. ':flow-states', flow_state .. ' ' .. id)
+    local left = math.max(deadline + retention_ms - now,
+      redis.call('PTTL', EXECUTION) - FOR_TRIM_MS)
+    if id:sub(15, 15) == '8' and left > 0 then
+      redis.call('SET', KNOWN, '', 'PX', left)
+    end
+  end
+  redis.call('ZREM', FAILED, id)
+  redis.call('ZREM', HISTORY, id)
+  redis.call('DEL', SIGNALS, JOIN, unpack(own_keys()))
+end
+
+-- Differs when anything of an ended execution has changed. Its log may go on for a while.
+local function fingerprint()
+  local of = redis.call('HMGET', EXECUTION, 'accepted_at', 'state', 'finished_at', 'callback_state',
+    'delivered_at')
+  for index = 1, 5 do
+    of[index] = of[index] or ''
+  end
+  of[6], of[7] = redis.call('LLEN', LOG), redis.sha1hex(redis.call('LINDEX', LOG, -1) or '')
+  return table.concat(of, ' ')
+end
+
 -- Undoes expire(): the execution or its callback is under way again.
 local function revive()
-  for _, key in ipairs({EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, CHILDREN}) do
+  for _, key in ipairs(own_keys()) do
     redis.call('PERSIST', key)
   end
 end

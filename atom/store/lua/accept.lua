@@ -41,10 +41,6 @@ end
 redis.call('ZADD', ACCEPTED, now + ARGV[3], id)
 begin_waiting(id, ARGV[11], now)
 redis.call('ZADD', DEADLINES, deadline, id)
-redis.call('ZADD', HISTORY, now, id)
-redis.call('ZADD', HISTORY .. ':flow-states', 0, ARGV[13] .. ' ' .. id)
-redis.call('SADD', HISTORY .. ':processes', ARGV[9] .. '.' .. ARGV[10])
-redis.call('SADD', HISTORY .. ':tenants', ARGV[12])
-move(id, {false, ARGV[9], ARGV[10], ARGV[12], now}, 'accepted')
+enter_history(id, ARGV[9], ARGV[10], ARGV[12], ARGV[13], now, 'accepted')
 count_minute(now, 'accepted')
 return {'new', id}

@@ -31,4 +31,4 @@ return {now, queues, redis.call('ZCOUNT', SCHEDULED, '(' .. now, '+inf'),
   redis.call('ZCARD', SUSPENDED), redis.call('ZCARD', LEASES), lost, overdue, redis.call('ZCARD', CALLBACKS), tostring(late_since),
   redis.call('ZCARD', PARKED), redis.call('ZCARD', FAILED),
   redis.call('ZRANGEBYSCORE', CIRCUITS, '(' .. now, '+inf', 'WITHSCORES'),
-  redis.call('HGETALL', PAUSED), redis.call('HGETALL', COUNTERS)}
+  redis.call('HGETALL', PAUSED), redis.call('HGETALL', COUNTERS), redis.call('ZCARD', HISTORY)}

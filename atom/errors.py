@@ -14,6 +14,7 @@ AtomError
 │   ├── MethodNotAllowed    405
 │   ├── RequestTooLarge     413
 │   ├── UnsupportedMedia    415
+│   ├── TooManyRequests     429  its tenant or service asks more often than it may
 │   ├── Unavailable         503  passing: try again
 │   │   ├── Paused          503  an operator paused the service or action
 │   │   └── Overloaded      503  too many executions wait for a worker
@@ -71,6 +72,7 @@ class RequestRefused(AtomError):
     """The request is answered with a ServiceProblem and leaves no trace."""
 
     status: ClassVar[int] = 400
+    retry_after_seconds: int | None = None  # where time alone helps
 
 
 class MalformedRequest(RequestRefused):
@@ -117,11 +119,27 @@ class UnsupportedMedia(RequestRefused):
     status = 415
 
 
+class TooManyRequests(RequestRefused):
+    """A tenant or a service asks more often than it may; what is known already is answered."""
+
+    status = 429
+
+    def __init__(self, whose: str, setting: str, seconds: int) -> None:
+        super().__init__(whose, setting, seconds)
+        self.whose, self.setting, self.retry_after_seconds = whose, setting, seconds
+
+    def __str__(self) -> str:
+        return (
+            f"{self.whose} has more requests per second than it may ({self.setting}); nothing was "
+            f"started. Try again in {self.retry_after_seconds} s."
+        )
+
+
 class Unavailable(RequestRefused):
     """Nothing is wrong with the request; the same one will do later."""
 
     status = 503
-    retry_after_seconds: ClassVar[int] = 5
+    retry_after_seconds = 5
 
 
 class Paused(Unavailable):

@@ -51,6 +51,16 @@ PAUSED: Final = KEY_PREFIX + "paused"
 # set of execution ids by when they began to wait, which may be yet to come.
 WAITING: Final = KEY_PREFIX + "waiting"
 
+# Whose turn it is, of those that wait; see `lua/_turns.lua`. Scripts complete these keys.
+OUT: Final = KEY_PREFIX + "out"  # `:<queue>\0<tenant>`: the set of those whose message is out
+BACKLOGS: Final = KEY_PREFIX + "backlogs"  # the set of `<queue>\0<tenant>`; `:…`: ids by their rank
+# The set of the processes that have a line; `:<process>`: its tenants by their turn;
+# `:<process>\0<tenant>`: ids by their rank.
+LINES: Final = KEY_PREFIX + "lines"
+CALLED: Final = KEY_PREFIX + "called"  # `:<process>`: the set of those that a place is kept for
+LEAVING: Final = KEY_PREFIX + "leaving"  # `:<process>`: `<id> <fence>` by when its place is free
+RATES: Final = KEY_PREFIX + "rate"  # `:<tenant or service>:<name>`: when its requests are paid for
+
 # What is written to see whether Redis takes writes.
 PROBE: Final = KEY_PREFIX + "probe"
 
@@ -74,6 +84,8 @@ FLOW_STATE_PREFIX: Final = KEY_PREFIX + "flow-state:"
 # host, a hash of its failures in a row and until when nothing is sent to it.
 CIRCUIT_PREFIX: Final = KEY_PREFIX + "circuit:"
 
+EXECUTION_PREFIX: Final = KEY_PREFIX + "execution:"
+
 
 # What scripts call the keys that are always the same.
 SCRIPT_KEYS: Final = {
@@ -89,12 +101,19 @@ SCRIPT_KEYS: Final = {
     "HISTORY": HISTORY,
     "PASSED_BY": PASSED_BY,
     "WAITING": WAITING,
+    "OUT": OUT,
+    "BACKLOGS": BACKLOGS,
+    "LINES": LINES,
+    "CALLED": CALLED,
+    "LEAVING": LEAVING,
+    "RATES": RATES,
     "COUNTERS": COUNTERS,
     "MINUTES": MINUTES,
     "PAUSED": PAUSED,
     "CIRCUITS": CIRCUITS,
     "CIRCUIT_PREFIX": CIRCUIT_PREFIX,
     "FLOW_STATE_PREFIX": FLOW_STATE_PREFIX,
+    "EXECUTION_PREFIX": EXECUTION_PREFIX,
 }
 
 
@@ -110,7 +129,7 @@ def callback_task_id(execution_id: str) -> str:
 
 def execution_key(execution_id: str) -> str:
     """The hash that holds one execution."""
-    return f"{KEY_PREFIX}execution:{execution_id}"
+    return f"{EXECUTION_PREFIX}{execution_id}"
 
 
 def documents_key(execution_id: str) -> str:

@@ -77,6 +77,8 @@ class NewExecution:
     request: bytes = field(repr=False)  # the request without its secrets
     private_request: bytes | None = field(default=None, repr=False)  # with them, where it has any
     queue: str  # whose workers run it
+    priority: int = 0  # among those of its tenant that wait there
+    service_rate: float = 0  # requests per second that its service takes; 0: any number
     timeout_seconds: float
     sync_timeout_seconds: float = 0
     trace: str = ""  # the W3C traceparent of who asked, where there is one
@@ -115,6 +117,16 @@ class Claim(Hold):
     request: bytes = field(repr=False)  # with its secrets, but for the token
     accepted_at: datetime
     deadline: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """An execution whose turn has come: its message is to be published."""
+
+    id: str
+    service: str
+    action: str
+    queue: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from atom.errors import SettingsError
 _MAX_HEADROOM: Final = 3600
 _FLOW_GIVES_UP_SECONDS: Final = 60
 _LONGEST_FLOW_HOURS: Final = 180 * 24
+_MAY_BE_0: Final = ("progress_seconds", "tenant_requests_per_second")
 
 
 def _setting(variable: str, read: Callable[..., Any], default: Any, meaning: str) -> Any:
@@ -197,6 +198,12 @@ class Settings:
         100_000,
         "Where this many executions wait for a worker, new requests are refused with 503.",
     )
+    tenant_requests_per_second: float = _setting(
+        "ATOM_TENANT_REQUESTS_PER_SECOND",
+        Env.float,
+        0.0,
+        "So many requests that start something are taken from each tenant, others get 429; 0: all.",
+    )
     max_step_bytes: int = _setting(
         "ATOM_MAX_STEP_BYTES",
         Env.int,
@@ -273,8 +280,7 @@ class Settings:
         "ATOM_FLOWER_DATABASE",
         Env.str,
         "",
-        "A file in which Flower keeps what it has seen, saved every minute; in memory where it is "
-        "empty.",
+        "Where Flower keeps what it has seen, saved every minute: a file; in memory without one.",
     )
     flower_link: str = _setting(
         "ATOM_FLOWER_LINK",
@@ -283,7 +289,6 @@ class Settings:
         "Where people reach Flower, such as http://127.0.0.1:5555, for links to its tasks; without "
         "one there are no links.",
     )
-
     flower_url: str = _setting(
         "ATOM_FLOWER_URL",
         Env.str,
@@ -322,7 +327,7 @@ class Settings:
         for each in fields(self):
             value = getattr(self, each.name)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if is_number and not value > 0 and each.name != "progress_seconds":
+            if is_number and not value > 0 and each.name not in _MAY_BE_0:
                 raise SettingsError(f"{each.metadata['variable']} must be above 0, not {value}.")
         if urlsplit(self.redis_url).scheme not in ("redis", "rediss", "unix"):
             raise SettingsError(

@@ -6,6 +6,7 @@ and the claims decide who acts.
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from structlog.contextvars import bound_contextvars
@@ -51,6 +52,7 @@ class Recovery:
             "overdue ended": self.end_overdue,
             "lost taken over": self.take_over_lost,
             "scheduled published": self.publish_scheduled,
+            "released": self.publish_released,
             "unstarted published again": self.publish_unstarted,
             "history trimmed": lambda: self._store.trim(_AT_ONCE),
             "expired uploads deleted": self._files.trim,
@@ -88,6 +90,15 @@ class Recovery:
     def publish_scheduled(self) -> int:
         """Executions that were put off or handed back, and whose time has come."""
         return self._publish(self._store.take_scheduled(_AT_ONCE))
+
+    def publish_released(self) -> int:
+        """Executions whose turn it is, where nobody could say so or died before it published."""
+        limits: dict[str, int] = {}
+        for name in self._store.lines():
+            with suppress(NotFound):
+                process = self._catalog.process(*name.split(".", 1))
+                limits[name] = process.options.max_concurrency or 0
+        return self._publish(self._store.take_released(limits, _AT_ONCE))
 
     def publish_unstarted(self) -> int:
         """Accepted, but never started: the message was lost, or the workers are behind.

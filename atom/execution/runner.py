@@ -102,7 +102,7 @@ class Runner:
         self._worker = worker
         self._make_flow_client = make_flow_client
 
-    def run(self, execution_id: str, version: str) -> str:
+    def run(self, execution_id: str, version: str, max_concurrency: int | None = None) -> str:
         """Run the execution unless somebody else does or did; returns what happened, in a word.
 
         A second delivery of one message, or one that comes after the end, changes nothing.
@@ -110,13 +110,14 @@ class Runner:
         Args:
             execution_id: as the message names it.
             version: of the service whose code this worker runs.
+            max_concurrency: of the process.
 
         Raises:
             StoreUnavailable: nothing can be done; recovery will find it.
             Unreadable: it is encrypted, with none of our keys; it was left to others.
         """
         asked_at = time.monotonic()
-        claim = self._store.claim(execution_id, self._worker, version)
+        claim = self._store.claim(execution_id, self._worker, version, max_concurrency or 0)
         if claim is None:
             return "nothing to do"
         name = f"run {claim.service}.{claim.action}"
@@ -146,6 +147,7 @@ class Runner:
             except ClaimLost as lost:
                 _log.warning("%s What this attempt did is dropped.", lost)
                 _measure_run(claim, "lost", asked_at)
+                self._let_go(claim, process)
                 return "lost"
             except Unreadable as error:
                 return self._leave_to_others(claim, error)
@@ -307,6 +309,15 @@ class Runner:
                 claim.token, claim.tenant_id, faults, request=None, status=_BROKEN
             )
         return _Outcome(State.FAILED, response, error)
+
+    def _let_go(self, claim: Claim, process: Process | None) -> None:
+        """It runs no longer; until here it kept its place, although it was ended from outside."""
+        if process is None or process.options.max_concurrency is None:
+            return
+        try:
+            self._store.let_go(claim)
+        except StoreUnavailable as error:
+            _log.warning("Its place is free when its lease would have run out: %s", error)
 
     def _forget_upload(self, claim: Claim, document: dict[str, Any]) -> None:
         """The content of an upload is needed until its execution has ended, and no longer."""

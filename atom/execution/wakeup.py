@@ -2,11 +2,15 @@
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 
 from structlog.contextvars import bound_contextvars
 
-from atom.errors import PublishFailed
+from atom.catalog import Catalog
+from atom.errors import NotFound, PublishFailed
+from atom.names import process_task
 from atom.publisher import Publisher
+from atom.records import Released
 
 _log = logging.getLogger(__name__)
 
@@ -18,6 +22,20 @@ def wake_callback(publisher: Publisher, execution_id: str) -> None:
     except PublishFailed as error:
         with bound_contextvars(execution_id=execution_id):
             _log.warning("The callback is due but could not be published: %s", error)
+
+
+def wake_released(catalog: Catalog, publisher: Publisher, released: Iterable[Released]) -> None:
+    """Publish executions whose turn has come; without a broker recovery does it later."""
+    for each in released:
+        queue = each.queue
+        with suppress(NotFound):  # the service may have another one by now
+            queue = catalog.process(each.service, each.action).options.queue
+        try:
+            publisher.publish(process_task(each.service, each.action), each.id, queue)
+        except PublishFailed as error:
+            with bound_contextvars(execution_id=each.id):
+                _log.warning("Its turn has come, but it could not be published: %s", error)
+            return  # each failure takes as long as the publisher waits
 
 
 def wake_callbacks(publisher: Publisher, execution_ids: Iterable[str]) -> None:

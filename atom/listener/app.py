@@ -51,7 +51,8 @@ def create_app(
     headers.install(app)
     measuring.install(app, catalog)
     authentication.install(app, authenticator)
-    acceptor = Acceptor(store, publisher, CallbackPolicy.from_settings(settings))
+    rates = {each.name: each.requests_per_second for each in catalog.services.values()}
+    acceptor = Acceptor(store, publisher, CallbackPolicy.from_settings(settings), rates)
     app.register_blueprint(metadata.create_blueprint(catalog))
     app.register_blueprint(openapi.create_blueprint(catalog))
     app.register_blueprint(message_actions.create_blueprint(catalog, acceptor))

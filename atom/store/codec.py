@@ -71,6 +71,8 @@ def accepted_fields(new: NewExecution) -> list[Any]:
     fields = ["format", FORMAT_VERSION, "callback_uri", new.callback_uri]
     if new.private_request is not None:
         fields += ["is_private", 1]
+    if new.priority:
+        fields += ["priority", new.priority]
     if new.trace:
         fields += ["trace", new.trace]
     if new.callback_uri:

@@ -6,11 +6,13 @@ from atom.store.redis_history import RedisHistory
 from atom.store.redis_operations import RedisOperations
 from atom.store.redis_recovery import RedisRecovery
 from atom.store.redis_server import RedisServer
+from atom.store.redis_turns import RedisTurns
 
 
 class RedisStore(
     RedisExecutions,
     RedisCallbacks,
+    RedisTurns,
     RedisRecovery,
     RedisHistory,
     RedisOperations,

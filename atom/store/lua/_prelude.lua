@@ -1,4 +1,5 @@
--- Stands before every script, after a local for each key of names.SCRIPT_KEYS. All times are
+-- Stands before every script, after a local for each key of names.SCRIPT_KEYS and _turns.lua. All
+-- times are
 -- milliseconds of the server's clock: one clock for all.
 -- A script over one execution gets its key as the first; the others of the execution follow from it.
 -- ATTEMPTS is of the sixth format and earlier ones; since then they are one of the documents.
@@ -30,12 +31,8 @@ local function documents(...)
   return unpack(found, 1, select('#', ...))
 end
 
--- Where people look for it, beside HISTORY: what is known by its process, and by its tenant, in
--- each state; all by the time of acceptance.
-local function by_process(service, action, state)
-  return HISTORY .. ':process:' .. service .. '.' .. action .. ':' .. state
-end
-
+-- Where people look for it, beside HISTORY and by_process(): what is known by its tenant in each
+-- state, by the time of acceptance.
 local function by_tenant(tenant, state)
   return HISTORY .. ':tenant:' .. tenant .. ':' .. state
 end
@@ -123,21 +120,6 @@ local function revive()
   end
 end
 
--- The execution waits for a worker of its queue, from `since` on. What the third format or an
--- earlier one accepted knows no queue, and is in none of these indexes.
-local function begin_waiting(id, queue, since)
-  if queue then
-    redis.call('SADD', WAITING, queue)
-    redis.call('ZADD', WAITING .. ':' .. queue, since, id)
-  end
-end
-
-local function end_waiting(id, queue)
-  if queue then
-    redis.call('ZREM', WAITING .. ':' .. queue, id)
-  end
-end
-
 local function forget_turns(id)
   for _, index in ipairs({ACCEPTED, SCHEDULED, LEASES, DEADLINES}) do
     redis.call('ZREM', index, id)
@@ -186,8 +168,8 @@ end
 -- `private` is the response with its secrets, '' where it has none. `of` as for move().
 -- Returns 1 where a worker is to be woken for the callback, 0 where something else will see to it.
 local function finish(id, now, of, state, response, failure, private, retention_ms)
-  local answer, answer_until, callback_state, seq, earlier_failure = unpack(redis.call('HMGET',
-    EXECUTION, 'answer', 'answer_until', 'callback_state', 'callback_seq', 'error'))
+  local answer, answer_until, callback_state, seq, earlier_failure, limit = unpack(redis.call(
+    'HMGET', EXECUTION, 'answer', 'answer_until', 'callback_state', 'callback_seq', 'error', 'limit'))
   local is_synchronous, is_sending = answer == 'only' or answer == 'late', callback_state == 'delivering'
   local due = now
   if answer == 'pending' then
@@ -211,6 +193,7 @@ local function finish(id, now, of, state, response, failure, private, retention_
     redis.call('HSET', DOCUMENTS, 'response', response, 'private_response', private)
   end
   move(id, of, state)
+  call_next(of[2], of[3], limit, now)
   redis.call('HINCRBY', COUNTERS, 'finished:' .. state, 1)
   count_minute(now, state)
   if state == 'failed' or state == 'timed_out' then
@@ -218,10 +201,6 @@ local function finish(id, now, of, state, response, failure, private, retention_
   end
   redis.call('ZREM', LEASES, id)
   redis.call('ZREM', DEADLINES, id)
-  if of[1] == 'accepted' then
-    redis.call('ZREM', ACCEPTED, id)
-    redis.call('ZREM', SCHEDULED, id)
-  end
   if is_synchronous then
     -- The request itself is answered or nobody is: the result goes straight to who waits.
     if answer == 'only' then
@@ -244,12 +223,14 @@ end
 
 -- Ends a synchronous request that nobody has started.
 local function withdraw(id, now, retention_ms)
-  enter(id, 'cancelled')
-  redis.call('HSET', EXECUTION, 'finished_at', now, 'error',
+  local of = standing('queue', 'limit')
+  end_waiting(id, now, of, of[6], of[7])
+  move(id, of, 'cancelled')
+  redis.call('HSET', EXECUTION, 'state', 'cancelled', 'finished_at', now, 'error',
     'Not started while its caller waited.')
+  call_next(of[2], of[3], of[7], now)
   redis.call('HINCRBY', COUNTERS, 'finished:cancelled', 1)
   count_minute(now, 'cancelled')
-  end_waiting(id, redis.call('HGET', EXECUTION, 'queue'))
   forget_turns(id)
   retire(retention_ms)
 end

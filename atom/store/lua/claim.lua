@@ -1,13 +1,15 @@
 -- ARGV id, worker, holder (unique to this call, so that it can be repeated), lease_ms,
---      retention_ms, version (of the service), format (the newest that the caller can read)
+--      retention_ms, version (of the service), format (the newest that the caller can read),
+--      max_concurrency (0: none)
 -- Returns the execution as two flat lists of fields and values, the second of its documents, or
--- nothing where there is nothing to claim: it is unknown, not due yet, held by another worker, finished, or written by a newer
--- version of this software.
+-- nothing where there is nothing to claim: it is unknown, not due yet, held by another worker,
+-- finished, written by a newer version of this software, or as many of its process run as may.
 local id, now = ARGV[1], now_ms()
 local row = standing('holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format',
-  'queue', 'fence', 'attempts', 'started_at')
+  'queue', 'fence', 'attempts', 'started_at', 'limit', 'priority')
 local state, _, _, _, _, holder, lease_until, answer, answer_until, not_before, format, queue,
-  fence, attempts, started_at = unpack(row, 1, 15)
+  fence, attempts, started_at, limit, priority = unpack(row, 1, 17)
+local max_concurrency = tonumber(ARGV[8])
 if not state or FINAL[state] then
   redis.call('ZREM', ACCEPTED, id)
   redis.call('ZREM', SCHEDULED, id)
@@ -15,7 +17,7 @@ if not state or FINAL[state] then
   if not state then
     redis.call('ZREM', DEADLINES, id)
     for _, each in ipairs(redis.call('SMEMBERS', WAITING)) do
-      end_waiting(id, each)
+      redis.call('ZREM', WAITING .. ':' .. each, id)
     end
   end
   return false
@@ -38,6 +40,13 @@ if holder ~= ARGV[3] then
   elseif tonumber(not_before or 0) > now then
     return false
   end
+  if max_concurrency > 0 and limit ~= ARGV[8] then
+    redis.call('HSET', EXECUTION, 'limit', ARGV[8])
+  end
+  if state == 'accepted' and max_concurrency > 0 and not has_place(id, now, row, max_concurrency) then
+    step_aside(id, now, row, queue, priority)
+    return false
+  end
   local lease = now + ARGV[4]
   redis.call('HSET', EXECUTION, 'state', 'running', 'fence', (fence or 0) + 1, 'attempts',
     (attempts or 0) + 1,
@@ -46,9 +55,7 @@ if holder ~= ARGV[3] then
   if state ~= 'running' then
     move(id, row, 'running')
   end
-  redis.call('ZREM', ACCEPTED, id)
-  redis.call('ZREM', SCHEDULED, id)
-  end_waiting(id, queue)
+  end_waiting(id, now, row, queue, limit)
   redis.call('ZADD', LEASES, lease, id)
 end
 return {redis.call('HGETALL', EXECUTION), redis.call('HGETALL', DOCUMENTS)}

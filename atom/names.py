@@ -53,6 +53,7 @@ WAITING: Final = KEY_PREFIX + "waiting"
 
 # Whose turn it is, of those that wait; see `lua/_turns.lua`. Scripts complete these keys.
 OUT: Final = KEY_PREFIX + "out"  # `:<queue>\0<tenant>`: the set of those whose message is out
+WINDOWS: Final = KEY_PREFIX + "windows"  # a hash of queue → how many of each tenant may be out
 BACKLOGS: Final = KEY_PREFIX + "backlogs"  # the set of `<queue>\0<tenant>`; `:…`: ids by their rank
 # The set of the processes that have a line; `:<process>`: its tenants by their turn;
 # `:<process>\0<tenant>`: ids by their rank.
@@ -102,6 +103,7 @@ SCRIPT_KEYS: Final = {
     "PASSED_BY": PASSED_BY,
     "WAITING": WAITING,
     "OUT": OUT,
+    "WINDOWS": WINDOWS,
     "BACKLOGS": BACKLOGS,
     "LINES": LINES,
     "CALLED": CALLED,

@@ -350,6 +350,7 @@ class Overview:
     open_circuits: Mapping[str, datetime]  # host → until when nothing is sent to it
     paused: Mapping[str, datetime]  # target → since when
     counters: Mapping[str, int]  # see `ExecutionStore.counters`
+    held_back: Mapping[str, int]  # process at its max_concurrency → how many of those that wait
 
     @property
     def finished(self) -> Mapping[str, int]:

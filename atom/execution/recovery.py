@@ -5,6 +5,7 @@ and the claims decide who acts.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -93,12 +94,25 @@ class Recovery:
 
     def publish_released(self) -> int:
         """Executions whose turn it is, where nobody could say so or died before it published."""
+        self._fit_windows()
         limits: dict[str, int] = {}
         for name in self._store.lines():
             with suppress(NotFound):
                 process = self._catalog.process(*name.split(".", 1))
                 limits[name] = process.options.max_concurrency or 0
         return self._publish(self._store.take_released(limits, _AT_ONCE))
+
+    def _fit_windows(self) -> None:
+        """Half as many as a queue has places in its workers.
+
+        Fewer than there are places, so that somebody new waits for no more than one process to
+        end; not far fewer, so that no place waits for the next message of the only tenant.
+        """
+        places: Counter[str] = Counter()
+        for each in self._store.presences():
+            places[each.role] += int(each.details.get("concurrency", 0))
+        sizes = {queue: max(1, count // 2) for queue, count in places.items() if count}
+        self._store.set_windows(sizes)
 
     def publish_unstarted(self) -> int:
         """Accepted, but never started: the message was lost, or the workers are behind.

@@ -318,7 +318,7 @@ def overview(found: Sequence[Any]) -> Overview:
     """From what `overview.lua` returns."""
     now, queues, scheduled, running, lost, overdue, callbacks, late_since, *rest = found
     parked, failed, *rest = rest
-    circuits, paused, counters = (_row(flat) for flat in rest)
+    circuits, paused, counters, held_back = (_row(flat) for flat in rest)
     return Overview(
         at=_moment(now),
         queues={
@@ -336,6 +336,7 @@ def overview(found: Sequence[Any]) -> Overview:
         open_circuits={host.decode(): _moment(until) for host, until in circuits.items()},
         paused=since_by_target(paused),
         counters=counts_by_name(counters),
+        held_back=counts_by_name(held_back),
     )
 
 

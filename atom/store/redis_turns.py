@@ -21,6 +21,12 @@ class RedisTurns(RedisPart):
             found = self._redis.smembers(names.LINES)
         return sorted(each.decode() for each in found)
 
+    def set_windows(self, sizes: Mapping[str, int]) -> None:
+        """See TurnStore."""
+        if sizes:
+            with self._guard():
+                self._redis.hset(names.WINDOWS, mapping=dict(sizes))
+
     def take_released(self, limits: Mapping[str, int], limit: int) -> Sequence[str]:
         """See TurnStore."""
         pairs = (word for process, most in limits.items() for word in (process, most or ""))

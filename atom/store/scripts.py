@@ -15,10 +15,6 @@ _LUA: Final = files("atom.store") / "lua"
 _KEYS: Final = "".join(f"local {name} = '{key}'\n" for name, key in SCRIPT_KEYS.items())
 _SHARED: Final = "".join((_LUA / name).read_text() for name in ("_turns.lua", "_prelude.lua"))
 
-# Of each queue and tenant so many that have not begun are in the broker at a time: see “Whose turn
-# it is” in docs/architecture.md.
-WINDOW: Final = 2
-
 OnReleased = Callable[[Sequence[Released]], None]
 
 
@@ -66,7 +62,7 @@ class Scripts:
         self, client: redis.Redis, *, republish_ms: int, on_released: OnReleased | None
     ) -> None:
         shared = (
-            f"{_KEYS}local REPUBLISH_MS = {republish_ms}\nlocal WINDOW = {WINDOW}\n"
+            f"{_KEYS}local REPUBLISH_MS = {republish_ms}\n"
             f"local PUBLISHES = {'true' if on_released else 'false'}\n{_SHARED}"
         )
 

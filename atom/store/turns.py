@@ -15,6 +15,9 @@ class TurnStore(Protocol):
     def lines(self) -> Sequence[str]:
         """The processes (`<Service>.<Action>`) that executions wait for a place of."""
 
+    def set_windows(self, sizes: Mapping[str, int]) -> None:
+        """Say of how many of each tenant a queue may have the messages; 1 unless it was said."""
+
     def take_released(self, limits: Mapping[str, int], limit: int) -> Sequence[str]:
         """Executions whose turn it is although no write has said so.
 

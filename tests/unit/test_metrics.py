@@ -42,6 +42,7 @@ class Store:
             open_circuits={"a.example": NOW, "b.example": NOW},
             paused={},
             counters={"finished:completed": 8, "lease_lost": 9, "lost taken over": 10},
+            held_back={"Shop.Buy": 11},
         )
 
     def presences(self):

@@ -1,8 +1,8 @@
 -- Whose turn it is: which of the executions that wait for a worker have a message in the broker.
--- Stands before _prelude.lua in every script; PUBLISHES, WINDOW and REPUBLISH_MS are given before.
+-- Stands before _prelude.lua in every script; PUBLISHES and REPUBLISH_MS are given before.
 --
--- Of each queue and tenant at most WINDOW executions that have not begun are *out*: their message is
--- in the broker, or about to be. The others are in the tenant's backlog. One that its process's
+-- Of each queue and tenant only so many executions that have not begun are *out* as the window of the
+-- queue says: their message is in the broker, or about to be. The others are in the tenant's backlog. One that its process's
 -- max_concurrency refused is in the line of its process until it is *called*: it is out again then,
 -- and a place is kept for it. Everything is counted by membership, so that no count can drift.
 
@@ -47,12 +47,16 @@ local function release(id, now)
   return true
 end
 
+local function window_size(queue)
+  return tonumber(redis.call('HGET', WINDOWS, queue)) or 1
+end
+
 -- Those of the backlog that there is room for go out.
 local function fill(of_window, now)
   if not PUBLISHES or redis.call('EXISTS', backlog(of_window)) == 0 then
     return
   end
-  local room = WINDOW - redis.call('SCARD', out(of_window))
+  local room = window_size(of_window:match('^%Z*')) - redis.call('SCARD', out(of_window))
   while room > 0 do
     local id = redis.call('ZPOPMIN', backlog(of_window))[1]
     if not id then
@@ -72,7 +76,8 @@ local function begin_waiting(id, now, due, queue, tenant, accepted_at, priority)
   local of_window = window(queue, tenant)
   redis.call('SADD', WAITING, queue)
   redis.call('ZADD', WAITING .. ':' .. queue, 'NX', now, id)
-  if redis.call('SCARD', out(of_window)) < WINDOW then
+  local count = redis.call('SCARD', out(of_window))
+  if count == 0 or count < window_size(queue) then
     redis.call('SADD', out(of_window), id)
     redis.call('ZADD', ACCEPTED, due, id)
     return true

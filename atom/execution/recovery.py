@@ -112,7 +112,8 @@ class Recovery:
         for each in self._store.presences():
             places[each.role] += int(each.details.get("concurrency", 0))
         sizes = {queue: max(1, count // 2) for queue, count in places.items() if count}
-        self._store.set_windows(sizes)
+        if sizes:
+            self._store.set_windows(sizes)
 
     def publish_unstarted(self) -> int:
         """Accepted, but never started: the message was lost, or the workers are behind.

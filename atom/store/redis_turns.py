@@ -23,9 +23,8 @@ class RedisTurns(RedisPart):
 
     def set_windows(self, sizes: Mapping[str, int]) -> None:
         """See TurnStore."""
-        if sizes:
-            with self._guard():
-                self._redis.hset(names.WINDOWS, mapping=dict(sizes))
+        with self._guard():
+            self._redis.hset(names.WINDOWS, mapping=dict(sizes))
 
     def take_released(self, limits: Mapping[str, int], limit: int) -> Sequence[str]:
         """See TurnStore."""

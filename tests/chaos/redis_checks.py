@@ -38,8 +38,7 @@ _KEPT = {re.compile(pattern): why for pattern, why in KEPT.items()}
 # With nothing under way they are empty, and so not there.
 _EMPTY = re.compile(
     r"atom:(accepted|scheduled|leases|deadlines|callbacks|parked|waiting:.+)"
-    r"|atom:(out|backlogs|lines|called)(:.+)?|processes|callbacks",
-    re.DOTALL,
+    r"|atom:(out|backlogs|lines|called)(:.+)?|processes|callbacks"
 )
 
 

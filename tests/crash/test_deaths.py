@@ -7,12 +7,12 @@ import pytest
 
 from atom.cli.embedded_redis import free_port
 from atom.records import CallbackState, State
-from atom.sandbox import Connector, SandboxError, SandboxServer
+from atom.sandbox import Connector, SandboxError
 from tests.support.executions import an_attempt
 from tests.support.waiting import until
-from tests.support.world import LINES, Nursery, World
+from tests.support.world import LINES
 
-LOOKS = ["take_lost", "take_scheduled", "take_unstarted", "trim", "count"]
+LOOKS = ["take_lost", "take_scheduled", "take_released", "take_unstarted", "trim", "count"]
 
 # The writes of each path, in order; that these are all is a test of its own.
 RUNS = {
@@ -29,12 +29,12 @@ TICKS = {
     "callback": ["take_due_callbacks", "publish_callback", "take_overdue", *LOOKS],
     "overdue": ["take_due_callbacks", "take_overdue", "time_out", "publish_callback", *LOOKS],
     "unstarted": [
-        *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled"),
+        *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "take_released"),
         *("take_unstarted", "publish", "trim", "count"),
     ],
     "scheduled": [
         *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "publish"),
-        *("take_unstarted", "trim", "count"),
+        *("take_released", "take_unstarted", "trim", "count"),
     ],
 }
 ACCEPTS = {
@@ -54,26 +54,6 @@ def points(paths):
         for at, name in enumerate(writes)
         for when in ("before", "after")
     ]
-
-
-@pytest.fixture(scope="module")
-def nursery():
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with SandboxServer() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def world(embedded_redis, tmp_path, nursery, sandbox):
-    world = World(embedded_redis.url, tmp_path, nursery, sandbox)
-    yield world
-    world.close()
 
 
 def repeated_line(action, writes, at, when):

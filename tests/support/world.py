@@ -164,8 +164,9 @@ class World:
                 if self.raw.hexists(key, name):
                     self.raw.hset(key, name, 1)
         for index in ("accepted", "scheduled", "leases", "callbacks"):
-            for each in self.raw.zrange(f"atom:{index}", 0, -1):
-                self.raw.zadd(f"atom:{index}", {each: 1})
+            for each, score in self.raw.zrange(f"atom:{index}", 0, -1, withscores=True):
+                if score < float("inf"):  # that is for nobody to look at
+                    self.raw.zadd(f"atom:{index}", {each: 1})
 
     def drain(self):
         """Do what the messages in the broker say."""
@@ -175,7 +176,7 @@ class World:
                 if queue == "callbacks":
                     self.parts.deliverer.deliver(task_id.removesuffix(".callback"))
                 else:
-                    self.parts.runner.run(task_id, "1")
+                    self.parts.run(task_id)
 
     def settle(self, is_over):
         """Let recovery and workers go on until there is nothing left to do."""

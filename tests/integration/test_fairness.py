@@ -1,5 +1,6 @@
 """A flood of one tenant, and what max_concurrency promises, with real workers."""
 
+import orjson
 import pytest
 
 from atom.names import PROCESSES, RECOVERY
@@ -28,8 +29,8 @@ def start(atom, concurrency):
     atom.wait_for_listener(atom.url, "/health")
 
 
-def ask(atom, directory, tenant, name, action):
-    """Ask as a flow of that tenant."""
+def prepared(atom, directory, tenant, name, action):
+    """A flow of that tenant."""
     inputs = {
         "File": str(directory / "noted"),
         "Gate": str(directory / "gate"),
@@ -38,7 +39,12 @@ def ask(atom, directory, tenant, name, action):
     flow = atom.platform.prepare(f"{atom.url}/fs/Places", [(action, inputs)])
     (call,) = flow.calls.values()
     flow.tenant_id = call.request["tenantId"] = tenant
-    assert atom.platform.ask(flow, call)
+    return flow, call
+
+
+def ask(atom, directory, tenant, name, action):
+    """Ask as such a flow, and have it taken."""
+    assert atom.platform.ask(*prepared(atom, directory, tenant, name, action))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +66,24 @@ def test_a_flood_of_one_tenant_does_not_keep_another_waiting(atom, tmp_path, act
     # Before it are those that ran, the one of its tenant that was out, and, where a line is
     # to be joined, the next one of that.
     assert noted.read_text().splitlines().index("one") <= concurrency + 2
+
+
+def test_a_tenant_that_asks_too_often_gets_429(atom, tmp_path):
+    atom.environment["ATOM_TENANT_REQUESTS_PER_SECOND"] = "0.001"
+    atom.start("listener", "listener")
+    atom.wait_for_listener(atom.url, "/health")
+    ask(atom, tmp_path, MANY, "taken", "Note")
+    flow, call = prepared(atom, tmp_path, MANY, "refused", "Note")
+    assert not atom.platform.ask(flow, call)
+    (failed,) = flow.events_of("failed")
+    assert failed.details["status"] == 429
+    assert "ATOM_TENANT_REQUESTS_PER_SECOND" in failed.details["message"]
+    (reply,) = atom.platform.resend(flow)
+    assert reply.status == 429
+    assert 900 < int(reply.headers["Retry-After"]) <= 1000
+    assert orjson.loads(reply.body)["kind"] == "service"
+    ask(atom, tmp_path, ONE, "of another", "Note")
+    assert len(atom.store.find(10).executions) == 2
 
 
 @pytest.mark.timeout(300)

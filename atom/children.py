@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from atom.parentage import Wakeup
 from atom.records import State
 
 
@@ -18,6 +17,7 @@ class NewChild:
     timeout_seconds: float
     request: bytes = field(repr=False)  # without its secrets
     private_request: bytes | None = field(default=None, repr=False)
+    is_item: bool  # of a map; else it is called
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,5 +78,4 @@ class After:
     """What is to be done now that something was written."""
 
     is_callback_due: bool = False  # a callback worker is to be woken
-    wakeups: Sequence[Wakeup] = ()
     progress: JoinProgress | None = None

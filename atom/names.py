@@ -64,6 +64,18 @@ PAUSED: Final = KEY_PREFIX + "paused"
 # set of execution ids by when they began to wait, which may be yet to come.
 WAITING: Final = KEY_PREFIX + "waiting"
 
+# Whose turn it is, of those that wait; see `lua/_turns.lua`. Scripts complete these keys.
+OUT: Final = KEY_PREFIX + "out"  # `:<queue>\0<tenant>`: the set of those whose message is out
+WINDOWS: Final = KEY_PREFIX + "windows"  # a hash of queue → how many of each tenant may be out
+BACKLOGS: Final = KEY_PREFIX + "backlogs"  # the set of `<queue>\0<tenant>`; `:…`: ids by their rank
+# The set of the processes that have a line; `:<process>`: its tenants by their turn;
+# `:<process>\0<tenant>`: ids by their rank.
+LINES: Final = KEY_PREFIX + "lines"
+PLACES: Final = KEY_PREFIX + "places"  # `:<process>`: the set of those that run
+CALLED: Final = KEY_PREFIX + "called"  # `:<process>`: the set of those that a place is kept for
+LEAVING: Final = KEY_PREFIX + "leaving"  # `:<process>`: `<id> <fence>` by when its place is free
+RATES: Final = KEY_PREFIX + "rate"  # `:<tenant or service>:<name>`: when its requests are paid for
+
 # What is written to see whether Redis takes writes.
 PROBE: Final = KEY_PREFIX + "probe"
 
@@ -87,6 +99,8 @@ FLOW_STATE_PREFIX: Final = KEY_PREFIX + "flow-state:"
 # host, a hash of its failures in a row and until when nothing is sent to it.
 CIRCUIT_PREFIX: Final = KEY_PREFIX + "circuit:"
 
+EXECUTION_PREFIX: Final = KEY_PREFIX + "execution:"
+
 
 # What scripts call the keys that are always the same.
 SCRIPT_KEYS: Final = {
@@ -105,12 +119,21 @@ SCRIPT_KEYS: Final = {
     "LOOKED_AT": LOOKED_AT,
     "IN_BOTH": IN_BOTH,
     "WAITING": WAITING,
+    "OUT": OUT,
+    "WINDOWS": WINDOWS,
+    "BACKLOGS": BACKLOGS,
+    "LINES": LINES,
+    "CALLED": CALLED,
+    "PLACES": PLACES,
+    "LEAVING": LEAVING,
+    "RATES": RATES,
     "COUNTERS": COUNTERS,
     "MINUTES": MINUTES,
     "PAUSED": PAUSED,
     "CIRCUITS": CIRCUITS,
     "CIRCUIT_PREFIX": CIRCUIT_PREFIX,
     "FLOW_STATE_PREFIX": FLOW_STATE_PREFIX,
+    "EXECUTION_PREFIX": EXECUTION_PREFIX,
 }
 
 
@@ -126,7 +149,7 @@ def callback_task_id(execution_id: str) -> str:
 
 def execution_key(execution_id: str) -> str:
     """The hash that holds one execution."""
-    return f"{KEY_PREFIX}execution:{execution_id}"
+    return f"{EXECUTION_PREFIX}{execution_id}"
 
 
 def documents_key(execution_id: str) -> str:

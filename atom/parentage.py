@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from atom.names import process_task
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parentage:
@@ -16,6 +18,12 @@ class Wakeup:
     """An execution for which a worker is to be woken."""
 
     id: str
-    task_name: str
+    service: str
+    action: str
     queue: str
     parentage: Parentage | None = None
+
+    @property
+    def task_name(self) -> str:
+        """The Celery task that runs it."""
+        return process_task(self.service, self.action)

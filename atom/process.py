@@ -23,6 +23,8 @@ DEFAULT_TIMEOUT_SECONDS: Final = 86_400
 # Of a process whose caller is gone after a minute at most.
 DEFAULT_SYNCHRONOUS_TIMEOUT_SECONDS: Final = 300
 
+MOST_PRIORITY: Final = 100
+
 ProcessFunction = Callable[..., Any]
 OpenFile = Callable[[Upload], RawIOBase]
 
@@ -45,6 +47,12 @@ class ProcessOptions:
 
     retry: Retry | None = None
     """Which of its failures are tried again; none where there is no policy."""
+
+    priority: int = 0
+    """Which of a tenant's waiting executions begin first: those of the highest (-100 to 100)."""
+
+    max_concurrency: int | None = None
+    """How many of its executions run at a time, in all workers together; any number where None."""
 
     def check(self, where: str) -> None:
         """Refuse values nobody can have meant.
@@ -75,6 +83,18 @@ class ProcessOptions:
                     f"not {self.retry!r}."
                 )
             self.retry.check(where)
+        if type(self.priority) is not int or abs(self.priority) > MOST_PRIORITY:
+            raise DeclarationError(
+                f"{where}: priority must be a whole number from -{MOST_PRIORITY} to "
+                f"{MOST_PRIORITY} (higher begins first), not {self.priority!r}."
+            )
+        if self.max_concurrency is not None and (
+            type(self.max_concurrency) is not int or self.max_concurrency < 1
+        ):
+            raise DeclarationError(
+                f"{where}: max_concurrency must be a whole number of executions, 1 or more (leave "
+                f"it out for any number), not {self.max_concurrency!r}."
+            )
         if not isinstance(self.wait_message, str) or not self.wait_message:
             raise DeclarationError(
                 f"{where}: wait_message must be a text that is not empty, "

@@ -1,6 +1,6 @@
 """What the store keeps of an execution, and the states it can be in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from atom.names import request_execution_id
-from atom.parentage import Parentage, Wakeup
+from atom.parentage import Parentage
 from atom.suspension import Wait
 
 # How the scripts of the store call what they count; the rest is what recovery counts.
@@ -82,6 +82,8 @@ class NewExecution:
     request: bytes = field(repr=False)  # the request without its secrets
     private_request: bytes | None = field(default=None, repr=False)  # with them, where it has any
     queue: str  # whose workers run it
+    priority: int = 0  # among those of its tenant that wait there
+    service_rate: float = 0  # requests per second that its service takes; 0: any number
     timeout_seconds: float
     sync_timeout_seconds: float = 0
     trace: str = ""  # the W3C traceparent of who asked, where there is one
@@ -274,7 +276,6 @@ class Ended:
 
     was: State
     is_callback_due: bool  # it should go out now (else later, or there is none)
-    wakeups: Sequence[Wakeup] = ()  # of those that waited for this end
 
 
 class Restart(StrEnum):
@@ -355,6 +356,7 @@ class Overview:
     paused: Mapping[str, datetime]  # target → since when
     counters: Mapping[str, int]  # see `ExecutionStore.counters`
     stored: int  # executions in Redis, whether they have ended or not
+    held_back: Mapping[str, int]  # process at its max_concurrency → how many of those that wait
 
     @property
     def finished(self) -> Mapping[str, int]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -41,7 +42,9 @@ _NAME_LENGTH: Final = 200
 class FlowService:
     """A Flow Service under `/fs/<name>`; declare what it offers with the methods below."""
 
-    def __init__(self, name: str, *, summary: str = "", version: str = "") -> None:
+    def __init__(
+        self, name: str, *, summary: str = "", version: str = "", requests_per_second: float = 0
+    ) -> None:
         """Make a service.
 
         Args:
@@ -49,16 +52,25 @@ class FlowService:
             summary: one line for people.
             version: of its code, kept with each execution; without one, a digest of the source
                 files that hold its processes.
+            requests_per_second: what asks more often is refused with 429; 0 takes any number.
 
         Raises:
-            DeclarationError: the name is none.
+            DeclarationError: the name or the rate is none.
         """
         if not isinstance(name, str) or not _SERVICE_NAME.fullmatch(name):
             raise DeclarationError(
                 f"A service name is a path segment: letters, digits, “-” and “_”, not {name!r}."
             )
+        if type(requests_per_second) not in (int, float) or not (
+            0 <= requests_per_second < math.inf
+        ):
+            raise DeclarationError(
+                f"Service “{name}”: requests_per_second must be a number, 0 for no limit, "
+                f"not {requests_per_second!r}."
+            )
         self.name: Final = name
         self.summary: Final = summary
+        self.requests_per_second: Final = requests_per_second
         self.configuration: Final = Configuration(name)
         self._message_processes: dict[str, MessageProcess] = {}
         self._data_actions: dict[str, DataAction] = {}
@@ -128,6 +140,8 @@ class FlowService:
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         queue: str = PROCESSES,
         retry: Retry | None = None,
+        priority: int = 0,
+        max_concurrency: int | None = None,
     ) -> Callable[[_Function], _Function]:
         """Declare the decorated function `f(request, execution)` as a message action.
 
@@ -157,6 +171,8 @@ class FlowService:
                     timeout=timeout,
                     queue=queue,
                     retry=retry,
+                    priority=priority,
+                    max_concurrency=max_concurrency,
                 ),
             )
             # Before it is added, so that a refused declaration leaves the service as it was.
@@ -166,7 +182,7 @@ class FlowService:
 
         return declare
 
-    def data_action(
+    def data_action(  # noqa: PLR0913 (each is an option of the declaration, by keyword)
         self,
         name: str,
         *,
@@ -175,6 +191,8 @@ class FlowService:
         summary: str = "",
         timeout: float = DEFAULT_SYNCHRONOUS_TIMEOUT_SECONDS,
         queue: str = PROCESSES,
+        priority: int = 0,
+        max_concurrency: int | None = None,
     ) -> DataAction:
         """Declare an object type; the decorators of what is returned add its processes.
 
@@ -186,6 +204,8 @@ class FlowService:
             timeout: seconds after which an execution is given up; the caller waits no longer
                 than ATOM_SYNC_SECONDS.
             queue: whose workers run it.
+            priority: which of a tenant's waiting executions begin first: those of the highest.
+            max_concurrency: how many executions of each of its processes run at a time.
 
         Raises:
             DeclarationError: the declaration is one that no flow could use.
@@ -200,7 +220,7 @@ class FlowService:
             ObjectType(where, name, profile, key),
             summary=summary,
             configuration=self.configuration,
-            options=_synchronous(where, timeout, queue),
+            options=_synchronous(where, timeout, queue, priority, max_concurrency),
             may_declare=self._may_declare,
         )
         self._types(list(self._message_processes.values()), {**self._data_actions, name: declared})
@@ -214,25 +234,30 @@ class FlowService:
         response: type[Profile] | None = None,
         timeout: float = DEFAULT_SYNCHRONOUS_TIMEOUT_SECONDS,
         queue: str = PROCESSES,
+        priority: int = 0,
+        max_concurrency: int | None = None,
     ) -> FileResource:
         """Declare a resource path; the decorators of what is returned add its processes.
 
         Args:
             path: the flow's resource path, such as `/file`.
             response: the entries of a file's object where the ten standard ones will not do.
-            timeout: as for a data action.
+            timeout: as for a data action, as are the others.
             queue: whose workers run it.
+            priority: which of a tenant's waiting executions begin first: those of the highest.
+            max_concurrency: how many executions of each of its processes run at a time.
 
         Raises:
             DeclarationError: the declaration is one that no flow could use.
         """
+        where = f"File resource {path} of “{self.name}”"
         self._refuse_when_frozen(path)
         declared = FileResource(
             self.name,
             path,
             response,
             configuration=self.configuration,
-            options=_synchronous(f"File resource {path} of “{self.name}”", timeout, queue),
+            options=_synchronous(where, timeout, queue, priority, max_concurrency),
             may_declare=self._may_declare,
         )
         if declared.path in self._file_resources:
@@ -316,8 +341,12 @@ def _digest(processes: Iterable[Process]) -> str:
     return digest.hexdigest()[:8]
 
 
-def _synchronous(where: str, timeout: float, queue: str) -> ProcessOptions:
-    options = ProcessOptions(timeout=timeout, queue=queue)
+def _synchronous(
+    where: str, timeout: float, queue: str, priority: int, max_concurrency: int | None
+) -> ProcessOptions:
+    options = ProcessOptions(
+        timeout=timeout, queue=queue, priority=priority, max_concurrency=max_concurrency
+    )
     options.check(where)
     return options
 

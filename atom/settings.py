@@ -21,7 +21,11 @@ from atom.setting import setting as _setting
 _MAX_HEADROOM: Final = 3600
 _FLOW_GIVES_UP_SECONDS: Final = 60
 _LONGEST_FLOW_HOURS: Final = 180 * 24
-_MAY_BE_ZERO: Final = ("progress_seconds", "history_retention_days")
+_MAY_BE_ZERO: Final = (
+    "progress_seconds",
+    "history_retention_days",
+    "tenant_requests_per_second",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +196,12 @@ class Settings(HistorySettings):
         100_000,
         "Where this many executions wait for a worker, new requests are refused with 503.",
     )
+    tenant_requests_per_second: float = _setting(
+        "ATOM_TENANT_REQUESTS_PER_SECOND",
+        Env.float,
+        0.0,
+        "So many requests that start something are taken from each tenant, others get 429; 0: all.",
+    )
     max_step_bytes: int = _setting(
         "ATOM_MAX_STEP_BYTES",
         Env.int,
@@ -268,8 +278,7 @@ class Settings(HistorySettings):
         "ATOM_FLOWER_DATABASE",
         Env.str,
         "",
-        "A file in which Flower keeps what it has seen, saved every minute; in memory where it is "
-        "empty.",
+        "Where Flower keeps what it has seen, saved every minute: a file; in memory without one.",
     )
     flower_link: str = _setting(
         "ATOM_FLOWER_LINK",
@@ -278,7 +287,6 @@ class Settings(HistorySettings):
         "Where people reach Flower, such as http://127.0.0.1:5555, for links to its tasks; without "
         "one there are no links.",
     )
-
     flower_url: str = _setting(
         "ATOM_FLOWER_URL",
         Env.str,

@@ -196,10 +196,17 @@ def _judge_queues(situation: Situation) -> Iterator[Finding]:
     for queue in situation.served():
         state, workers = situation.waiting(queue), situation.workers(queue)
         if workers and state.waiting and _is_late(situation.overview, state.oldest_at):
-            yield _behind(queue, state, len(workers), *situation.places(queue))
+            yield _behind(situation, queue, state, len(workers))
+    for process, count in situation.overview.held_back.items():
+        yield Finding(
+            Severity.NOTE,
+            f"As many of {process} run as may (max_concurrency); {count} more wait for that.",
+            "atom executions list --state accepted",
+        )
 
 
-def _behind(queue: str, state: QueueState, workers: int, busy: int, places: int) -> Finding:
+def _behind(situation: Situation, queue: str, state: QueueState, workers: int) -> Finding:
+    busy, places = situation.places(queue)
     since = (
         f"{state.waiting} wait in the queue “{queue}”, the first since {_clock(state.oldest_at)}"
     )
@@ -208,6 +215,12 @@ def _behind(queue: str, state: QueueState, workers: int, busy: int, places: int)
             Severity.WARNING,
             f"{since}: all {places} places of its {workers} worker(s) are taken.",
             f"atom worker --queues {queue}",
+        )
+    if situation.overview.held_back:
+        return Finding(
+            Severity.WARNING,
+            f"{since}: it may be for the max_concurrency of its process.",
+            "atom executions list --state accepted",
         )
     return Finding(
         Severity.ERROR,

@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmarks.accept import measure_accept
 from benchmarks.cold import measure_cold
 from benchmarks.command import default_result, positive, running_to_the_end
+from benchmarks.fairness import measure_fairness
 from benchmarks.in_flight import measure_in_flight
 from benchmarks.long_history import measure_history
 from benchmarks.memory import measure_memory
@@ -30,6 +31,7 @@ PARTS: Final[Mapping[str, Measure]] = {
     "quiet": measure_quiet,
     "wakeup": measure_wakeup,
     "in-flight": measure_in_flight,
+    "fairness": measure_fairness,
     "size": measure_size,
     "history": measure_history,
     "memory": measure_memory,
@@ -51,6 +53,7 @@ def main() -> None:
         in_flight=arguments.in_flight,
         wait_seconds=arguments.wait_seconds,
         history=arguments.history,
+        flood=arguments.flood,
     )
     console = Console(highlight=False)
     found: dict[str, Found] = {}
@@ -107,6 +110,9 @@ def _arguments() -> argparse.Namespace:
         type=_listed(_natural),
         default=[0, 100_000, 1_000_000],
         help="so many finished executions; a million takes 5 GB (0,100000,1000000)",
+    )
+    parser.add_argument(
+        "--flood", type=positive, default=10_000, help="executions of one tenant (10000)"
     )
     parser.add_argument(
         "--json",

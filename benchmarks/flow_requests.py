@@ -37,7 +37,13 @@ class FlowRequest(NamedTuple):
 
 
 def flow_requests(
-    count: int, listener_port: int, callback_port: int, action: str = "Echo", more_bytes: int = 0
+    count: int,
+    listener_port: int,
+    callback_port: int,
+    action: str = "Echo",
+    more_bytes: int = 0,
+    *,
+    tenant: str = _TENANT,
 ) -> list[FlowRequest]:
     """Requests of as many different flows: each has a token and a state of its own.
 
@@ -45,7 +51,7 @@ def flow_requests(
     is for `Digest`.
     """
     more = _more_inputs(more_bytes) if more_bytes else []
-    return [_flow_request(listener_port, callback_port, action, more) for _ in range(count)]
+    return [_flow_request(listener_port, callback_port, action, more, tenant) for _ in range(count)]
 
 
 def plain_outputs(outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -61,15 +67,19 @@ def _plain(value: Mapping[str, Any]) -> Any:
 
 
 def _flow_request(
-    listener_port: int, callback_port: int, action: str, more: Sequence[dict[str, Any]]
+    listener_port: int,
+    callback_port: int,
+    action: str,
+    more: Sequence[dict[str, Any]],
+    tenant: str,
 ) -> FlowRequest:
     token, state_id = str(uuid4()), str(uuid4())
-    body = orjson.dumps(_service_request(token, state_id, callback_port, more))
+    body = orjson.dumps(_service_request(token, state_id, callback_port, more, tenant))
     head = (
         f"POST {_PATH}{action} HTTP/1.1\r\n"
         f"Host: 127.0.0.1:{listener_port}\r\n"
         "Content-Type: application/json\r\n"
-        f"ManyWhoTenant: {_TENANT}\r\n"
+        f"ManyWhoTenant: {tenant}\r\n"
         f"ManyWhoState: {state_id}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
@@ -77,11 +87,11 @@ def _flow_request(
 
 
 def _service_request(
-    token: str, state_id: str, callback_port: int, more: Sequence[dict[str, Any]]
+    token: str, state_id: str, callback_port: int, more: Sequence[dict[str, Any]], tenant: str
 ) -> dict[str, Any]:
     return {
         "token": token,
-        "tenantId": _TENANT,
+        "tenantId": tenant,
         "stateId": state_id,
         "callbackUri": f"http://127.0.0.1:{callback_port}/api/run/1/response",
         "executionMode": None,

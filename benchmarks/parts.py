@@ -25,6 +25,7 @@ class Parameters:
     in_flight: Sequence[int]
     wait_seconds: int
     history: Sequence[int]
+    flood: int
 
 
 class Found(Protocol):

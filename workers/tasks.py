@@ -16,10 +16,12 @@ from atom.execution.delivery import Deliverer
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.recovery import Recovery
 from atom.execution.runner import Limits, Runner
+from atom.execution.wakeup import wake_workers
 from atom.flow.addresses import CallbackPolicy
 from atom.flow.run_api import FlowClient
 from atom.flow.transport import Transport
 from atom.names import DELIVER_TASK, RECOVER_TASK
+from atom.process import Process
 from atom.publisher import Publisher
 from atom.settings import Settings
 from atom.store import RedisStore, open_store
@@ -37,7 +39,10 @@ class _Parts:
 
     @cached_property
     def _store(self) -> RedisStore:
-        return open_store(self._settings)
+        return open_store(
+            self._settings,
+            on_released=lambda released: wake_workers(self._catalog, self._publisher, released),
+        )
 
     @cached_property
     def _publisher(self) -> Publisher:
@@ -103,7 +108,9 @@ def register_tasks(app: Celery, settings: Settings, catalog: Catalog, keeper: Le
 
     for service in catalog.services.values():
         for process in service.processes.values():
-            app.task(bind=True, name=process.task_name)(_run_process(parts, service.version))
+            app.task(bind=True, name=process.task_name)(
+                _run_process(parts, process, service.version)
+            )
 
     @app.task(bind=True, name=DELIVER_TASK)
     def deliver(task: Any) -> Any:
@@ -116,10 +123,12 @@ def register_tasks(app: Celery, settings: Settings, catalog: Catalog, keeper: Le
         return _unless_store_is_away(parts.recovery.tick)
 
 
-def _run_process(parts: _Parts, version: str) -> Callable[[Any], Any]:
+def _run_process(parts: _Parts, process: Process, version: str) -> Callable[[Any], Any]:
+    most = process.options.max_concurrency
+
     def run(task: Any) -> Any:
         with bound_contextvars(execution_id=task.request.id):
-            return _unless_store_is_away(lambda: parts.runner.run(task.request.id, version))
+            return _unless_store_is_away(lambda: parts.runner.run(task.request.id, version, most))
 
     return run
 

@@ -17,6 +17,7 @@ AtomError
 │   ├── RequestTooLarge     413
 │   ├── UnsupportedMedia    415
 │   ├── TooManyLogins       429  failed ones: wait
+│   ├── TooManyRequests     429  its tenant or service asks more often than it may
 │   ├── Unavailable         503  passing: try again
 │   │   ├── Paused          503  an operator paused the service or action
 │   │   └── Overloaded      503  too many executions wait for a worker
@@ -89,6 +90,7 @@ from atom.errors.refusals import (
     TokenMissing,
     TookTooLong,
     TooManyLogins,
+    TooManyRequests,
     Unauthorized,
     Unavailable,
     UnsupportedMedia,
@@ -146,6 +148,7 @@ __all__ = [
     "StoreUnavailable",
     "TokenMissing",
     "TooManyLogins",
+    "TooManyRequests",
     "TookTooLong",
     "Unauthorized",
     "Unavailable",

@@ -9,6 +9,7 @@ class RequestRefused(AtomError):
     """The request is answered with a ServiceProblem and leaves no trace."""
 
     status: ClassVar[int] = 400
+    retry_after_seconds: int | None = None  # where time alone helps
 
 
 class MalformedRequest(RequestRefused):
@@ -72,14 +73,30 @@ class TooManyLogins(RequestRefused):
     """This address, or this name from it, was wrong too often lately."""
 
     status = 429
-    retry_after_seconds: ClassVar[int] = 300
+    retry_after_seconds = 300
+
+
+class TooManyRequests(RequestRefused):
+    """A tenant or a service asks more often than it may; what is known already is answered."""
+
+    status = 429
+
+    def __init__(self, whose: str, setting: str, seconds: int) -> None:
+        super().__init__(whose, setting, seconds)
+        self.whose, self.setting, self.retry_after_seconds = whose, setting, seconds
+
+    def __str__(self) -> str:
+        return (
+            f"{self.whose} has more requests per second than it may ({self.setting}); nothing was "
+            f"started. Try again in {self.retry_after_seconds} s."
+        )
 
 
 class Unavailable(RequestRefused):
     """Nothing is wrong with the request; the same one will do later."""
 
     status = 503
-    retry_after_seconds: ClassVar[int] = 5
+    retry_after_seconds = 5
 
 
 class Paused(Unavailable):

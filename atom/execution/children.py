@@ -32,6 +32,7 @@ class Asked:
 
     requests: Sequence[tuple[bytes, bytes | None]]  # of each, without and with its secrets
     process: Process  # whose workers run them
+    are_items: bool  # of a map
 
     @property
     def digest(self) -> str:
@@ -52,6 +53,7 @@ class Asked:
                 timeout_seconds=self.process.options.timeout,
                 request=public,
                 private_request=private,
+                is_item=self.are_items,
             )
             for index, (public, private) in enumerate(self.requests)
             if index not in join.ids
@@ -73,7 +75,7 @@ def items_of(process: Process, function: Callable[..., Any], items: Iterable[Any
             raise CannotSpawn(f"Item {index} cannot be stored: {error}.") from error
         document = {_FUNCTION: path, "index": index, "item": encoded}
         requests.append((orjson.dumps(document), None))
-    return Asked(requests, process)
+    return Asked(requests, process, are_items=True)
 
 
 def call_of(process: MessageProcess, document: Mapping[str, Any], parent: Claim) -> Asked:
@@ -85,7 +87,7 @@ def call_of(process: MessageProcess, document: Mapping[str, Any], parent: Claim)
     wire = orjson.loads(parent.parent_request or parent.request)
     wire |= {"inputs": process.write_inputs(document), "outcomes": []}
     process.check(process.read(wire))
-    return Asked([parted(wire, process.secret_names)], process)
+    return Asked([parted(wire, process.secret_names)], process, are_items=False)
 
 
 def child_process(process: Process, claim: Claim, document: Mapping[str, Any]) -> Process:

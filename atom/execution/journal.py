@@ -15,7 +15,7 @@ from atom.execution.children import Asked, call_of, items_of, joined, results_of
 from atom.execution.ending import cancel
 from atom.execution.replay import Replay
 from atom.execution.steps import decode, encode, outcome_of, run_step
-from atom.execution.wakeup import wake_callback, wake_workers
+from atom.execution.wakeup import wake_callback
 from atom.records import PROGRESS, Step, StepKind
 from atom.redaction import redacted
 from atom.retry import Retry
@@ -151,8 +151,7 @@ class StoreJournal(Replay):
             )
         if not join.is_over:
             missing = asked.missing(self._claim, join)
-            wakeups = self._lease.patiently(lambda: self._store.spawn(self._claim, missing))
-            wake_workers(self._publisher, wakeups)
+            self._lease.patiently(lambda: self._store.spawn(self._claim, missing))
             self._suspend(name, WaitKind.CHILDREN, None)
         for child in join.unfinished:
             cancel(self._catalog, self._store, child)

@@ -35,6 +35,7 @@ class _Kept:
     renew_at: float
     lost_at: float | None = None
     is_told: bool = False
+    is_given_up: bool = False  # its process was killed, or cannot be
 
 
 class LeaseKeeper:
@@ -104,7 +105,7 @@ class LeaseKeeper:
         handed = []
         for kept in self._kept.values():
             try:
-                store.hand_back(kept.hold)
+                store.hand_back(kept.hold, is_running=True)
             except ClaimLost:
                 continue
             except StoreUnavailable as error:
@@ -156,14 +157,15 @@ class LeaseKeeper:
 
     def _renew(self, store: ExecutionStore) -> None:
         now = time.monotonic()
-        due = [each for each in self._kept.values() if each.renew_at <= now and not each.lost_at]
+        # What is lost as well: as long as its process runs on, it keeps its place.
+        due = [each for each in self._kept.values() if each.renew_at <= now]
         for start in range(0, len(due), _AT_ONCE):
             part = due[start : start + _AT_ONCE]
             lost = set(store.renew([each.hold for each in part]))
             for each in part:
                 each.renew_at = now + self._interval
                 if each.hold in lost:
-                    each.lost_at = now
+                    each.lost_at = each.lost_at or now
 
     def _tell_of_the_lost(self, store: ExecutionStore) -> None:
         """At the look after: most of them had ended, and their processes had not yet said so."""
@@ -183,6 +185,8 @@ class LeaseKeeper:
         for each in [each for each in self._kept.values() if each.pid in dead]:
             store.release(each.hold)
             del self._kept[each.hold]
+            if each.is_given_up:
+                continue
             with _about(each.hold, store):
                 _log.warning("The worker process %d that ran it is dead", each.pid)
 
@@ -190,9 +194,11 @@ class LeaseKeeper:
         """Kill what was told long ago that it no longer counts."""
         now = time.monotonic()
         for each in list(self._kept.values()):
-            if each.lost_at is None or now - each.lost_at < self._grace_seconds:
+            if each.lost_at is None or each.is_given_up:
                 continue
-            del self._kept[each.hold]
+            if now - each.lost_at < self._grace_seconds:
+                continue
+            each.is_given_up = True
             with _about(each.hold, store):
                 if each.pid == self._main_pid:
                     _log.warning(

@@ -6,7 +6,9 @@ and the claims decide who acts.
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from structlog.contextvars import bound_contextvars
@@ -14,7 +16,7 @@ from structlog.contextvars import bound_contextvars
 from atom.catalog import Catalog
 from atom.errors import HistoryUnavailable, NotFound, PublishFailed, StoreUnavailable
 from atom.execution.ending import time_out
-from atom.execution.wakeup import wake_callback, wake_callbacks, wake_workers
+from atom.execution.wakeup import wake_callback, wake_callbacks
 from atom.logs import context_of
 from atom.metrics import RECOVERY_TICKS
 from atom.names import CALLBACKS
@@ -57,6 +59,7 @@ class Recovery:
             "lost taken over": self.take_over_lost,
             "scheduled published": self.publish_scheduled,
             "suspended woken": self.wake_suspended,
+            "released": self.publish_released,
             "unstarted published again": self.publish_unstarted,
             "moved to the history database": self.move_settled,
             "history trimmed": lambda: self._store.trim(_AT_ONCE),
@@ -108,11 +111,33 @@ class Recovery:
         woken = 0
         while woken < _WOKEN_AT_MOST:
             some = self._store.take_suspended(_AT_ONCE)
-            wake_workers(self._publisher, some)
-            woken += len(some)
-            if len(some) < _AT_ONCE:
+            woken += some
+            if some < _AT_ONCE:
                 break
         return woken
+
+    def publish_released(self) -> int:
+        """Executions whose turn it is, where nobody could say so or died before it published."""
+        self._fit_windows()
+        limits: dict[str, int] = {}
+        for name in self._store.lines():
+            with suppress(NotFound):
+                process = self._catalog.process(*name.split(".", 1))
+                limits[name] = process.options.max_concurrency or 0
+        return self._publish(self._store.take_released(limits, _AT_ONCE))
+
+    def _fit_windows(self) -> None:
+        """Half as many as a queue has places in its workers.
+
+        Fewer than there are places, so that somebody new waits for no more than one process to
+        end; not far fewer, so that no place waits for the next message of the only tenant.
+        """
+        places: Counter[str] = Counter()
+        for each in self._store.presences():
+            places[each.role] += int(each.details.get("concurrency", 0))
+        sizes = {queue: max(1, count // 2) for queue, count in places.items() if count}
+        if sizes:
+            self._store.set_windows(sizes)
 
     def publish_unstarted(self) -> int:
         """Accepted, but never started: the message was lost, or the workers are behind.
@@ -134,7 +159,6 @@ class Recovery:
             ended += how is not None
             if how is not None and how.is_callback_due:
                 wake_callback(self._publisher, execution_id)
-            wake_workers(self._publisher, how.wakeups if how else ())
         return ended
 
     def move_settled(self) -> int:

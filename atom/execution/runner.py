@@ -32,11 +32,9 @@ from atom.execution.keeper import LeaseKeeper
 from atom.execution.lease import Lease
 from atom.execution.own_log import OwnLog
 from atom.execution.replay import Means
-from atom.execution.wakeup import wake_callback, wake_workers
+from atom.execution.wakeup import wake_callback
 from atom.logs import context_of
 from atom.metrics import QUEUE_WAIT_SECONDS, RUN_SECONDS
-from atom.names import PROCESSES, process_task
-from atom.parentage import Wakeup
 from atom.process import Process
 from atom.protocol.files import upload_of
 from atom.protocol.message_actions import ServiceRequest, fault, sealed
@@ -93,7 +91,7 @@ class Runner:
         self._worker = worker
         self._make_flow_client = make_flow_client
 
-    def run(self, execution_id: str, version: str) -> str:
+    def run(self, execution_id: str, version: str, max_concurrency: int | None = None) -> str:
         """Run the execution unless somebody else does or did; returns what happened, in a word.
 
         A second delivery of one message, or one that comes after the end, changes nothing.
@@ -101,13 +99,14 @@ class Runner:
         Args:
             execution_id: as the message names it.
             version: of the service whose code this worker runs.
+            max_concurrency: of the process.
 
         Raises:
             StoreUnavailable: nothing can be done; recovery will find it.
             Unreadable: it is encrypted, with none of our keys; it was left to others.
         """
         asked_at = time.monotonic()
-        claim = self._store.claim(execution_id, self._worker, version)
+        claim = self._store.claim(execution_id, self._worker, version, max_concurrency or 0)
         if claim is None:
             return "nothing to do"
         name = f"run {claim.service}.{claim.action}"
@@ -141,6 +140,7 @@ class Runner:
             except ClaimLost as lost:
                 _log.warning("%s What this attempt did is dropped.", lost)
                 _measure_run(claim, "lost", asked_at)
+                self._let_go(claim, process)
                 return "lost"
             except Unreadable as error:
                 return self._leave_to_others(claim, error)
@@ -166,7 +166,6 @@ class Runner:
         """Wake whoever has something to do now."""
         if after.is_callback_due:
             wake_callback(self._publisher, claim.id)
-        wake_workers(self._publisher, after.wakeups)
         told = after.progress
         if told is not None:
             message = f"{told.name}: {told.done} of {told.total}"
@@ -201,12 +200,8 @@ class Runner:
 
     def _suspend(self, claim: Claim, lease: Lease, wait: Wait, asked_at: float) -> str:
         _log.info("%s.%s waits for %s", claim.service, claim.action, wait)
-        is_due = lease.patiently(lambda: self._store.suspend(claim, wait))
+        lease.patiently(lambda: self._store.suspend(claim, wait))
         _measure_run(claim, State.SUSPENDED.value, asked_at)
-        if is_due:
-            task_name = process_task(claim.service, claim.action)
-            queue = claim.queue or PROCESSES
-            wake_workers(self._publisher, [Wakeup(claim.id, task_name, queue, claim.parentage)])
         return State.SUSPENDED.value
 
     def _leave_to_others(self, claim: Claim, error: Unreadable) -> str:
@@ -332,6 +327,15 @@ class Runner:
                 claim.token, claim.tenant_id, faults, request=None, status=_BROKEN
             )
         return Outcome(State.FAILED, response, error)
+
+    def _let_go(self, claim: Claim, process: Process | None) -> None:
+        """It runs no longer; until here it kept its place, although it was ended from outside."""
+        if process is None or process.options.max_concurrency is None:
+            return
+        try:
+            self._store.let_go(claim)
+        except StoreUnavailable as error:
+            _log.warning("Its place is free when its lease would have run out: %s", error)
 
     def _forget_upload(self, claim: Claim, document: dict[str, Any]) -> None:
         """The content of an upload is needed until its execution has ended, and no longer."""

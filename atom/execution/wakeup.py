@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 
 from structlog.contextvars import bound_contextvars
 
-from atom.errors import PublishFailed
+from atom.catalog import Catalog
+from atom.errors import NotFound, PublishFailed
 from atom.parentage import Wakeup
 from atom.publisher import Publisher
 
@@ -21,15 +23,18 @@ def wake_callback(publisher: Publisher, execution_id: str) -> None:
             _log.warning("The callback is due but could not be published: %s", error)
 
 
-def wake_workers(publisher: Publisher, wakeups: Iterable[Wakeup]) -> None:
-    """Publish executions that wait for a worker; without a broker recovery does it later."""
+def wake_workers(catalog: Catalog, publisher: Publisher, wakeups: Iterable[Wakeup]) -> None:
+    """Publish executions whose turn has come; without a broker recovery does it later."""
     for each in wakeups:
+        queue = each.queue
+        with suppress(NotFound):  # the service may have another one by now
+            queue = catalog.process(each.service, each.action).options.queue
         try:
-            publisher.publish(each.task_name, each.id, each.queue, each.parentage)
+            publisher.publish(each.task_name, each.id, queue, each.parentage)
         except PublishFailed as error:
             with bound_contextvars(execution_id=each.id):
-                _log.warning("It may begin, but could not be published: %s", error)
-            return  # nor could the others
+                _log.warning("Its turn has come, but it could not be published: %s", error)
+            return  # each failure takes as long as the publisher waits
 
 
 def wake_callbacks(publisher: Publisher, execution_ids: Iterable[str]) -> None:

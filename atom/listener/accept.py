@@ -24,9 +24,15 @@ class Acceptor:
     """Stores executions, wakes their workers and decides how a request is answered."""
 
     def __init__(
-        self, store: ExecutionStore, publisher: Publisher, callback_policy: CallbackPolicy
+        self,
+        store: ExecutionStore,
+        publisher: Publisher,
+        callback_policy: CallbackPolicy,
+        rates: Mapping[str, float],
     ) -> None:
+        """Make one; `rates` are the requests per second of the services that have a limit."""
         self._store, self._publisher, self._callback_policy = store, publisher, callback_policy
+        self._rates = rates
 
     def accept(
         self,
@@ -35,10 +41,11 @@ class Acceptor:
         document: Mapping[str, Any],
         running_user: str | None,
     ) -> Accepted:
-        """Make a request durable; returns the execution id and whether it is a new one.
+        """Make a request durable, to be published where it is new.
 
         Raises:
             InvalidRequest: its inputs or its callbackUri are wrong; nothing is stored.
+            TooManyRequests: its tenant or service asks more often than it may.
             Unavailable: the store did not take it.
         """
         self._callback_policy.check_uri(request.callback_uri)
@@ -57,6 +64,8 @@ class Acceptor:
                 private_request=private,
                 queue=process.options.queue,
                 trace=current(),
+                priority=process.options.priority,
+                service_rate=self._rates.get(process.service, 0),
                 timeout_seconds=process.options.timeout,
                 sync_timeout_seconds=process.options.sync_timeout,
             )
@@ -75,10 +84,11 @@ class Acceptor:
         """Make a checked request durable that is answered in itself or not at all; returns its id.
 
         Raises:
+            TooManyRequests: its tenant or service asks more often than it may.
             Unavailable: the store or the broker did not take it; it will not be run.
         """
         public, private = parted(document, process.secret_names)
-        execution_id, _ = self._accept(
+        accepted = self._accept(
             NewExecution(
                 service=process.service,
                 action=process.action,
@@ -91,13 +101,15 @@ class Acceptor:
                 private_request=private,
                 queue=process.options.queue,
                 trace=current(),
+                priority=process.options.priority,
+                service_rate=self._rates.get(process.service, 0),
                 timeout_seconds=process.options.timeout,
                 sync_timeout_seconds=wait_seconds,
                 is_synchronous=True,
             )
         )
-        self.publish(process, execution_id)
-        return execution_id
+        self.publish(process, accepted)
+        return accepted.id
 
     def _accept(self, execution: NewExecution) -> Accepted:
         about = context_of(execution.id, execution)
@@ -117,13 +129,14 @@ class Acceptor:
             _log.info("Asked for again")
         return accepted
 
-    def publish(self, process: Process, execution_id: str) -> None:
-        """Wake a worker; without a broker recovery does it later.
+    def publish(self, process: Process, accepted: Accepted) -> None:
+        """Wake a worker where it is its turn; without a broker recovery does it later.
 
         The log hears of the execution here: nobody who waits has to wait for that as well.
         """
         try:
-            self._publisher.publish(process.task_name, execution_id, process.options.queue)
+            if accepted.is_out:
+                self._publisher.publish(process.task_name, accepted.id, process.options.queue)
         except PublishFailed as error:
             _log.warning("Accepted, but not published (recovery will): %s", error)
         else:

@@ -52,7 +52,8 @@ def create_app(
     headers.install(app)
     measuring.install(app, catalog)
     authentication.install(app, authenticator)
-    acceptor = Acceptor(store, publisher, CallbackPolicy.from_settings(settings))
+    rates = {each.name: each.requests_per_second for each in catalog.services.values()}
+    acceptor = Acceptor(store, publisher, CallbackPolicy.from_settings(settings), rates)
     app.register_blueprint(metadata.create_blueprint(catalog))
     app.register_blueprint(openapi.create_blueprint(catalog))
     app.register_blueprint(message_actions.create_blueprint(catalog, acceptor))
@@ -60,9 +61,7 @@ def create_app(
     wait_seconds = settings.sync_seconds
     app.register_blueprint(data_actions.create_blueprint(catalog, acceptor, wait_seconds))
     app.register_blueprint(files.create_blueprint(catalog, acceptor, uploads, wait_seconds))
-    app.register_blueprint(
-        signals.create_blueprint(catalog, publisher, store, settings.max_step_bytes)
-    )
+    app.register_blueprint(signals.create_blueprint(store, settings.max_step_bytes))
     readiness = Readiness(store, publisher.waiting, catalog)
     app.register_blueprint(health.create_blueprint(readiness))
     threads = settings.listener_processes * settings.listener_threads

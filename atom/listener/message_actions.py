@@ -13,6 +13,7 @@ from atom.listener.accept import Acceptor
 from atom.listener.body import json_document, running_user, traced
 from atom.message_process import MessageProcess
 from atom.protocol.message_actions import ServiceRequest, unsealed, wait
+from atom.store import Accepted
 
 
 def create_blueprint(catalog: Catalog, acceptor: Acceptor) -> Blueprint:
@@ -31,16 +32,16 @@ def create_blueprint(catalog: Catalog, acceptor: Acceptor) -> Blueprint:
     def answer(process: MessageProcess) -> Response:
         document = json_document()
         asked = process.read(document)
-        execution_id, is_new = acceptor.accept(process, asked, document, running_user())
-        if not is_new:
+        accepted = acceptor.accept(process, asked, document, running_user())
+        if not accepted.is_new:
             measuring.is_duplicate()
         if process.options.sync_timeout:
-            return _answer_in_time(acceptor, process, asked, execution_id, is_new=is_new)
+            return _answer_in_time(acceptor, process, asked, accepted)
         response = _wait(process, asked)
-        if is_new:
+        if accepted.is_new:
             # The worker is woken once the answer has been written, so that no callback can
             # overtake it. Should this process die in between, recovery wakes one.
-            response.call_on_close(lambda: acceptor.publish(process, execution_id))
+            response.call_on_close(lambda: acceptor.publish(process, accepted))
         return response
 
     return blueprint
@@ -55,18 +56,13 @@ def _process(catalog: Catalog, service: str, action: str) -> MessageProcess:
 
 
 def _answer_in_time(
-    acceptor: Acceptor,
-    process: MessageProcess,
-    asked: ServiceRequest,
-    execution_id: str,
-    *,
-    is_new: bool,
+    acceptor: Acceptor, process: MessageProcess, asked: ServiceRequest, accepted: Accepted
 ) -> Response:
     """The outcome where it comes within sync_timeout, else WAIT: the store decides, once."""
-    if is_new:
-        acceptor.publish(process, execution_id)
-        acceptor.wait(process, execution_id)
-    answer = acceptor.answer(execution_id)
+    if accepted.is_new:
+        acceptor.publish(process, accepted)
+        acceptor.wait(process, accepted.id)
+    answer = acceptor.answer(accepted.id)
     measuring.waited(process, "wait" if answer.response is None else "inline")
     if answer.response is None:
         return _wait(process, asked, answer.progress)
@@ -75,7 +71,7 @@ def _answer_in_time(
     def written() -> Iterator[bytes]:
         yield content
         # Reached only when the server has written all of it.
-        acceptor.confirm(execution_id)
+        acceptor.confirm(accepted.id)
 
     return Response(
         written(), mimetype="application/json", headers={"Content-Length": str(len(content))}

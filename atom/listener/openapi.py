@@ -31,6 +31,7 @@ _PROBLEMS: Final = {
     "405": "Not with this method, or not at all",
     "413": "The request or the file is too large",
     "415": "The body has another content type",
+    "429": "The tenant or the service has more requests per second than it may",
     "503": "For the moment nothing can be accepted; nothing was started",
 }
 _SYNCHRONOUS_PROBLEMS: Final = {

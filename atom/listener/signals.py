@@ -4,18 +4,14 @@ Whoever sends it needs no credentials of the service, but the token that the pro
 """
 
 import logging
-from contextlib import suppress
 from typing import Final
 
 import orjson
 from flask import Blueprint, Response, request
 
-from atom.catalog import Catalog
 from atom.errors import (
     Conflict,
     Forbidden,
-    NotFound,
-    PublishFailed,
     RequestTooLarge,
     StoreUnavailable,
     TokenMissing,
@@ -23,7 +19,6 @@ from atom.errors import (
     Unreadable,
 )
 from atom.listener.body import json_document
-from atom.publisher import Publisher
 from atom.store import ExecutionStore
 from atom.suspension import Signalled
 
@@ -33,10 +28,11 @@ _BEARER: Final = "bearer"
 _TAKEN: Final = (Signalled.WOKEN, Signalled.KEPT)
 
 
-def create_blueprint(
-    catalog: Catalog, publisher: Publisher, store: ExecutionStore, max_event_bytes: int
-) -> Blueprint:
-    """Take signals; an event is recorded as a step, and may be as large as one."""
+def create_blueprint(store: ExecutionStore, max_event_bytes: int) -> Blueprint:
+    """Take signals; an event is recorded as a step, and may be as large as one.
+
+    Recovery publishes what they wake, within a second.
+    """
     blueprint = Blueprint("signals", __name__)
 
     @blueprint.post("/signals/<execution_id>/<path:name>")
@@ -51,8 +47,6 @@ def create_blueprint(
             )
         try:
             signalled = store.signal(execution_id, name, event, token)
-            if signalled is Signalled.WOKEN:
-                wake(execution_id)
         except (StoreUnavailable, Unreadable) as error:
             raise Unavailable("The signal could not be stored. Try again.") from error
         if signalled is Signalled.GIVEN:
@@ -64,14 +58,6 @@ def create_blueprint(
         _log.info("Execution %s: signal “%s” came", execution_id, name)
         taken = {"executionId": execution_id, "signal": name}
         return Response(orjson.dumps(taken), 202, mimetype="application/json")
-
-    def wake(execution_id: str) -> None:
-        """At once where that can be done; else recovery does."""
-        envelope = store.envelope(execution_id)
-        with suppress(NotFound, PublishFailed):
-            if envelope is not None:
-                process = catalog.process(envelope.service, envelope.action)
-                publisher.publish(process.task_name, execution_id, process.options.queue)
 
     return blueprint
 

@@ -67,6 +67,8 @@ def _queues(overview: Overview) -> Iterator[Metric]:
     ages = {name: _age(overview, each.oldest_at) for name, each in queues}
     yield _gauges("queue_waiting", "Executions that wait for a worker.", "queue", waiting)
     yield _gauges("queue_oldest_age_seconds", "How long the first waits.", "queue", ages)
+    held_back = overview.held_back
+    yield _gauges("held_back", "Those that max_concurrency holds back.", "process", held_back)
     yield _gauges(
         "executions",
         "Executions that have not ended.",

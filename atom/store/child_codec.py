@@ -1,10 +1,10 @@
-"""What scripts say of children and their parents."""
+"""What scripts say of children and their parents, and of whose turn it is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from atom import names
 from atom.children import After, JoinProgress
+from atom.names import PROCESSES
 from atom.parentage import Parentage, Wakeup
 
 
@@ -13,24 +13,20 @@ def parentage(parent: bytes | None, root: bytes | None) -> Parentage | None:
     return Parentage(parent=parent.decode(), root=root.decode()) if parent and root else None
 
 
-def wakeups(found: Iterable[Sequence[bytes]]) -> tuple[Wakeup, ...]:
-    """From what scripts call WAKEUPS."""
-    return tuple(
-        Wakeup(
-            execution_id.decode(),
-            names.process_task(service.decode(), action.decode()),
-            queue.decode() or names.PROCESSES,
-            parentage(parent, root),
-        )
-        for execution_id, service, action, queue, parent, root in found
-    )
+def wakeups(flat: Sequence[bytes]) -> list[Wakeup]:
+    """From what scripts call RELEASED."""
+    found = []
+    for execution_id, service, action, queue, parent, root in zip(*[iter(flat)] * 6, strict=True):
+        process = (service.decode(), action.decode(), queue.decode() or PROCESSES)
+        found.append(Wakeup(execution_id.decode(), *process, parentage(parent, root)))
+    return found
 
 
 def after(found: Sequence[Any]) -> After:
     """From what finish.lua returns."""
-    is_due, woken, progress = (*found, (), ())[:3]
+    is_due, progress = (*found, ())[:2]
     if not progress:
-        return After(bool(is_due), wakeups(woken))
+        return After(bool(is_due))
     parent, position, name, done, total = progress
     told = JoinProgress(parent.decode(), int(position), name.decode(), int(done), int(total))
-    return After(bool(is_due), wakeups(woken), told)
+    return After(bool(is_due), told)

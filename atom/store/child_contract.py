@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from atom.children import Join, JoinProgress, NewChild, NewJoin
-from atom.parentage import Wakeup
 from atom.records import Claim, Execution, Step
 
 
@@ -19,11 +18,11 @@ class ChildStore(Protocol):
             Unreadable: a result is encrypted, with none of our keys.
         """
 
-    def spawn(self, claim: Claim, children: Mapping[int, NewChild]) -> Sequence[Wakeup]:
+    def spawn(self, claim: Claim, children: Mapping[int, NewChild]) -> None:
         """Store children of the open join, by index, those that are not stored yet.
 
-        Returns those that may begin, for which workers are to be woken; the others are held back
-        until one has ended. Children are ended without being begun once their parent has ended.
+        As many as may be under way at once may begin; the others are held back until one has
+        ended. Children are ended without being begun once their parent has ended.
         Atomic for a hundred, not for all.
 
         Raises:

@@ -76,6 +76,8 @@ def accepted_fields(new: NewExecution) -> list[Any]:
     fields = ["format", FORMAT_VERSION, "callback_uri", new.callback_uri]
     if new.private_request is not None:
         fields += ["is_private", 1]
+    if new.priority:
+        fields += ["priority", new.priority]
     if new.trace:
         fields += ["trace", new.trace]
     if new.callback_uri:
@@ -348,7 +350,7 @@ def overview(found: Sequence[Any]) -> Overview:
     """From what `overview.lua` returns."""
     now, queues, scheduled, suspended, running, lost, overdue, *rest = found
     callbacks, late_since, parked, failed, *flats, stored = rest
-    circuits, paused, counters = (_row(flat) for flat in flats)
+    circuits, paused, counters, held_back = (_row(flat) for flat in flats)
     return Overview(
         at=_moment(now),
         queues={
@@ -368,6 +370,7 @@ def overview(found: Sequence[Any]) -> Overview:
         paused=since_by_target(paused),
         counters=counts_by_name(counters),
         stored=stored,
+        held_back=counts_by_name(held_back),
     )
 
 

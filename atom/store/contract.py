@@ -41,6 +41,7 @@ from atom.records import (
 from atom.store.child_contract import ChildStore
 from atom.store.moving_contract import MovingStore
 from atom.store.suspension_contract import SuspensionStore
+from atom.store.turns import TurnStore
 
 
 class Accepted(NamedTuple):
@@ -48,6 +49,7 @@ class Accepted(NamedTuple):
 
     id: str
     is_new: bool
+    is_out: bool  # its message is to be published; else its turn is yet to come
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Result:
     response: bytes = field(repr=False)
 
 
-class ExecutionStore(SuspensionStore, ChildStore, MovingStore, Protocol):
+class ExecutionStore(SuspensionStore, ChildStore, TurnStore, MovingStore, Protocol):
     """Executions, from acceptance to the end of their history."""
 
     def accept(self, new: NewExecution) -> Accepted:
@@ -79,6 +81,8 @@ class ExecutionStore(SuspensionStore, ChildStore, MovingStore, Protocol):
         Raises:
             Paused: the service or action takes no new requests; nothing is stored.
             Overloaded: too many executions wait for a worker; nothing is stored.
+            TooManyRequests: its tenant or its service asks more often than it may; nothing is
+                stored, nor counted.
         """
 
     def answer(self, execution_id: str) -> Answer:
@@ -118,14 +122,18 @@ class ExecutionStore(SuspensionStore, ChildStore, MovingStore, Protocol):
     def wait_finished(self, execution_id: str, seconds: float) -> None:
         """Block until a synchronous execution has finished, or the time is over."""
 
-    def claim(self, execution_id: str, worker: str, version: str) -> Claim | None:
+    def claim(
+        self, execution_id: str, worker: str, version: str, max_concurrency: int = 0
+    ) -> Claim | None:
         """Take an execution that is accepted and due, or whose holder's lease ran out.
 
         The claim has a lease and a fencing token; whoever held it before can write nothing more.
         Taking it from a holder counts as a lost worker. The version of the service is kept.
         None where there is nothing to do: it is unknown, not due yet, suspended, finished, held by
         a live worker, or written by a newer version of this software. A synchronous request whose
-        caller has stopped waiting is cancelled instead of claimed.
+        caller has stopped waiting is cancelled instead of claimed. Where `max_concurrency` of its
+        process (0: any number) run already, it waits until one of them does no longer; the items
+        of a map are not counted.
 
         Raises:
             Unreadable: it is encrypted, with none of our keys; it waits for a worker again, which
@@ -135,17 +143,30 @@ class ExecutionStore(SuspensionStore, ChildStore, MovingStore, Protocol):
     def renew(self, holds: Sequence[Hold]) -> Sequence[Hold]:
         """Extend each lease; returns those that are held no longer.
 
+        One that was ended from outside keeps its place among those of its process for as long.
         Atomic for each, not for all.
         """
 
     def release(self, hold: Hold) -> None:
-        """Let the lease end now, for its holder is dead: the next claim need not wait for it."""
+        """Let the lease end now, for its holder is dead: the next claim need not wait for it.
+
+        A place that it kept is free from now on.
+        """
 
     def holds(self, hold: Hold) -> bool:
         """Whether the execution is still held as this says."""
 
-    def hand_back(self, hold: Hold, *, delay_seconds: float = 0, failed: str = "") -> None:
+    def hand_back(
+        self,
+        hold: Hold,
+        *,
+        delay_seconds: float = 0,
+        failed: str = "",
+        is_running: bool = False,
+    ) -> None:
         """Let the execution wait for a worker again, after the delay; it keeps its steps.
+
+        Where its code may still be running, its place is kept until its lease would have run out.
 
         With `failed`, the error of a try that the process's policy repeats: it is counted and
         shown, and the failed steps that the journal ends with are forgotten, so that they run
@@ -199,7 +220,7 @@ class ExecutionStore(SuspensionStore, ChildStore, MovingStore, Protocol):
         """Write outcome and due callback together; returns what is to be done after it.
 
         A callback worker is to be woken where the callback should go out now, and no wake-up is on
-        its way. The end of a child may let others begin, or its parent go on.
+        its way. The end of a child may have its parent's progress told.
 
         `private_response` is the response with its secrets, where it has any: it is what the flow
         gets, and is forgotten once the flow has it. `response` is what the history keeps.
@@ -288,7 +309,7 @@ class ExecutionStore(SuspensionStore, ChildStore, MovingStore, Protocol):
         """Read the callbacks that wait for a person, longest parked first. Not atomic."""
 
     def take_scheduled(self, limit: int) -> Sequence[str]:
-        """Executions whose delay is over; from now on they count as accepted."""
+        """What was put off counts as accepted when its time has come; returns whose turn it is."""
 
     def take_unstarted(self, limit: int) -> Sequence[str]:
         """Accepted executions that should have started; each is put off for the next look."""

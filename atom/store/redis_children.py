@@ -7,9 +7,8 @@ from uuid import uuid4
 from atom import names
 from atom.children import ChildEnd, Join, JoinProgress, NewChild, NewJoin
 from atom.errors import ClaimLost
-from atom.parentage import Wakeup
 from atom.records import Claim, Execution, State, Step
-from atom.store import child_codec, codec
+from atom.store import codec
 from atom.store.redis_part import RedisPart, in_ms
 
 _AT_ONCE: Final = 100
@@ -24,7 +23,6 @@ class RedisChildren(RedisPart):
         arguments = (
             *(claim.fence, new.position, new.name, new.total, new.width, int(new.stops)),
             *(new.digest, uuid4().hex),
-            in_ms(self._settings.republish_seconds),
             in_ms(self._settings.progress_seconds),
         )
         with self._guard():
@@ -51,10 +49,9 @@ class RedisChildren(RedisPart):
             is_stopped=b"is_stopped" in row,
         )
 
-    def spawn(self, claim: Claim, children: Mapping[int, NewChild]) -> Sequence[Wakeup]:
+    def spawn(self, claim: Claim, children: Mapping[int, NewChild]) -> None:
         """See ExecutionStore."""
         root = claim.parentage.root if claim.parentage else claim.id
-        wakeups: list[Wakeup] = []
         every = list(children.items())
         for begin in range(0, len(every), _AT_ONCE):
             arguments: list[Any] = [claim.id, claim.fence, codec.FORMAT_VERSION, root, claim.trace]
@@ -62,12 +59,10 @@ class RedisChildren(RedisPart):
                 arguments += (index, child.id, child.service, child.action, child.queue)
                 arguments += (in_ms(child.timeout_seconds), self._cipher.seal(child.request))
                 arguments.append(self._cipher.seal(child.private_request or b""))
+                arguments.append(int(child.is_item))
             with self._guard():
-                found = self._scripts.spawn(self._keys(claim.id), arguments)
-            if found is None:
-                raise ClaimLost(claim.id)
-            wakeups += child_codec.wakeups(found)
-        return wakeups
+                if not self._scripts.spawn(self._keys(claim.id), arguments):
+                    raise ClaimLost(claim.id)
 
     def close_join(self, claim: Claim, position: int, step: Step) -> None:
         """See ExecutionStore."""

@@ -1,5 +1,6 @@
 """Executions in Redis: accepted, answered, claimed, run and ended."""
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -7,7 +8,7 @@ from uuid import uuid4
 
 from atom import names
 from atom.children import After
-from atom.errors import ClaimLost, Overloaded, Paused, Unreadable
+from atom.errors import ClaimLost, Overloaded, Paused, TooManyRequests, Unreadable
 from atom.records import Claim, Ended, Hold, LogLine, NewExecution, Restart, State, Step
 from atom.store import child_codec, codec
 from atom.store.contract import Accepted, Answer, Result
@@ -24,6 +25,13 @@ def _answer_mode(new: NewExecution) -> str:
     if not new.callback_uri:
         return "late"  # nobody waits for it
     return "pending" if new.sync_timeout_seconds else ""
+
+
+def _too_many(new: NewExecution, whose: bytes, *, seconds: int) -> TooManyRequests:
+    if whose == b"tenant":
+        limit = "ATOM_TENANT_REQUESTS_PER_SECOND"
+        return TooManyRequests(f"Tenant “{new.tenant_id}”", limit, seconds)
+    return TooManyRequests(f"Service “{new.service}”", "its requests_per_second", seconds)
 
 
 class RedisExecutions(RedisPart):
@@ -51,17 +59,23 @@ class RedisExecutions(RedisPart):
             new.queue,
             new.tenant_id,
             new.state_id,
+            new.priority,
+            self._settings.tenant_requests_per_second,
+            new.service_rate,
             len(documents),
             *documents,
             *codec.accepted_fields(new),
         )
         with self._guard():
-            verdict, detail = self._scripts.accept(keys, arguments)
-        if verdict == b"paused":
-            raise Paused(detail.decode())
-        if verdict == b"full":
-            raise Overloaded(int(detail))
-        return Accepted(detail.decode(), is_new=verdict == b"new")
+            verdict, detail, *more = self._scripts.accept(keys, arguments)
+        match verdict:
+            case b"paused":
+                raise Paused(detail.decode())
+            case b"full":
+                raise Overloaded(int(detail))
+            case b"limited":
+                raise _too_many(new, detail, seconds=math.ceil(more[0] / 1000))
+        return Accepted(detail.decode(), is_new=verdict == b"new", is_out=more == [1])
 
     def _republish_seconds(self, new: NewExecution) -> float:
         """A lost message must be noticed while the caller of a synchronous request waits."""
@@ -110,7 +124,9 @@ class RedisExecutions(RedisPart):
 
     # --- the workers' side
 
-    def claim(self, execution_id: str, worker: str, version: str) -> Claim | None:
+    def claim(
+        self, execution_id: str, worker: str, version: str, max_concurrency: int = 0
+    ) -> Claim | None:
         """See ExecutionStore."""
         arguments = (
             execution_id,
@@ -120,6 +136,7 @@ class RedisExecutions(RedisPart):
             self._retention_ms,
             version,
             codec.FORMAT_VERSION,
+            max_concurrency,
         )
         with self._guard():
             found = self._scripts.claim(self._keys(execution_id), arguments)
@@ -153,10 +170,17 @@ class RedisExecutions(RedisPart):
             row = self._redis.hmget(names.execution_key(hold.id), "state", "fence")
         return bool(row == [State.RUNNING.encode(), str(hold.fence).encode()])
 
-    def hand_back(self, hold: Hold, *, delay_seconds: float = 0, failed: str = "") -> None:
+    def hand_back(
+        self,
+        hold: Hold,
+        *,
+        delay_seconds: float = 0,
+        failed: str = "",
+        is_running: bool = False,
+    ) -> None:
         """See ExecutionStore."""
         error = self._cipher.seal(failed.encode())
-        arguments = (hold.id, hold.fence, in_ms(delay_seconds), error)
+        arguments = (hold.id, hold.fence, in_ms(delay_seconds), error, int(is_running))
         with self._guard():
             handed = self._scripts.hand_back(self._keys(hold.id), arguments)
         if not handed:
@@ -246,8 +270,7 @@ class RedisExecutions(RedisPart):
             ended: Any = self._scripts.end(self._keys(execution_id), arguments)
         if not ended:
             return None
-        was, due, wakeups = ended
-        return Ended(State(was.decode()), bool(due), child_codec.wakeups(wakeups))
+        return Ended(State(ended[0].decode()), bool(ended[1]))
 
     def restart(self, execution_id: str, *, from_start: bool) -> Restart:
         """See ExecutionStore."""

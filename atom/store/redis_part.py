@@ -7,7 +7,7 @@ from atom.settings import Settings
 from atom.store.connection import connect, guarded
 from atom.store.encryption import Cipher
 from atom.store.reading import Reader
-from atom.store.scripts import Scripts
+from atom.store.scripts import OnReleased, Scripts
 
 _BLOCKING_SECONDS: Final = 75.0
 
@@ -20,12 +20,20 @@ def in_ms(seconds: float) -> int:
 class RedisPart:
     """Connections to the Redis of the settings. Safe to share between threads, and after a fork."""
 
-    def __init__(self, settings: Settings, *, within_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        within_seconds: float | None = None,
+        on_released: OnReleased | None = None,
+    ) -> None:
         """Make them.
 
         Args:
             settings: they name it.
             within_seconds: for who cannot wait: what is not answered by then is not tried again.
+            on_released: told, after a write, of the executions that it made room for: their
+                messages are to be published. Without it recovery makes that room, within a second.
         """
         self._url = settings.redis_url
         self._settings = settings
@@ -37,7 +45,11 @@ class RedisPart:
         # not bring would not come again.
         self._blocking = connect(settings.redis_url, _BLOCKING_SECONDS, retries=False)
         self._cipher = Cipher(settings.secret_key)
-        self._scripts = Scripts(self._redis)
+        self._scripts = Scripts(
+            self._redis,
+            republish_ms=in_ms(settings.republish_seconds),
+            on_released=on_released,
+        )
         self._retention_ms = in_ms(settings.retention_days * 86_400)
 
     def _reader(self, execution_id: str, *, is_lenient: bool = False) -> Reader:

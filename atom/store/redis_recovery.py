@@ -19,9 +19,8 @@ class RedisRecovery(RedisPart):
 
     def take_scheduled(self, limit: int) -> Sequence[str]:
         """See ExecutionStore."""
-        arguments = (in_ms(self._settings.republish_seconds), limit)
         with self._guard():
-            found = self._scripts.take_scheduled((), arguments)
+            found = self._scripts.take_scheduled((), (limit,))
         return [each.decode() for each in found]
 
     def take_unstarted(self, limit: int) -> Sequence[str]:

@@ -8,6 +8,7 @@ from atom.store.redis_operations import RedisOperations
 from atom.store.redis_recovery import RedisRecovery
 from atom.store.redis_server import RedisServer
 from atom.store.redis_suspensions import RedisSuspensions
+from atom.store.redis_turns import RedisTurns
 
 
 class RedisStore(
@@ -15,6 +16,7 @@ class RedisStore(
     RedisSuspensions,
     RedisChildren,
     RedisCallbacks,
+    RedisTurns,
     RedisRecovery,
     RedisHistory,
     RedisOperations,

@@ -1,16 +1,13 @@
 """Executions in Redis that wait for a time or an event, without a worker."""
 
 import secrets
-from collections.abc import Sequence
 from hmac import compare_digest
 from typing import Final
 
 from atom import names
 from atom.errors import ClaimLost
-from atom.parentage import Wakeup
 from atom.records import Claim
-from atom.store import child_codec
-from atom.store.redis_part import RedisPart, in_ms
+from atom.store.redis_part import RedisPart
 from atom.suspension import Signalled, Wait
 
 _TOKEN_BYTES: Final = 32
@@ -19,25 +16,18 @@ _TOKEN_BYTES: Final = 32
 class RedisSuspensions(RedisPart):
     """See `ExecutionStore`."""
 
-    def suspend(self, claim: Claim, wait: Wait) -> bool:
+    def suspend(self, claim: Claim, wait: Wait) -> None:
         """See ExecutionStore."""
         until = "" if wait.until is None else int(wait.until.timestamp() * 1000)
-        arguments = (
-            *(claim.id, claim.fence, wait.position, wait.name, wait.kind.value, until),
-            in_ms(self._settings.republish_seconds),
-        )
+        arguments = (claim.id, claim.fence, wait.position, wait.name, wait.kind.value, until)
         with self._guard():
-            woken = self._scripts.suspend(self._keys(claim.id), arguments)
-        if woken < 0:
-            raise ClaimLost(claim.id)
-        return bool(woken)
+            if not self._scripts.suspend(self._keys(claim.id), arguments):
+                raise ClaimLost(claim.id)
 
-    def take_suspended(self, limit: int) -> Sequence[Wakeup]:
+    def take_suspended(self, limit: int) -> int:
         """See ExecutionStore."""
-        arguments = (in_ms(self._settings.republish_seconds), limit)
         with self._guard():
-            found = self._scripts.take_suspended(self._keys(""), arguments)
-        return child_codec.wakeups(found)
+            return int(self._scripts.take_suspended(self._keys(""), (limit,)))
 
     def signal_token(self, claim: Claim, name: str) -> str:
         """See ExecutionStore."""
@@ -62,10 +52,7 @@ class RedisSuspensions(RedisPart):
             if not found or not known or not compare_digest(known.encode(), token.encode()):
                 return Signalled.REFUSED
             stored = found
-        arguments = (
-            *(execution_id, name, stored, self._cipher.seal(event.encode())),
-            0 if token is None else in_ms(self._settings.republish_seconds),
-        )
+        arguments = (execution_id, name, stored, self._cipher.seal(event.encode()))
         with self._guard():
             verdict = self._scripts.signal(self._keys(execution_id), arguments)
         signalled = Signalled(verdict.decode())

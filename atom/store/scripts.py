@@ -1,6 +1,6 @@
 """The Lua scripts beside this file, each as a callable of keys and arguments."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from typing import Any, Final
@@ -9,21 +9,23 @@ import redis
 from redis.exceptions import NoScriptError
 
 from atom.names import SCRIPT_KEYS
+from atom.parentage import Wakeup
+from atom.store import child_codec
 
 _LUA: Final = files("atom.store") / "lua"
-_PRELUDE: Final = (
-    "".join(f"local {name} = '{key}'\n" for name, key in SCRIPT_KEYS.items())
-    + (_LUA / "_prelude.lua").read_text()
-    + (_LUA / "_children.lua").read_text()
-)
+_PARTS: Final = ("_turns.lua", "_prelude.lua", "_children.lua")
+_KEYS: Final = "".join(f"local {name} = '{key}'\n" for name, key in SCRIPT_KEYS.items())
+_SHARED: Final = "".join((_LUA / name).read_text() for name in _PARTS)
+
+OnReleased = Callable[[Sequence[Wakeup]], None]
 
 
 class _Script:
     """A script by its digest, loaded again where the server does not know it."""
 
-    def __init__(self, client: redis.Redis, name: str) -> None:
+    def __init__(self, client: redis.Redis, text: str) -> None:
         self._client: Any = client
-        self._script = client.register_script(_PRELUDE + (_LUA / f"{name}.lua").read_text())
+        self._script = client.register_script(text)
 
     def __call__(self, keys: Sequence[str], arguments: Sequence[Any], pipeline: Any = None) -> Any:
         if pipeline is not None:
@@ -36,42 +38,77 @@ class _Script:
         return self._client.execute_command(*command)
 
 
-class Scripts:
-    """Every script by its name."""
+class _ReleasingScript(_Script):
+    """A script that may make room for other executions: who publishes is told of them."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        self.accept = _Script(client, "accept")
-        self.answer = _Script(client, "answer")
-        self.confirm_answer = _Script(client, "confirm_answer")
-        self.give_up = _Script(client, "give_up")
-        self.claim = _Script(client, "claim")
-        self.renew = _Script(client, "renew")
-        self.record_step = _Script(client, "record_step")
-        self.progress = _Script(client, "progress")
-        self.finish = _Script(client, "finish")
-        self.hand_back = _Script(client, "hand_back")
-        self.suspend = _Script(client, "suspend")
-        self.signal_token = _Script(client, "signal_token")
-        self.signal = _Script(client, "signal")
-        self.open_join = _Script(client, "open_join")
-        self.spawn = _Script(client, "spawn")
-        self.close_join = _Script(client, "close_join")
-        self.end = _Script(client, "end")
-        self.restart = _Script(client, "restart")
-        self.dismiss = _Script(client, "dismiss")
-        self.replay = _Script(client, "replay")
-        self.claim_delivery = _Script(client, "claim_delivery")
-        self.next_delivery = _Script(client, "next_delivery")
-        self.record_delivery = _Script(client, "record_delivery")
-        self.take_due = _Script(client, "take_due")
-        self.take_scheduled = _Script(client, "take_scheduled")
-        self.take_suspended = _Script(client, "take_suspended")
-        self.trim = _Script(client, "trim")
-        self.drop_forgotten = _Script(client, "drop_forgotten")
-        self.take_settled = _Script(client, "take_settled")
-        self.export = _Script(client, "export")
-        self.remove_copied = _Script(client, "remove_copied")
-        self.bring_back = _Script(client, "bring_back")
-        self.add_log = _Script(client, "add_log")
-        self.announce = _Script(client, "announce")
-        self.overview = _Script(client, "overview")
+    def __init__(self, client: redis.Redis, text: str, tell: OnReleased | None) -> None:
+        super().__init__(client, text)
+        self._tell = tell
+
+    def __call__(self, keys: Sequence[str], arguments: Sequence[Any], pipeline: Any = None) -> Any:
+        result, released = super().__call__(keys, arguments)
+        if released and self._tell:
+            self._tell(child_codec.wakeups(released))
+        return result
+
+
+class Scripts:
+    """Every script by its name.
+
+    Where nobody publishes what becomes free (no `on_released`), nothing is set free for it, and
+    recovery sees to that.
+    """
+
+    def __init__(
+        self, client: redis.Redis, *, republish_ms: int, on_released: OnReleased | None
+    ) -> None:
+        shared = (
+            f"{_KEYS}local REPUBLISH_MS = {republish_ms}\n"
+            f"local PUBLISHES = {'true' if on_released else 'false'}\n{_SHARED}"
+        )
+
+        def script(name: str) -> _Script:
+            return _Script(client, shared + (_LUA / f"{name}.lua").read_text())
+
+        def releasing(name: str) -> _Script:
+            body = (_LUA / f"{name}.lua").read_text()
+            whole = f"local function script()\n{body}end\nreturn {{script() or false, RELEASED}}"
+            return _ReleasingScript(client, shared + whole, on_released)
+
+        self.accept = script("accept")
+        self.answer = script("answer")
+        self.confirm_answer = script("confirm_answer")
+        self.give_up = releasing("give_up")
+        self.claim = releasing("claim")
+        self.renew = script("renew")
+        self.let_go = releasing("let_go")
+        self.record_step = script("record_step")
+        self.progress = script("progress")
+        self.finish = releasing("finish")
+        self.hand_back = releasing("hand_back")
+        self.suspend = releasing("suspend")
+        self.signal_token = script("signal_token")
+        self.signal = releasing("signal")
+        self.open_join = script("open_join")
+        self.spawn = releasing("spawn")
+        self.close_join = script("close_join")
+        self.end = releasing("end")
+        self.restart = script("restart")
+        self.dismiss = script("dismiss")
+        self.replay = script("replay")
+        self.claim_delivery = script("claim_delivery")
+        self.next_delivery = script("next_delivery")
+        self.record_delivery = script("record_delivery")
+        self.take_due = script("take_due")
+        self.take_scheduled = script("take_scheduled")
+        self.release = script("release")
+        self.take_suspended = releasing("take_suspended")
+        self.trim = script("trim")
+        self.drop_forgotten = script("drop_forgotten")
+        self.take_settled = script("take_settled")
+        self.export = script("export")
+        self.remove_copied = script("remove_copied")
+        self.bring_back = script("bring_back")
+        self.add_log = script("add_log")
+        self.announce = script("announce")
+        self.overview = script("overview")

@@ -18,6 +18,10 @@ KEPT = {
     r"atom:(paused|credentials)": "hashes of what an operator decided",
     r"atom:counters": "a hash of fixed names",
     r"atom:waiting": "the set of the queues that were ever used",
+    r"atom:windows": "a hash of the queues that workers served",
+    r"atom:(out|backlogs|lines|called)(:.+)?": (
+        "whose turn it is: what waits leaves them when it begins or ends"
+    ),
     r"(processes|callbacks|recovery)": (
         "kombu's queues, lists of messages; Redis deletes an empty list"
     ),
@@ -34,7 +38,7 @@ _KEPT = {re.compile(pattern): why for pattern, why in KEPT.items()}
 # With nothing under way they are empty, and so not there.
 _EMPTY = re.compile(
     r"atom:(accepted|scheduled|suspended|leases|deadlines|callbacks|parked|waiting:.+)"
-    r"|processes|callbacks"
+    r"|atom:(out|backlogs|lines|called|places)(:.+)?|processes|callbacks"
 )
 
 

@@ -26,7 +26,7 @@ def claimed(store, execution_id, worker="w"):
 
 def test_an_accepted_execution_can_be_read_back(store):
     new = new_execution()
-    assert store.accept(new) == (new.id, True)
+    assert store.accept(new) == (new.id, True, True)
     found = store.get(new.id)
     assert (found.service, found.action, found.state) == ("CRM", "Retrieve", State.ACCEPTED)
     assert found.callback_state is CallbackState.NONE
@@ -62,8 +62,8 @@ def test_a_reply_that_was_lost_is_asked_for_again(store, raw, monkeypatch):
 
     monkeypatch.setattr(redis.Connection, "read_response", lose_first)
     new = new_execution()
-    assert store.accept(new) == (new.id, True)
-    assert lost == [[b"new", new.id.encode()]]
+    assert store.accept(new) == (new.id, True, True)
+    assert lost == [[b"new", new.id.encode(), 1]]
     assert raw.zcard("atom:history") == 2
 
 
@@ -77,7 +77,7 @@ def test_a_request_that_differs_in_its_identity_is_another_one(store, other):
 def test_without_a_token_each_request_is_one_of_its_own(store, raw):
     first, second = new_execution(token=""), new_execution(token="")
     assert store.accept(first).id != store.accept(second).id
-    assert store.accept(first) == (first.id, False)
+    assert store.accept(first) == (first.id, False, False)
     assert raw.zcard("atom:history") == 2
 
 
@@ -85,9 +85,10 @@ def test_accepting_again_after_a_lost_reply_is_the_same_acceptance(store, monkey
     new = new_execution()
     with monkeypatch.context() as patched:
         patched.setattr("atom.store.redis_executions.uuid4", lambda: UUID(int=1))
-        assert store.accept(new) == store.accept(new) == (new.id, True)  # as the driver repeats it
+        # As the driver repeats it.
+        assert store.accept(new) == store.accept(new) == (new.id, True, True)
     claimed(store, new.id)
-    assert store.accept(new) == (new.id, False)
+    assert store.accept(new) == (new.id, False, False)
 
 
 @pytest.mark.parametrize("stands", ["accepted", "running", "finished", "delivered"])
@@ -101,7 +102,7 @@ def test_a_request_is_known_wherever_its_execution_stands(store, stands):
     if stands == "delivered":
         store.record_delivery(store.claim_delivery(new.id), "delivered", an_attempt())
     before = store.get(new.id)
-    assert store.accept(new_execution(token="same", state_id="another")) == (new.id, False)
+    assert store.accept(new_execution(token="same", state_id="another")) == (new.id, False, False)
     assert store.get(new.id) == before
     assert store.find(10).executions[0].id == new.id
 
@@ -113,7 +114,7 @@ def test_a_request_that_an_earlier_version_accepted_is_known(store, raw):
         names.token_key(new.tenant_id, new.token, new.service, new.action), "earlier", px=60_000
     )
     before = sorted(raw.keys())
-    assert store.accept(new) == ("earlier", False)
+    assert store.accept(new) == ("earlier", False, False)
     assert sorted(raw.keys()) == before
 
 
@@ -128,11 +129,11 @@ def test_a_request_is_known_until_the_retention_after_its_deadline(settings, raw
         store.record_delivery(store.claim_delivery(new.id), "delivered", an_attempt())
     until(lambda: time.sleep(0.01) or store.trim(100) == 0, "the retention to be over", 5)
     assert store.get(slow.id) is None
-    assert store.accept(slow) == (slow.id, False)
+    assert store.accept(slow) == (slow.id, False, False)
     assert store.answer(slow.id).response is None  # which is WAIT
     assert 590 < raw.ttl(f"{names.execution_key(slow.id)}:known") <= 600
     assert not raw.exists(f"{names.execution_key(plain.id)}:known")  # it cannot come again
-    until(lambda: store.accept(quick) == (quick.id, True), "its deadline", 5)
+    until(lambda: store.accept(quick) == (quick.id, True, True), "its deadline", 5)
     store.close()
 
 

@@ -85,7 +85,7 @@ def recovery_over(settings, store):
 
 
 def accept_many(store, count):
-    """Accept so many, by the script that accepts each; their ids."""
+    """Accept so many, each of a tenant of its own, by the script that accepts each; their ids."""
     ids = []
     while len(ids) < count:
         with store._redis.pipeline(transaction=False) as pipeline:
@@ -93,12 +93,13 @@ def accept_many(store, count):
             store._scripts.accept = accept
             try:
                 for _ in range(min(WRITTEN_AT_ONCE, count - len(ids))):
-                    new = new_execution(service="Trial", action="Echo")
+                    own = f"tenant {len(ids)}"
+                    new = new_execution(service="Trial", action="Echo", tenant_id=own)
                     store.accept(new)
                     ids.append(new.id)
             finally:
                 store._scripts.accept = real
-            assert all(verdict == b"new" for verdict, _ in pipeline.execute())
+            assert all(verdict == b"new" and is_out for verdict, _, is_out in pipeline.execute())
     return ids
 
 

@@ -8,11 +8,30 @@ from atom.children import NewChild, NewJoin
 from atom.errors import ClaimLost
 from atom.execution.ending import cancel
 from atom.records import State, Step
+from atom.store import RedisStore
 from atom.suspension import Wait, WaitKind
 from tests.contract.test_ending_and_restarting import RESPONSE, hold, running
 from tests.support.executions import an_attempt
 
 WAIT = Wait(position=1, name="items", kind=WaitKind.CHILDREN, until=None)
+
+
+@pytest.fixture
+def store(settings, raw):
+    """A store that remembers what was to be published; all of it at once."""
+    told = []
+    store = RedisStore(settings, on_released=told.extend)
+    store.told = told
+    store.set_windows({"processes": 100})
+    yield store
+    store.close()
+
+
+def woken(store):
+    """For whom a worker is to be woken, since the last time this was asked."""
+    ids = [each.id for each in store.told]
+    store.told.clear()
+    return ids
 
 
 def join_of(total, width=2, *, stops=True, digest="d"):
@@ -27,6 +46,7 @@ def child(parent, nonce, index, **changes):
         "queue": "processes",
         "timeout_seconds": 60,
         "request": b'{"item":%d}' % index,
+        "is_item": True,
     }
     return NewChild(**{**values, **changes})
 
@@ -35,21 +55,22 @@ def spawned(store, claim, total, width=2, **options):
     """The ids of children by index, and of those that may begin."""
     join = store.open_join(claim, join_of(total, width, **options))
     children = {index: child(claim.id, join.nonce, index) for index in range(total)}
-    woken = store.spawn(claim, children)
-    return [each.id for each in children.values()], [each.id for each in woken]
+    store.spawn(claim, children)
+    return [each.id for each in children.values()], woken(store)
 
 
 def ended(store, execution_id, state=State.COMPLETED):
     """End a child; whom a worker is to be woken for then."""
-    after = store.finish(hold(store, execution_id), state, b'{"result":1}', "")
-    return [each.id for each in after.wakeups]
+    store.finish(hold(store, execution_id), state, b'{"result":1}', "")
+    return woken(store)
 
 
 def test_so_many_begin_and_each_end_lets_another_begin(store):
     claim = running(store)
-    ids, woken = spawned(store, claim, 4)
-    assert woken == ids[:2]
-    assert store.suspend(claim, WAIT) is False
+    ids, begun = spawned(store, claim, 4)
+    assert begun == ids[:2]
+    store.suspend(claim, WAIT)
+    assert woken(store) == []
     assert store.overview().queues["processes"].waiting == 2
     assert ended(store, ids[1]) == [ids[2]]
     assert ended(store, ids[0]) == [ids[3]]
@@ -94,14 +115,17 @@ def test_children_are_found_under_their_parent_alone(store, raw):
 def test_spawning_again_stores_what_is_missing(store):
     claim = running(store)
     join = store.open_join(claim, join_of(3))
-    assert store.spawn(claim, {0: child(claim.id, join.nonce, 0)})
+    store.spawn(claim, {0: child(claim.id, join.nonce, 0)})
+    assert len(woken(store)) == 1
     store.release(claim)
     again = hold(store, claim.id)
     known = store.open_join(again, join_of(3))
     assert (known.nonce, list(known.ids), known.is_over) == (join.nonce, [0], False)
     children = {index: child(claim.id, join.nonce, index) for index in range(3)}
-    assert [each.id for each in store.spawn(again, children)] == [children[1].id]
-    assert store.spawn(again, children) == []
+    store.spawn(again, children)
+    assert woken(store) == [children[1].id]
+    store.spawn(again, children)
+    assert woken(store) == []
     assert len(store.children(claim.id)) == 3
 
 
@@ -109,9 +133,11 @@ def test_children_that_end_before_the_others_are_stored_leave_their_places(store
     claim = running(store)
     join = store.open_join(claim, join_of(4, width=2))
     store.spawn(claim, {index: child(claim.id, join.nonce, index) for index in range(2)})
+    woken(store)
     assert ended(store, child(claim.id, join.nonce, 0).id) == []
     later = {index: child(claim.id, join.nonce, index) for index in (2, 3)}
-    assert [each.id for each in store.spawn(claim, later)] == [later[2].id]
+    store.spawn(claim, later)
+    assert woken(store) == [later[2].id]
 
 
 @pytest.mark.parametrize("state", [State.FAULTED, State.FAILED])
@@ -139,14 +165,16 @@ def test_what_is_over_before_the_parent_is_suspended_wakes_it_at_once(store):
     claim = running(store)
     ids, _ = spawned(store, claim, 1)
     assert ended(store, ids[0]) == []
-    assert store.suspend(claim, WAIT) is True
+    store.suspend(claim, WAIT)
+    assert woken(store) == [claim.id]
 
 
 def test_a_held_back_child_that_is_cancelled_is_passed_by(store):
     claim = running(store)
     ids, _ = spawned(store, claim, 4, stops=False)
     store.suspend(claim, WAIT)
-    assert store.cancel(ids[2], RESPONSE, "why").wakeups == ()
+    store.cancel(ids[2], RESPONSE, "why")
+    assert woken(store) == []
     assert ended(store, ids[0]) == [ids[3]]
     assert ended(store, ids[1]) == []
     assert ended(store, ids[3]) == [claim.id]

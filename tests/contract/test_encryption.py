@@ -275,5 +275,5 @@ def test_the_same_request_is_known_whatever_the_key(with_keys):
     """Else it would be run twice when keys change."""
     first = accepted(with_keys(OLD))
     again = new_execution(token="canary-token")
-    assert with_keys(NEW, OLD).accept(again) == (first, False)
-    assert with_keys().accept(again) == (first, False)
+    assert with_keys(NEW, OLD).accept(again) == (first, False, False)
+    assert with_keys().accept(again) == (first, False, False)

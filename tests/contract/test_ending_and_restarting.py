@@ -327,7 +327,7 @@ def test_what_is_paused_takes_nothing_new_and_goes_on(store, raw, target):
     with pytest.raises(Paused):
         store.accept(new_execution())
     assert sorted(raw.keys()) == before
-    assert store.accept(known) == (known.id, False)  # a duplicate is answered
+    assert store.accept(known) == (known.id, False, False)  # a duplicate is answered
     hold(store, waits)
     store.finish(runs, State.COMPLETED, RESPONSE, "")
     store.claim_delivery(runs.id)
@@ -356,7 +356,7 @@ def test_where_too_many_wait_nothing_is_taken(settings, raw):
     with pytest.raises(Overloaded):
         store.accept(new_execution())
     assert sorted(raw.keys()) == before
-    assert store.accept(first) == (first.id, False)  # a duplicate is no load
+    assert store.accept(first) == (first.id, False, False)  # a duplicate is no load
     hold(store, first.id)
     accepted(store)
     store.close()

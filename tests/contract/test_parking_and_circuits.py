@@ -252,8 +252,8 @@ def test_what_was_held_back_does_not_come_back_all_at_once(store, raw):
 
 def test_what_was_put_off_is_taken_once_by_one_of_many(settings, store):
     ids = []
-    for _ in range(50):
-        new = new_execution()
+    for each in range(50):
+        new = new_execution(tenant_id=f"tenant {each}")
         store.accept(new)
         store.hand_back(store.claim(new.id, "w", "1"))
         ids.append(new.id)

@@ -6,7 +6,9 @@ import pytest
 
 from atom import names
 from atom.errors import ClaimLost
+from atom.parentage import Wakeup
 from atom.records import CallbackState, RunEnd, State, Step
+from atom.store import RedisStore
 from atom.suspension import Signalled, Wait, WaitKind
 from tests.contract.test_ending_and_restarting import RESPONSE, hold, running
 from tests.support.executions import an_attempt
@@ -50,7 +52,7 @@ def test_its_time_wakes_it_and_no_attempt_is_counted(store):
     claim = running(store)
     store.record_step(claim, 1, Step("before", "1"))
     store.suspend(claim, time_wait(0.2, position=2))
-    assert [each.id for each in until(lambda: store.take_suspended(10), "its time")] == [claim.id]
+    assert until(lambda: store.take_suspended(10), "its time") == 1
     found = store.get(claim.id)
     assert (found.state, found.wait) == (State.ACCEPTED, None)
     again = hold(store, claim.id)
@@ -77,10 +79,10 @@ def test_what_is_lost_after_it_woke_is_an_attempt_more(store):
 
 def test_suspending_again_after_a_lost_reply_changes_nothing(store):
     claim = running(store)
-    assert store.suspend(claim, time_wait(0)) is False
-    assert store.suspend(claim, time_wait(50)) is False
+    store.suspend(claim, time_wait(0))
+    store.suspend(claim, time_wait(50))
     until(lambda: store.take_suspended(10), "its time")
-    assert store.suspend(claim, time_wait(50)) is False
+    store.suspend(claim, time_wait(50))
     assert hold(store, claim.id).wait.until < datetime.now(UTC) + timedelta(seconds=40)
 
 
@@ -90,6 +92,20 @@ def test_only_who_holds_it_may_suspend_it(store):
     hold(store, claim.id)
     with pytest.raises(ClaimLost):
         store.suspend(claim, time_wait(1))
+
+
+def test_who_publishes_is_told_of_what_woke(settings, raw):
+    told = []
+    store = RedisStore(settings, on_released=told.extend)
+    claim = suspended(store, time_wait(0))
+    assert told == []
+    until(lambda: store.take_suspended(10), "its time")
+    assert told == [Wakeup(claim.id, "CRM", "Retrieve", "processes")]
+    again = hold(store, claim.id)
+    store.signal(claim.id, "approval", "1", None)
+    store.suspend(again, signal_wait())
+    assert len(told) == 2
+    store.close()
 
 
 def test_a_woken_one_waits_for_a_worker_until_one_takes_it(store):
@@ -141,7 +157,7 @@ def test_a_signal_may_come_before_it_is_waited_for(store):
     claim = running(store)
     token = token_of(store, claim)
     assert store.signal(claim.id, "approval", "1", token) is Signalled.KEPT
-    assert store.suspend(claim, signal_wait()) is True
+    store.suspend(claim, signal_wait())
     assert store.signal_event(hold(store, claim.id), "approval") == "1"
 
 
@@ -180,7 +196,7 @@ def test_a_token_is_good_for_one_signal_of_one_execution(store):
     assert store.signal_event(claim, "approval") is None
 
 
-def test_an_operator_needs_no_token_and_recovery_wakes_it_at_once(store):
+def test_an_operator_needs_no_token_and_where_nobody_publishes_recovery_does(store):
     claim = suspended(store, signal_wait())
     assert store.signal(claim.id, "approval", "null", None) is Signalled.WOKEN
     assert store.take_unstarted(10) == [claim.id]
@@ -191,7 +207,7 @@ def test_an_operator_needs_no_token_and_recovery_wakes_it_at_once(store):
 
 def test_a_signal_that_does_not_come_in_time_wakes_too(store):
     claim = suspended(store, signal_wait(until=datetime.now(UTC) + timedelta(seconds=0.1)))
-    assert [each.id for each in until(lambda: store.take_suspended(10), "its time")] == [claim.id]
+    assert until(lambda: store.take_suspended(10), "its time") == 1
     assert store.signal_event(hold(store, claim.id), "approval") is None
 
 

@@ -21,20 +21,23 @@ def atom(tmp_path) -> Iterator[TestAtom]:
 
 
 @pytest.fixture(scope="module")
-def nursery():
+def nursery() -> Iterator[Nursery]:
+    """Where processes come from that die at one of their writes."""
     nursery = Nursery()
     yield nursery
     nursery.close()
 
 
 @pytest.fixture(scope="module")
-def sandbox():
+def sandbox() -> Iterator[SandboxServer]:
+    """The flow platform."""
     with SandboxServer() as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def world(embedded_redis, tmp_path, nursery, sandbox):
+def world(embedded_redis, tmp_path, nursery, sandbox) -> Iterator[World]:
+    """A healthy Atom in this process, beside which others die."""
     world = World(embedded_redis.url, tmp_path, nursery, sandbox)
     yield world
     world.close()

@@ -12,8 +12,8 @@ from tests.support.waiting import until
 from tests.support.world import LINES, answers, points
 
 LOOKS = [
-    *("take_lost", "take_scheduled", "take_suspended", "take_unstarted", "take_settled"),
-    *("trim", "count"),
+    *("take_lost", "take_scheduled", "take_suspended", "take_released", "take_unstarted"),
+    *("take_settled", "trim", "count"),
 ]
 
 # The writes of each path, in order; that these are all is a test of its own.
@@ -34,16 +34,16 @@ TICKS = {
     "callback": ["take_due_callbacks", "publish_callback", "take_overdue", *LOOKS],
     "overdue": ["take_due_callbacks", "take_overdue", "time_out", "publish_callback", *LOOKS],
     "unstarted": [
-        *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled"),
-        *("take_suspended", "take_unstarted", "publish", "take_settled", "trim", "count"),
+        *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "take_suspended"),
+        *("take_released", "take_unstarted", "publish", "take_settled", "trim", "count"),
     ],
     "scheduled": [
         *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "publish"),
-        *("take_suspended", "take_unstarted", "take_settled", "trim", "count"),
+        *("take_suspended", "take_released", "take_unstarted", "take_settled", "trim", "count"),
     ],
     "suspended": [
         *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "take_suspended"),
-        *("publish", "take_unstarted", "take_settled", "trim", "count"),
+        *("publish", "take_released", "take_unstarted", "take_settled", "trim", "count"),
     ],
 }
 ACCEPTS = {

@@ -19,6 +19,7 @@ from atom.execution.ending import cancel
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.recovery import Recovery
 from atom.execution.runner import Limits, Runner
+from atom.execution.wakeup import wake_workers
 from atom.flow.addresses import CallbackPolicy
 from atom.flow.transport import Transport
 from atom.listener import Authenticator, create_app
@@ -44,6 +45,7 @@ WRITES = {
         "restart",
         "replay",
     ),
+    *("let_go", "set_windows", "take_released"),
     *("take_scheduled", "take_unstarted", "take_lost", "take_due_callbacks", "take_overdue"),
     *("take_settled", "copy_settled", "remove_copied"),
     *("trim", "count", "publish", "publish_callback", "post_json"),
@@ -88,9 +90,12 @@ class Parts:
     def __init__(self, settings, wrap=lambda part: part):
         self.settings = settings
         self.catalog = load_catalog(["tests.support.witness"])
-        self.bare_store = open_store(settings)
-        self.store = wrap(self.bare_store)
         self.publisher = wrap(Publisher(settings.broker))
+        self.bare_store = open_store(
+            settings,
+            on_released=lambda released: wake_workers(self.catalog, self.publisher, released),
+        )
+        self.store = wrap(self.bare_store)
         self.transport = wrap(
             Transport(read_timeout=5, policy=CallbackPolicy.from_settings(settings))
         )
@@ -126,6 +131,12 @@ class Parts:
             Authenticator(list, is_open=True, has_certificates=False),
         )
 
+    def run(self, execution_id):
+        """Run an execution as a worker of its process does."""
+        found = self.bare_store.envelope(execution_id)
+        most = found and self.catalog.process(found.service, found.action).options.max_concurrency
+        return self.runner.run(execution_id, "1", most)
+
     def listen(self, port):
         return make_server("127.0.0.1", port, self.app)
 
@@ -138,7 +149,7 @@ def main(path, argument, at, when):
             parts.listen(int(argument)).serve_forever()
         case "run":
             parts.keeper.start()
-            parts.runner.run(argument, "1")
+            parts.run(argument)
         case "let go":
             parts.keeper.start()
             claim = parts.bare_store.claim(argument, "child", "1")

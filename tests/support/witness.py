@@ -26,6 +26,12 @@ def work(request, execution):
     return {"text": "done"}
 
 
+@witness.message_action("One at a time", request=Asked, response=Told, max_concurrency=1)
+def one_at_a_time(request, execution):
+    execution.step("one", _line, request["file"], "one")
+    return {"text": "done"}
+
+
 @witness.message_action("Says no", request=Asked, response=Told)
 def says_no(request, execution):
     execution.step("one", _line, request["file"], "one")

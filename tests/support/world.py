@@ -199,7 +199,7 @@ class World:
                 if queue == "callbacks":
                     self.parts.deliverer.deliver(task_id.removesuffix(".callback"))
                 else:
-                    self.parts.runner.run(task_id, "1")
+                    self.parts.run(task_id)
 
     def settle(self, is_over):
         """Let recovery and workers go on until there is nothing left to do."""

@@ -44,6 +44,7 @@ class Store:
             paused={},
             counters={"finished:completed": 8, "lease_lost": 9, "lost taken over": 10},
             stored=12,
+            held_back={"Shop.Buy": 11},
         )
 
     def presences(self):

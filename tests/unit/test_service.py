@@ -6,6 +6,10 @@ import atom
 from atom import DeclarationError, FlowService, Profile, fields
 
 
+class Thing(Profile):
+    id = fields.String(data_key="ID")
+
+
 class Line(Profile):
     sku = fields.String(data_key="Sku")
 
@@ -54,6 +58,40 @@ def test_options_reach_the_process():
     options = service.processes["Nothing"].options
     assert (options.wait_message, options.sync_timeout) == ("Soon…", 5)
     assert (options.timeout, options.queue) == (60, "slow")
+
+
+def test_priority_and_max_concurrency_reach_every_kind_of_process():
+    service = FlowService("CRM", requests_per_second=2.5)
+    turns = {"priority": -3, "max_concurrency": 2}
+    service.message_action("Nothing", **turns)(nothing)
+    service.data_action("Thing", profile=Thing, key="id", **turns).get(nothing)
+    service.file_resource("/file", **turns).list(nothing)
+    for process in service.processes.values():
+        assert (process.options.priority, process.options.max_concurrency) == (-3, 2)
+    assert service.requests_per_second == 2.5
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("priority", each) for each in (101, -101, 1.5, "1", True, None)),
+        *(("max_concurrency", each) for each in (0, -1, 1.5, "1", True)),
+    ],
+)
+def test_turns_that_nobody_can_have_meant_are_refused(option, value):
+    service = FlowService("CRM")
+    with pytest.raises(DeclarationError, match=f"“Nothing” of service “CRM”: {option} must be"):
+        service.message_action("Nothing", **{option: value})(nothing)
+    with pytest.raises(DeclarationError, match=option):
+        service.data_action("Thing", profile=Thing, key="id", **{option: value})
+    with pytest.raises(DeclarationError, match=option):
+        service.file_resource("/file", **{option: value})
+
+
+@pytest.mark.parametrize("value", [-1, "5", True, float("inf"), float("nan"), None])
+def test_a_rate_that_is_none_is_refused(value):
+    with pytest.raises(DeclarationError, match="“CRM”: requests_per_second must be a number"):
+        FlowService("CRM", requests_per_second=value)
 
 
 @pytest.mark.parametrize(

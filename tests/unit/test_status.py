@@ -29,6 +29,7 @@ QUIET = Overview(
     paused={},
     counters={},
     stored=0,
+    held_back={},
 )
 HEALTHY = ServerFacts(
     version="7.2",
@@ -122,6 +123,17 @@ def test_without_services_the_queues_are_those_in_use():
     assert "No worker serves the queue “processes”" in said
     others = [*EVERYBODY, worker("processes")]
     assert judged(queues=[], presences=others) == []
+
+
+def test_a_process_is_at_its_limit():
+    ((severity, said),) = judged(overview(held_back={"Shop.Buy": 12}))
+    assert severity == "note"
+    assert said.startswith("As many of Shop.Buy run as may (max_concurrency); 12 more wait")
+    long = replace(waiting(12, LONG_AGO), held_back={"Shop.Buy": 12})
+    late, note = judged(long)
+    assert late[0] == "warning"
+    assert "it may be for the max_concurrency of its process" in late[1]
+    assert note[0] == "note"
 
 
 def test_work_waits_long():

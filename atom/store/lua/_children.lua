@@ -2,30 +2,24 @@
 -- at a time. JOIN has of each child `id:<index>` and, when it has ended, `result:<index>`; those that
 -- are behind `next` are held back until others have ended.
 
-local function add_wakeup(id)
-  local service, action, queue, parent, root = unpack(redis.call('HMGET', EXECUTION, 'service',
-    'action', 'queue', 'parent', 'root'))
-  WAKEUPS[#WAKEUPS + 1] = {id, service, action, queue or '', parent or '', root or ''}
-end
-
 -- A child that was held back may begin. False where it has ended already.
-local function release(id, now, republish_ms)
-  local state, queue = unpack(redis.call('HMGET', EXECUTION, 'state', 'queue'))
-  if state ~= 'accepted' then
+local function let_begin(id, now)
+  local of = standing('queue')
+  if of[1] ~= 'accepted' then
     return false
   end
-  redis.call('ZADD', ACCEPTED, now + republish_ms, id)
-  begin_waiting(id, queue, now)
+  local due = PUBLISHES and now + REPUBLISH_MS or now
+  if begin_waiting(id, now, due, of[6], of[4], of[5]) then
+    tell(id)
+  end
   count_minute(now, 'accepted')
-  add_wakeup(id)
   return true
 end
 
 -- As many as may be under way at once.
 local function release_more(prefix, parent, now)
   look_at(prefix .. parent)
-  local following, width, flying, republish_ms = unpack(redis.call('HMGET', JOIN, 'next', 'width',
-    'flying', 'republish_ms'))
+  local following, width, flying = unpack(redis.call('HMGET', JOIN, 'next', 'width', 'flying'))
   while tonumber(flying) < tonumber(width) do
     look_at(prefix .. parent)
     local child = redis.call('HGET', JOIN, 'id:' .. following)
@@ -34,7 +28,7 @@ local function release_more(prefix, parent, now)
     end
     following = redis.call('HINCRBY', JOIN, 'next', 1)
     look_at(prefix .. child)
-    if release(child, now, republish_ms) then
+    if let_begin(child, now) then
       look_at(prefix .. parent)
       flying = redis.call('HINCRBY', JOIN, 'flying', 1)
     end
@@ -59,8 +53,8 @@ end
 function child_ended(parent, id, index, state, content, now)
   local prefix = EXECUTION:sub(1, -#id - 1)
   look_at(prefix .. parent)
-  local known, before, stops, republish_ms = unpack(redis.call('HMGET', JOIN, 'id:' .. index,
-    'result:' .. index, 'stops', 'republish_ms'))
+  local known, before, stops = unpack(redis.call('HMGET', JOIN, 'id:' .. index, 'result:' .. index,
+    'stops'))
   if known ~= id or before then
     return -- its parent has gone on without it, or it was run once more
   end
@@ -75,8 +69,7 @@ function child_ended(parent, id, index, state, content, now)
   if is_join_over() then
     local of = standing('queue', 'wait_kind')
     if of[1] == 'suspended' and of[7] == 'children' then
-      wake(parent, now, of, of[6], republish_ms)
-      add_wakeup(parent)
+      wake(parent, now, of, of[6])
     end
     return
   end

@@ -1,4 +1,5 @@
--- Stands before every script, after a local for each key of names.SCRIPT_KEYS. All times are
+-- Stands before every script, after a local for each key of names.SCRIPT_KEYS and _turns.lua. All
+-- times are
 -- milliseconds of the server's clock: one clock for all.
 -- A script over one execution gets its key as the first; the others of the execution follow from it.
 -- ATTEMPTS is of the sixth format and earlier ones; since then they are one of the documents.
@@ -37,12 +38,8 @@ local function documents(...)
   return unpack(found, 1, select('#', ...))
 end
 
--- Where people look for it, beside HISTORY: what is known by its process, and by its tenant, in
--- each state; all by the time of acceptance.
-local function by_process(service, action, state)
-  return HISTORY .. ':process:' .. service .. '.' .. action .. ':' .. state
-end
-
+-- Where people look for it, beside HISTORY and by_process(): what is known by its tenant in each
+-- state, by the time of acceptance.
 local function by_tenant(tenant, state)
   return HISTORY .. ':tenant:' .. tenant .. ':' .. state
 end
@@ -70,9 +67,8 @@ local function standing(...)
   return redis.call('HMGET', EXECUTION, 'state', 'service', 'action', 'tenant_id', 'accepted_at', ...)
 end
 
--- What a child's parent does when it has ended, and which executions a worker is to be woken for
--- after that: see _children.lua.
-local child_ended, WAKEUPS, JOIN_PROGRESS = nil, {}, {}
+-- What a child's parent does when it has ended, and what its flow is to be told: see _children.lua.
+local child_ended, JOIN_PROGRESS = nil, {}
 
 -- Every change of the state goes this way, so that it is found in the state that it is in. The
 -- caller writes the state itself, with what else it writes. `of` is what standing() returns. A child
@@ -179,28 +175,15 @@ local function revive()
   end
 end
 
--- The execution waits for a worker of its queue, from `since` on. What the third format or an
--- earlier one accepted knows no queue, and is in none of these indexes.
-local function begin_waiting(id, queue, since)
-  if queue then
-    redis.call('SADD', WAITING, queue)
-    redis.call('ZADD', WAITING .. ':' .. queue, since, id)
-  end
-end
-
-local function end_waiting(id, queue)
-  if queue then
-    redis.call('ZREM', WAITING .. ':' .. queue, id)
-  end
-end
-
 -- What it was suspended for has come: it waits for a worker again. `of` as for move().
-local function wake(id, now, of, queue, republish_ms)
+local function wake(id, now, of, queue)
   move(id, of, 'accepted')
   redis.call('HSET', EXECUTION, 'state', 'accepted', 'not_before', now, 'is_resumed', 1)
   redis.call('ZREM', SUSPENDED, id)
-  redis.call('ZADD', ACCEPTED, now + republish_ms, id)
-  begin_waiting(id, queue, now)
+  local due = PUBLISHES and now + REPUBLISH_MS or now
+  if begin_waiting(id, now, due, queue, of[4], of[5], redis.call('HGET', EXECUTION, 'priority')) then
+    tell(id)
+  end
 end
 
 local function forget_turns(id)
@@ -251,9 +234,9 @@ end
 -- `private` is the response with its secrets, '' where it has none. `of` as for move().
 -- Returns 1 where a worker is to be woken for the callback, 0 where something else will see to it.
 local function finish(id, now, of, state, response, failure, private, retention_ms)
-  local answer, answer_until, callback_state, seq, earlier_failure, parent, index = unpack(
+  local answer, answer_until, callback_state, seq, earlier_failure, limit, parent, index = unpack(
     redis.call('HMGET', EXECUTION, 'answer', 'answer_until', 'callback_state', 'callback_seq',
-      'error', 'parent', 'parent_index'))
+      'error', 'limit', 'parent', 'parent_index'))
   local is_synchronous, is_sending = answer == 'only' or answer == 'late', callback_state == 'delivering'
   local due = now
   if answer == 'pending' then
@@ -277,6 +260,7 @@ local function finish(id, now, of, state, response, failure, private, retention_
     redis.call('HSET', DOCUMENTS, 'response', response, 'private_response', private)
   end
   move(id, of, state)
+  leave_place(id, of[2], of[3], limit, now)
   redis.call('HINCRBY', COUNTERS, 'finished:' .. state, 1)
   count_minute(now, state)
   if (state == 'failed' or state == 'timed_out') and not parent then
@@ -284,10 +268,7 @@ local function finish(id, now, of, state, response, failure, private, retention_
   end
   redis.call('ZREM', LEASES, id)
   redis.call('ZREM', DEADLINES, id)
-  if of[1] == 'accepted' then
-    redis.call('ZREM', ACCEPTED, id)
-    redis.call('ZREM', SCHEDULED, id)
-  elseif of[1] == 'suspended' then
+  if of[1] == 'suspended' then
     redis.call('ZREM', SUSPENDED, id)
   end
   if is_synchronous then
@@ -315,11 +296,13 @@ end
 
 -- Ends what nobody has started, and nobody waits for any more.
 local function withdraw(id, now, retention_ms, why)
-  enter(id, 'cancelled')
-  redis.call('HSET', EXECUTION, 'finished_at', now, 'error', why)
+  local of = standing('queue', 'limit')
+  end_waiting(id, now, of, of[6], of[7])
+  move(id, of, 'cancelled')
+  redis.call('HSET', EXECUTION, 'state', 'cancelled', 'finished_at', now, 'error', why)
+  call_next(of[2], of[3], of[7], now)
   redis.call('HINCRBY', COUNTERS, 'finished:cancelled', 1)
   count_minute(now, 'cancelled')
-  end_waiting(id, redis.call('HGET', EXECUTION, 'queue'))
   forget_turns(id)
   retire(retention_ms)
 end

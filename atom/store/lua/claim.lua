@@ -1,14 +1,19 @@
 -- ARGV id, worker, holder (unique to this call, so that it can be repeated), lease_ms,
---      retention_ms, version (of the service), format (the newest that the caller can read)
+--      retention_ms, version (of the service), format (the newest that the caller can read),
+--      max_concurrency (0: none)
 -- Returns the execution as two flat lists of fields and values, the second of its documents, and of a
 -- child the request and the private request of its parent; or nothing where there is nothing to
--- claim: it is unknown, not due yet, held by another worker, suspended, finished, or written by a
--- newer version of this software.
+-- claim: it is unknown, not due yet, held by another worker, suspended, finished, written by a
+-- newer version of this software, or as many of its process run as may.
 local id, now = ARGV[1], now_ms()
 local row = standing('holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format',
-  'queue', 'fence', 'attempts', 'started_at', 'is_resumed', 'parent')
+  'queue', 'fence', 'attempts', 'started_at', 'is_resumed', 'parent', 'limit', 'priority')
 local state, _, _, _, _, holder, lease_until, answer, answer_until, not_before, format, queue,
-  fence, attempts, started_at, is_resumed, parent = unpack(row, 1, 17)
+  fence, attempts, started_at, is_resumed, parent, limit, priority = unpack(row, 1, 19)
+local max_concurrency = tonumber(ARGV[8])
+if parent and max_concurrency > 0 and redis.call('HEXISTS', EXECUTION, 'is_item') == 1 then
+  max_concurrency = 0 -- its map says how many are under way at once
+end
 if not state or FINAL[state] then
   redis.call('ZREM', ACCEPTED, id)
   redis.call('ZREM', SCHEDULED, id)
@@ -17,7 +22,7 @@ if not state or FINAL[state] then
   if not state then
     redis.call('ZREM', DEADLINES, id)
     for _, each in ipairs(redis.call('SMEMBERS', WAITING)) do
-      end_waiting(id, each)
+      redis.call('ZREM', WAITING .. ':' .. each, id)
     end
   end
   return false
@@ -48,6 +53,13 @@ if holder ~= ARGV[3] then
   elseif state == 'suspended' or tonumber(not_before or 0) > now then
     return false
   end
+  if max_concurrency > 0 and limit ~= ARGV[8] then
+    redis.call('HSET', EXECUTION, 'limit', ARGV[8])
+  end
+  if state == 'accepted' and max_concurrency > 0 and not has_place(id, now, row, max_concurrency) then
+    step_aside(id, now, row, queue, priority)
+    return false
+  end
   local lease = now + ARGV[4]
   redis.call('HSET', EXECUTION, 'state', 'running', 'fence', (fence or 0) + 1, 'attempts',
     (attempts or 0) + (is_resumed and 0 or 1),
@@ -56,12 +68,13 @@ if holder ~= ARGV[3] then
   if state ~= 'running' then
     move(id, row, 'running')
   end
+  if max_concurrency > 0 then
+    take_place(id, row)
+  end
   if is_resumed then
     redis.call('HDEL', EXECUTION, 'is_resumed')
   end
-  redis.call('ZREM', ACCEPTED, id)
-  redis.call('ZREM', SCHEDULED, id)
-  end_waiting(id, queue)
+  end_waiting(id, now, row, queue, limit)
   redis.call('ZADD', LEASES, lease, id)
 end
 return {redis.call('HGETALL', EXECUTION), redis.call('HGETALL', DOCUMENTS), parent_key and redis.call(

@@ -1,6 +1,6 @@
 -- ARGV id, fence, state, response, error, private response, retention_ms
 -- Returns {-1} where the caller no longer holds the execution, else what finish() says, and beside it
--- WAKEUPS and JOIN_PROGRESS.
+-- JOIN_PROGRESS.
 local row = standing('fence')
 local state, fence = row[1], row[6]
 if fence ~= ARGV[2] then
@@ -13,4 +13,4 @@ if state ~= 'running' then
   return {-1}
 end
 local due = finish(ARGV[1], now_ms(), row, ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
-return {due, WAKEUPS, JOIN_PROGRESS}
+return {due, JOIN_PROGRESS}

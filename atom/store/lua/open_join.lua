@@ -1,4 +1,4 @@
--- ARGV fence, position, name, total, width, stops (1 or 0), digest, nonce, republish_ms, interval_ms
+-- ARGV fence, position, name, total, width, stops (1 or 0), digest, nonce, interval_ms
 -- The parent begins to wait for children at this position of its journal, unless it does already.
 -- Returns 1, or 0 where the caller no longer holds the execution.
 local state, fence = unpack(redis.call('HMGET', EXECUTION, 'state', 'fence'))
@@ -9,6 +9,6 @@ if redis.call('HGET', JOIN, 'position') ~= ARGV[2] then
   redis.call('DEL', JOIN)
   redis.call('HSET', JOIN, 'position', ARGV[2], 'name', ARGV[3], 'total', ARGV[4], 'open', ARGV[4],
     'width', ARGV[5], 'next', 0, 'flying', 0, 'stops', ARGV[6], 'digest', ARGV[7],
-    'nonce', ARGV[8], 'republish_ms', ARGV[9], 'interval_ms', ARGV[10])
+    'nonce', ARGV[8], 'interval_ms', ARGV[9])
 end
 return 1

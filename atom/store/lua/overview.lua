@@ -24,11 +24,24 @@ for _, queue in ipairs(redis.call('SMEMBERS', WAITING)) do
   local first = redis.call('ZRANGEBYSCORE', index, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1)
   queues[#queues + 1] = {queue, redis.call('ZCOUNT', index, '-inf', now), first[2] or ''}
 end
+-- At which processes executions wait for a place, and how many.
+local held_back = {}
+for _, process in ipairs(redis.call('SMEMBERS', LINES)) do
+  local count = 0
+  for _, tenant in ipairs(redis.call('ZRANGE', LINES .. ':' .. process, 0, -1)) do
+    count = count + redis.call('ZCARD', line(process, tenant))
+  end
+  if count > 0 then
+    held_back[#held_back + 1], held_back[#held_back + 2] = process, count
+  end
+end
 local lost = late(LEASES, 'lease_until')
 local overdue = late(DEADLINES, 'deadline')
 local _, late_since = late(CALLBACKS, 'callback_due_at')
 return {now, queues, redis.call('ZCOUNT', SCHEDULED, '(' .. now, '+inf'),
-  redis.call('ZCARD', SUSPENDED), redis.call('ZCARD', LEASES), lost, overdue, redis.call('ZCARD', CALLBACKS), tostring(late_since),
+  redis.call('ZCARD', SUSPENDED), redis.call('ZCARD', LEASES), lost, overdue,
+  redis.call('ZCARD', CALLBACKS), tostring(late_since),
   redis.call('ZCARD', PARKED), redis.call('ZCARD', FAILED),
   redis.call('ZRANGEBYSCORE', CIRCUITS, '(' .. now, '+inf', 'WITHSCORES'),
-  redis.call('HGETALL', PAUSED), redis.call('HGETALL', COUNTERS), redis.call('ZCARD', HISTORY)}
+  redis.call('HGETALL', PAUSED), redis.call('HGETALL', COUNTERS), held_back,
+  redis.call('ZCARD', HISTORY)}

@@ -49,6 +49,5 @@ enter(id, 'accepted')
 redis.call('HSET', EXECUTION, 'callback_state', 'none', 'not_before', now, 'deadline', deadline,
   'timeout_ms', timeout_ms)
 redis.call('ZADD', DEADLINES, deadline, id)
-redis.call('ZADD', SCHEDULED, now, id)
-begin_waiting(id, queue, now)
+put_off(id, queue, now)
 return 'restarted'

@@ -1,4 +1,4 @@
--- ARGV id, name, token as it is stored ('' from an operator), event, republish_ms
+-- ARGV id, name, token as it is stored ('' from an operator), event
 -- Gives an execution the one event of this name. Returns how suspension.Signalled calls what came of it.
 local id, name, now = ARGV[1], ARGV[2], now_ms()
 local of = standing('queue', 'wait_kind', 'wait_name')
@@ -16,7 +16,7 @@ if redis.call('HSETNX', SIGNALS, 'event:' .. name, ARGV[4]) == 0 then
   return 'given'
 end
 if state == 'suspended' and kind == 'signal' and awaited == name then
-  wake(id, now, of, queue, ARGV[5])
+  wake(id, now, of, queue)
   return 'woken'
 end
 return 'kept'

@@ -1,17 +1,18 @@
 -- ARGV parent, fence, format, root, trace, and then of each child: index, id, service, action, queue,
---      timeout_ms, request, private request ('' where there is none)
--- Stores children; those that may begin at once are in what it returns: WAKEUPS, or nothing where the
--- caller no longer holds the parent.
+--      timeout_ms, request, private request ('' where there is none), 1 where it is an item of a map
+-- Stores children, some of which may begin at once. Returns 1, or 0 where the caller no longer holds the
+-- parent.
 local parent, now = ARGV[1], now_ms()
 local prefix = EXECUTION:sub(1, -#parent - 1)
 local state, fence, tenant, flow_state, deadline = unpack(redis.call('HMGET', EXECUTION, 'state',
   'fence', 'tenant_id', 'state_id', 'deadline'))
 if state ~= 'running' or fence ~= ARGV[2] then
-  return false
+  return 0
 end
 local running_user = documents('authorization')
-for at = 6, #ARGV, 8 do
-  local index, id, service, action, queue, timeout_ms, request, private = unpack(ARGV, at, at + 7)
+for at = 6, #ARGV, 9 do
+  local index, id, service, action, queue, timeout_ms, request, private,
+    is_item = unpack(ARGV, at, at + 8)
   look_at(prefix .. parent)
   if redis.call('HSETNX', JOIN, 'id:' .. index, id) == 1 then
     redis.call('RPUSH', CHILDREN, id)
@@ -27,6 +28,9 @@ for at = 6, #ARGV, 8 do
       redis.call('HSET', EXECUTION, 'is_private', 1)
       redis.call('HSET', DOCUMENTS, 'private_request', private)
     end
+    if is_item == '1' then
+      redis.call('HSET', EXECUTION, 'is_item', 1)
+    end
     if running_user then
       redis.call('HSET', DOCUMENTS, 'authorization', running_user)
     end
@@ -34,4 +38,4 @@ for at = 6, #ARGV, 8 do
   end
 end
 release_more(prefix, parent, now)
-return WAKEUPS
+return 1

@@ -1,15 +1,14 @@
--- ARGV id, fence, position, name, kind, until ('' where it is an event alone), republish_ms
+-- ARGV id, fence, position, name, kind, until ('' where it is an event alone)
 -- Frees the execution of its worker until what it waits for has come; that may have happened already.
--- Returns -1 where the caller no longer holds the execution, 1 where a worker is to be woken at once,
--- else 0.
+-- Returns 1, or 0 where the caller no longer holds the execution.
 local id, now = ARGV[1], now_ms()
-local of = standing('fence', 'queue')
-local state, fence, queue = of[1], of[6], of[7]
+local of = standing('fence', 'queue', 'limit')
+local state, fence, queue, limit = of[1], unpack(of, 6, 8)
 if (state == 'suspended' or state == 'accepted') and tonumber(fence) == ARGV[2] + 1 then
-  return 0 -- repeated after a lost reply
+  return 1 -- repeated after a lost reply
 end
 if state ~= 'running' or fence ~= ARGV[2] then
-  return -1
+  return 0
 end
 keep_run(now, 'suspended')
 move(id, of, 'suspended')
@@ -17,6 +16,7 @@ redis.call('HSET', EXECUTION, 'state', 'suspended', 'fence', fence + 1, 'wait_po
   'wait_name', ARGV[4], 'wait_kind', ARGV[5], 'wait_until', ARGV[6])
 redis.call('HDEL', EXECUTION, 'losses') -- it came further than where those workers were lost
 redis.call('ZREM', LEASES, id)
+leave_place(id, of[2], of[3], limit, now)
 redis.call('ZADD', SUSPENDED, ARGV[6] == '' and '+inf' or ARGV[6], id)
 local is_over = false
 if ARGV[5] == 'signal' then
@@ -26,7 +26,6 @@ elseif ARGV[5] == 'children' then
 end
 if is_over then
   of[1] = 'suspended'
-  wake(id, now, of, queue, ARGV[7])
-  return 1
+  wake(id, now, of, queue)
 end
-return 0
+return 1

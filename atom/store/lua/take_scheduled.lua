@@ -1,9 +1,15 @@
--- ARGV republish_ms, limit
--- Returns whose time has come: from now on they wait for a worker as what was just accepted.
+-- ARGV limit
+-- Of those whose time has come, which from now on wait for a worker as what was just accepted, returns
+-- the ones that are to be published.
 local now = now_ms()
-local ids = redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, ARGV[2])
-for _, id in ipairs(ids) do
+local published = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, ARGV[1])) do
   redis.call('ZREM', SCHEDULED, id)
-  redis.call('ZADD', ACCEPTED, now + ARGV[1], id)
+  look_at(EXECUTION_PREFIX .. id)
+  local of = standing('queue', 'priority')
+  if of[1] == 'accepted' and
+    begin_waiting(id, now, now + REPUBLISH_MS, of[6], of[4], of[5], of[7]) then
+    published[#published + 1] = id
+  end
 end
-return ids
+return published

@@ -11,7 +11,7 @@ def figures(value):
 
 
 def test_each_name_is_a_ratio_of_the_result():
-    parameters = Parameters(2000, 32, 1000, 2, 30, [1000], 5, [0])
+    parameters = Parameters(2000, 32, 1000, 2, 30, [1000], 5, [0], 10_000)
     rounds = [
         {"baseline": figures(2.0), "atom": figures(3.0)},
         {"baseline": figures(4.0), "atom": figures(10.0)},

@@ -3,17 +3,10 @@
 import time
 from contextlib import suppress
 from queue import Empty
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import orjson
 from kombu.transport import redis
-
-TRANSPORT: Final = "atom.broker:Transport"
-
-
-def is_redis(broker_url: str) -> bool:
-    """Whether a broker URL is one that this transport serves."""
-    return broker_url.startswith(("redis://", "rediss://"))
 
 
 class Channel(redis.Channel):
@@ -33,6 +26,10 @@ class Channel(redis.Channel):
     """When a consumer of this process last asked for messages, by `time.monotonic`."""
 
     _kept: tuple[Any, Any] | None = None  # the pool, and the client over it
+
+    def send(self, message: Any, queue: str) -> None:
+        """Put a message into a queue."""
+        self.basic_publish(message, exchange="", routing_key=queue)
 
     def close(self) -> None:
         """Close it at the first call, whatever has become of the connection.
@@ -87,3 +84,13 @@ class Transport(redis.Transport):
     """The transport of such channels."""
 
     Channel = Channel
+
+
+class SentinelChannel(Channel, redis.SentinelChannel):
+    """Such a channel to the Redis that Sentinel says is the primary one."""
+
+
+class SentinelTransport(redis.SentinelTransport):
+    """The transport of those."""
+
+    Channel = SentinelChannel

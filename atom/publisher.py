@@ -120,7 +120,7 @@ class Publisher:
     def _guard(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, OSError, LimitExceeded, *self._errors) as error:
+        except self._errors as error:
             raise PublishFailed(
                 f"The broker at {masked_url(self._url)} did not take a message: {error}"
             ) from error
@@ -139,8 +139,10 @@ class Publisher:
 
     @cached_property
     def _errors(self) -> tuple[type[Exception], ...]:
-        """What the broker's library raises where it is not well, or refuses us."""
-        return (*self.connection.connection_errors, *self.connection.channel_errors)
+        """What is raised where the broker is not well, or refuses us."""
+        connection = self.connection
+        of_library = (*connection.connection_errors, *connection.channel_errors)
+        return (OperationalError, OSError, LimitExceeded, *of_library)
 
     def _connections(self) -> Any:
         if self._pid != os.getpid():  # a connection cannot be shared with a parent process

@@ -30,7 +30,7 @@ class WatchedRedis:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     sentinel_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    tls: Mapping[str, Any] | None = None  # of both, by redis-py's names
+    tls: dict[str, Any] | None = None  # of both, by redis-py's names
 
     @property
     def kombu_url(self) -> str:

@@ -30,16 +30,7 @@ def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[st
     queues = {PROCESSES, *process_queues, CALLBACKS, RECOVERY}
     broker = BrokerAddress.of(settings.broker)
     return {
-        "broker_url": broker.url,
-        "broker_transport": broker.transport,
-        "broker_transport_options": {
-            **broker.options,
-            **(_REDIS if broker.is_redis else _RABBITMQ),
-        },
-        "broker_use_ssl": broker.ssl,
-        # Of RabbitMQ: a connection that was cut in silence is found to be dead within two of these.
-        "broker_heartbeat": 10,
-        "worker_consumer": "workers.consumer:Consumer",
+        **_of_broker(broker),
         # The store keeps every outcome; a result backend would be a second truth.
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
@@ -56,9 +47,6 @@ def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[st
         # A misspelt queue is an error, not a new queue that nobody consumes.
         "task_create_missing_queues": False,
         "worker_send_task_events": True,
-        # Who waits for Redis at start or after an outage waits as long as it takes.
-        "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,
         # Off until Celery 6: the lease and the fence decide who may finish, not the connection.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
@@ -75,4 +63,26 @@ def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[st
         },
         # Beat keeps nothing between runs: every tick is the same.
         "beat_scheduler": "workers.ticks:Ticks",
+    }
+
+
+def _of_broker(broker: BrokerAddress) -> dict[str, Any]:
+    """How it is reached."""
+    return {
+        "broker_url": broker.url,
+        "broker_transport": broker.transport,
+        "broker_transport_options": {
+            **broker.options,
+            **(_REDIS if broker.is_redis else _RABBITMQ),
+        },
+        "broker_use_ssl": broker.ssl,
+        # Who waits for the broker at start or after an outage waits as long as it takes.
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        # Nor does a queue of RabbitMQ end a worker which is not to be had for a while, or deleted.
+        "broker_channel_error_retry": not broker.is_redis,
+        # Of RabbitMQ: a connection that was cut in silence is found to be dead within two of these.
+        "broker_heartbeat": 10,
+        # Without what Celery declares of its own where it meets quorum queues.
+        "worker_consumer": "workers.consumer:Consumer",
     }

@@ -1,10 +1,13 @@
 """Celery's consumer without the part that we have no use for."""
 
-from typing import Final
+from typing import Any, Final
 
 from celery.worker import consumer
 
 _DELAYED_DELIVERY: Final = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
+
+
+_Blueprint: Any = consumer.Consumer.Blueprint
 
 
 class Consumer(consumer.Consumer):
@@ -14,9 +17,9 @@ class Consumer(consumer.Consumer):
     later. Ours never are: the due time of everything is in the store.
     """
 
-    class Blueprint(consumer.Consumer.Blueprint):
+    class Blueprint(_Blueprint):
         """Its parts."""
 
         default_steps: Final = [
-            each for each in consumer.Consumer.Blueprint.default_steps if each != _DELAYED_DELIVERY
+            each for each in _Blueprint.default_steps if each != _DELAYED_DELIVERY
         ]

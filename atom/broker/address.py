@@ -25,7 +25,7 @@ class BrokerAddress:
 
     url: str
     transport: str
-    ssl: Mapping[str, Any] | bool = False
+    ssl: dict[str, Any] | bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # of the transport
     is_redis: bool
 

@@ -30,7 +30,8 @@ class Channel(pyamqp.Channel):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._is_returned = False
-        self.events["basic_return"].add(self._note_return)
+        channel: Any = self  # of which py-amqp's stubs lack this
+        channel.events["basic_return"].add(self._note_return)
 
     def send(self, message: Any, queue: str) -> None:
         """Put a message into a queue.

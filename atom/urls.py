@@ -17,6 +17,8 @@ _TLS: Final = {
 }
 _OF_SENTINEL: Final = {"sentinel_username": "username", "sentinel_password": "password"}
 _KNOWN: Final = {"master_name", *_OF_SENTINEL, *_TLS}
+# One that does not answer is not asked again: the next one is.
+_ASKING_SENTINEL: Final = {"socket_connect_timeout": 2.0, "socket_timeout": 2.0, "retry": None}
 _REQUIREMENTS: Final = ("required", "optional", "none")
 
 
@@ -29,7 +31,7 @@ class WatchedRedis:
     database: int = 0
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-    sentinel_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    sentinel_options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of redis-py
     tls: dict[str, Any] | None = None  # of both, by redis-py's names
 
     @property
@@ -73,14 +75,14 @@ def watched_redis(url: str) -> WatchedRedis:
             "a URL of Sentinel must say which Redis is meant, such as …/0?master_name=mymaster"
         )
     tls = tls_parameters(url) if first.scheme == "sentinels" else None
-    sentinel_options = {name: query[key] for key, name in _OF_SENTINEL.items() if key in query}
+    login = {name: query[key] for key, name in _OF_SENTINEL.items() if key in query}
     return WatchedRedis(
         sentinels=tuple(named),
         master_name=query["master_name"],
         database=int(database),
         username=unquote(first.username) if first.username else None,
         password=unquote(first.password) if first.password else None,
-        sentinel_options=sentinel_options | ({"ssl": True, **tls} if tls else {}),
+        sentinel_options={**_ASKING_SENTINEL, **login, **({"ssl": True, **tls} if tls else {})},
         tls=tls,
     )
 

@@ -108,11 +108,11 @@ class RabbitMQ:
             timeout=60,
         ).stdout
 
-    def messages(self, *queues: str) -> int:
-        """How many are in these queues, delivered to somebody or not."""
+    def messages(self) -> dict[str, int]:
+        """How many are in each queue, delivered to somebody or not."""
         listed = self.control("list_queues", "name", "messages", "--no-table-headers")
-        counts = dict(line.split("\t") for line in listed.splitlines() if "\t" in line)
-        return sum(int(counts.get(queue, 0)) for queue in queues)
+        pairs = (line.split("\t") for line in listed.splitlines() if "\t" in line)
+        return {name: int(count) for name, count in pairs}
 
     def __enter__(self) -> Self:
         self.start()

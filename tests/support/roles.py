@@ -40,6 +40,7 @@ class TestAtom:
         **env: str,
     ):
         self.directory = directory
+        self.broker = broker
         self.redis = EmbeddedRedis(directory / "redis")
         self.redis.start()
         self.sandbox = SandboxServer(platform=platform)

@@ -47,7 +47,7 @@ _RABBITMQ: Final = {
     "on_blocked": refuse_when_blocked,
     "write_timeout": 5,
 }
-_REDIS: Final = {"socket_connect_timeout": _CONNECT_SECONDS, "socket_timeout": 5, "max_retries": 2}
+_REDIS: Final = {**_RETRY, "socket_connect_timeout": _CONNECT_SECONDS, "socket_timeout": 5}
 _NOT_FOUND: Final = "404"
 _ACQUIRE_SECONDS: Final = 5
 _POOL_SIZE: Final = 100

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from atom.cli.embedded_redis import EmbeddedRedis
+from tests.support import rabbitmq as support
 
 # No test may depend on how fast the machine is.
 settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,3 +28,18 @@ def embedded_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedde
     directory: Path = tmp_path_factory.mktemp("redis")
     with EmbeddedRedis(directory) as redis:
         yield redis
+
+
+@pytest.fixture(scope="session")
+def shared_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[support.RabbitMQ]:
+    """One real RabbitMQ for the tests of this run that need no more than its queues."""
+    with support.RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def rabbitmq(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[support.RabbitMQ]:
+    """A RabbitMQ that a test may break."""
+    support.require(request.node.name)
+    with support.RabbitMQ(tmp_path / "rabbitmq") as broker:
+        yield broker

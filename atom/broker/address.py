@@ -21,9 +21,14 @@ DIRECT: Final = Exchange("")
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerAddress:
-    """Where a broker is, and with which of our transports it is spoken to."""
+    """Where a broker is, and with which of our transports it is spoken to.
+
+    kombu is given one URL. Were it given several, it would go from one to the next with the
+    transport that it knows for their scheme; so ours are told of all hosts.
+    """
 
     url: str
+    all_urls: str  # for who uses kombu's transports
     transport: str
     ssl: dict[str, Any] | bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # of the transport
@@ -36,15 +41,12 @@ class BrokerAddress:
             return cls._of_watched_redis(url)
         scheme = urlsplit(url).scheme
         if scheme.startswith("amqp"):
-            return cls(
-                url=without_tls_parameters(url),
-                transport="atom.broker.rabbitmq:Transport",
-                ssl=_tls_of_amqp(url) if scheme == "amqps" else False,
-                is_redis=False,
-            )
+            return cls._of_rabbitmq(url)
         is_tls = scheme == "rediss"
+        plain = without_tls_parameters(url) if is_tls else url
         return cls(
-            url=without_tls_parameters(url) if is_tls else url,
+            url=plain,
+            all_urls=plain,
             transport="atom.broker.redis:Transport",
             ssl=tls_parameters(url) if is_tls else False,
             is_redis=True,
@@ -54,14 +56,29 @@ class BrokerAddress:
     def _of_watched_redis(cls, url: str) -> Self:
         watched = watched_redis(url)
         return cls(
-            url=watched.kombu_url,
+            url=watched.kombu_url.partition(";")[0],
+            all_urls=watched.kombu_url,
             transport="atom.broker.redis:SentinelTransport",
             ssl=watched.tls or False,
             options={
                 "master_name": watched.master_name,
+                "sentinels": watched.sentinels,
                 "sentinel_kwargs": watched.sentinel_options,
             },
             is_redis=True,
+        )
+
+    @classmethod
+    def _of_rabbitmq(cls, url: str) -> Self:
+        plain = without_tls_parameters(url)
+        parts = [urlsplit(each) for each in plain.split(";")]
+        return cls(
+            url=plain.partition(";")[0],
+            all_urls=plain,
+            transport="atom.broker.rabbitmq:Transport",
+            ssl=_tls_of_amqp(url) if parts[0].scheme == "amqps" else False,
+            options={"hosts": [(each.hostname, each.port) for each in parts]},
+            is_redis=False,
         )
 
     def queue(self, name: str) -> Queue:
@@ -85,5 +102,5 @@ def _tls_of_amqp(url: str) -> dict[str, Any]:
         if f"ssl_{theirs}" in given:
             options[theirs] = given[f"ssl_{theirs}"]
     if given["ssl_check_hostname"]:
-        options["server_hostname"] = None  # for kombu: the one in the URL
+        options["server_hostname"] = None  # for the transport: the host that it connects to
     return options

@@ -1,5 +1,6 @@
 """The RabbitMQ transport of kombu, with a bound to every wait and no message for no queue."""
 
+import logging
 from typing import Any, Final
 
 from amqp.exceptions import MessageNacked
@@ -7,6 +8,8 @@ from kombu.exceptions import OperationalError
 from kombu.transport import pyamqp
 
 from atom.broker.address import quorum_queue
+
+_log = logging.getLogger(__name__)
 
 _REPLY_SECONDS: Final = 5.0
 
@@ -63,6 +66,31 @@ class Connection(pyamqp.Connection):
 
 
 class Transport(pyamqp.Transport):
-    """The transport of such connections."""
+    """The transport of such connections, to the first of several hosts that lets it in."""
 
     Connection = Connection
+
+    def establish_connection(self) -> Any:
+        """Connect.
+
+        Raises:
+            OSError: the last host does not answer; or an error of py-amqp: it refuses us.
+        """
+        client: Any = self.client
+        options = client.transport_options
+        hosts = options.get("hosts") or [(client.hostname, client.port)]
+        asked = client.ssl
+        *others, (last, port_of_last) = hosts
+        for host, port in others:
+            try:
+                return self._connect_to(host, port, asked)
+            except self.connection_errors:
+                _log.debug("%s does not answer; the next one is asked", host)
+        return self._connect_to(last, port_of_last, asked)
+
+    def _connect_to(self, host: str, port: int | None, asked: Any) -> Any:
+        client: Any = self.client
+        client.hostname, client.port = host, port
+        if isinstance(asked, dict) and "server_hostname" in asked:
+            client.ssl = {**asked, "server_hostname": host}
+        return super().establish_connection()

@@ -87,7 +87,25 @@ class Transport(redis.Transport):
 
 
 class SentinelChannel(Channel, redis.SentinelChannel):
-    """Such a channel to the Redis that Sentinel says is the primary one."""
+    """Such a channel to the Redis that Sentinel says is the primary one.
+
+    All Sentinels are named in an option, in place of kombu's several URLs.
+    """
+
+    from_transport_options = (*redis.SentinelChannel.from_transport_options, "sentinels")
+
+    def _sentinel_managed_pool(self, asynchronous: bool = False) -> Any:
+        channel: Any = self
+        library: Any = redis  # of which kombu's stubs lack these
+        given = channel._connparams(asynchronous)
+        options = {name: given[name] for name in given.keys() - {"host", "port"}}
+        manager = library.sentinel.Sentinel(
+            channel.sentinels, sentinel_kwargs=channel.sentinel_kwargs, **options
+        )
+        # Where kombu looks for the connections to close in the end.
+        name = "_async_sentinel_manager" if asynchronous else "_sentinel_manager"
+        setattr(self, name, manager)
+        return manager.master_for(channel.master_name, library.redis.Redis).connection_pool
 
 
 class SentinelTransport(redis.SentinelTransport):

@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from atom.cli.embedded_redis import EmbeddedRedis
+from atom.cli.embedded_redis import EmbeddedRedis, free_port
 from atom.errors import PublishFailed
 from atom.publisher import Publisher
+from tests.support.rabbitmq import require
 
 
 @pytest.fixture(params=["redis", "rabbitmq"])
@@ -82,3 +83,16 @@ def test_who_is_not_let_in_is_told_so(server):
         with pytest.raises(PublishFailed) as failure:
             ask()
         assert "canary" not in str(failure.value)
+
+
+def test_the_next_host_is_asked_where_one_is_away(request):
+    """Of a RabbitMQ with several nodes; on every connection, whatever was lost before."""
+    require(request.node.name)
+    url = request.getfixturevalue("shared_rabbitmq").url
+    publisher = Publisher(f"amqp://guest:guest@127.0.0.1:{free_port()}//;{url}")
+    for _ in range(2):
+        publisher.publish("CRM.Retrieve", "e-1", "of-several-hosts")
+        publisher.waiting("of-several-hosts")
+    request.getfixturevalue("shared_rabbitmq").control("close_all_connections", "a test")
+    publisher.publish("CRM.Retrieve", "e-1", "of-several-hosts")
+    assert publisher.waiting("of-several-hosts") == 3

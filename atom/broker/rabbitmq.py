@@ -1,6 +1,7 @@
 """The RabbitMQ transport of kombu, with a bound to every wait and no message for no queue."""
 
 import logging
+from contextlib import suppress
 from typing import Any, Final
 
 from amqp.exceptions import MessageNacked
@@ -50,6 +51,20 @@ class Channel(pyamqp.Channel):
                 self.basic_publish(message, exchange="", routing_key=queue)
         except MessageNacked:
             raise BrokerUnable("it could not keep it: most of its nodes may be away") from None
+
+    def basic_ack(self, *args: Any, **options: Any) -> None:
+        """Acknowledge a message, unless its connection is lost.
+
+        RabbitMQ delivers it once more then, and it is found to be done. Celery would tell of a
+        critical error.
+        """
+        with suppress(*pyamqp.Transport.connection_errors):
+            super().basic_ack(*args, **options)
+
+    def basic_reject(self, *args: Any, **options: Any) -> None:
+        """Give a message back, which a lost connection has done already."""
+        with suppress(*pyamqp.Transport.connection_errors):
+            super().basic_reject(*args, **options)
 
     def _note_return(self, *_: Any) -> None:
         self._is_returned = True

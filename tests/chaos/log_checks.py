@@ -32,6 +32,9 @@ _CONNECTION_LOSS = re.compile(
 _COMPANIONS = {
     # kombu looks for a spare channel first; Python shows that as the context of what follows.
     ("return self._avail_channels.pop()", "IndexError: pop from empty list"),
+    # So does py-amqp; and Celery ends a worker that waits for its broker by an exception.
+    ("return self.channels[channel_id]", "KeyError: None"),
+    ("raise WorkerShutdown(should_stop)", "celery.exceptions.WorkerShutdown: 0"),
     # billiard wraps the exception about a child in another that quotes its traceback.
     ("raise WorkerLostError(", "billiard.einfo.ExceptionWithTraceback:"),
 }

@@ -27,7 +27,7 @@ _TARGETS: Final = (
     ((REDIS,), 2, (KILL, PAUSE, RESTART)),
 )
 # … where it is the broker.
-_RABBITMQ: Final = ((RABBITMQ,), 4, (KILL, PAUSE, RESTART, CUT))
+_RABBITMQ: Final = ((RABBITMQ,), 2, (KILL, PAUSE, RESTART, CUT))
 _LONGEST_DOWN_SECONDS: Final = 2.0
 
 

@@ -1,14 +1,18 @@
 """What is special about RabbitMQ: confirmations, alarms, and queues that have to be declared."""
 
+import re
 from uuid import uuid4
 
 import pytest
+import urllib3
 
+from atom.cli.embedded_redis import free_port
 from atom.errors import PublishFailed
 from atom.publisher import Publisher
 from atom.sandbox import FlowStatus
 from tests.support import rabbitmq as support
 from tests.support.roles import TestAtom
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -75,4 +79,36 @@ def test_an_atom_has_its_queues_and_no_others(rabbitmq, tmp_path):
         assert "processes\t2" in consumers
         assert rabbitmq.messages()["processes"] == 0
     finally:
+        atom.close()
+
+
+def test_flower_sees_workers_and_tasks(rabbitmq, tmp_path):
+    bind = f"127.0.0.1:{free_port()}"
+    atom = TestAtom(tmp_path, broker=rabbitmq)
+    http = urllib3.PoolManager()
+
+    def page(path):
+        answer = http.request("GET", f"http://{bind}{path}", timeout=30, retries=10)
+        assert answer.status == 200, path
+        return answer.data
+
+    try:
+        atom.start_all()
+        atom.start("flower", "flower", ATOM_FLOWER_BIND=bind)
+        atom.wait_for_listener(f"http://{bind}", "/healthcheck")
+        for name in ("processes", "callbacks", "recovery"):
+            until(lambda name=name: f"{name}-".encode() in page("/workers"), name, 60)
+        flow = atom.run("Echo", {"Text": "x"})
+        assert flow.wait_over(60) is FlowStatus.DONE
+        execution = atom.execution_of(flow).id
+        until(lambda: b"Trial.Echo" in page(f"/task/{execution}"), "the task", 30)
+        worker = re.search(rb"processes-[^\s\"<&]*", page("/workers"))[0].decode()
+        # What a worker is asked by remote control: each answer comes over a queue of its own.
+        for _ in range(3):
+            until(lambda: b"Max concurrency" in page(f"/worker/{worker}"), "its answer", 30)
+        assert b"Broker" in page("/broker")  # empty, without the management plugin
+        assert b"Traceback" not in atom.log("flower")
+        assert atom.end("flower") == 0
+    finally:
+        http.clear()
         atom.close()

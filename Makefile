@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Of `make chaos`: seconds of faults, and what decides which; a random one where there is none.
+# Of `make chaos`: seconds of faults, what decides which (a random one where there is none), and the
+# broker: redis or rabbitmq.
 DURATION ?= 60
 SEED ?=
+BROKER ?= redis
 AUDIT ?=
 
 .PHONY: help demo test lint audit bench bench-scale bench-history chaos takeover containers docs screenshots lock clean
@@ -19,7 +21,7 @@ help:
 	@echo "make bench  the benchmark table, as ratios to a plain Flask + Celery app"
 	@echo "make bench-scale  what each role carries, in line or not, and how much is in flight"
 	@echo "make bench-history  the console's list over a million executions, and what they take"
-	@echo "make chaos  break everything for DURATION seconds (SEED=…); nothing may be lost"
+	@echo "make chaos  break everything for DURATION seconds (SEED=…, BROKER=rabbitmq); nothing may be lost"
 	@echo "make takeover  how soon what a killed worker was running runs elsewhere"
 	@echo "make containers  build the image, walk through the compose file on this machine's Docker"
 	@echo "make docs   the generated parts of the documentation"
@@ -63,7 +65,7 @@ bench-history: $(STAMP)
 	@$(BIN)/python -m benchmarks.history
 
 chaos: $(STAMP)
-	@$(BIN)/python -m tests.chaos --duration $(DURATION) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.chaos --duration $(DURATION) --broker $(BROKER) $(if $(SEED),--seed $(SEED))
 
 takeover: $(STAMP)
 	@$(BIN)/python -m tests.chaos.takeover

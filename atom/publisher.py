@@ -16,7 +16,8 @@ from kombu import Connection
 from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import connections, set_limit
 
-from atom.broker import TRANSPORT, is_redis
+from atom.broker import BrokerAddress
+from atom.broker.rabbitmq import refuse_when_blocked
 from atom.errors import PublishFailed
 from atom.names import CALLBACKS, DELIVER_TASK, callback_task_id
 from atom.parentage import Parentage
@@ -38,8 +39,17 @@ _HEADERS: Final[dict[str, Any]] = {
     "kwargsrepr": "{}",
     "ignore_result": True,
 }
-_BOUNDED: Final = {"socket_connect_timeout": 3, "socket_timeout": 5, "max_retries": 2}
-_RETRY: Final = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+_CONNECT_SECONDS: Final = 3
+_RETRY: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+# Where RabbitMQ does not confirm, it drops what it cannot keep, and says nothing.
+_RABBITMQ: Final = {
+    **_RETRY,
+    "confirm_publish": True,
+    "on_blocked": refuse_when_blocked,
+    "write_timeout": 5,
+}
+_REDIS: Final = {**_RETRY, "socket_connect_timeout": _CONNECT_SECONDS, "socket_timeout": 5}
+_NOT_FOUND: Final = "404"
 _ACQUIRE_SECONDS: Final = 5
 _POOL_SIZE: Final = 100
 
@@ -83,10 +93,10 @@ class Publisher:
             try:
                 channel = connection.default_channel
                 return int(channel.queue_declare(queue, passive=True).message_count)
-            except connection.channel_errors:
+            except connection.channel_errors as error:
+                if str(error.reply_code) != _NOT_FOUND:  # a number or a text, by the transport
+                    raise
                 return 0
-            except connection.connection_errors as error:
-                raise OperationalError(str(error)) from error
 
     def _send(self, task_name: str, task_id: str, queue: str, family: dict[str, str]) -> None:
         with (
@@ -96,7 +106,7 @@ class Publisher:
             # What kombu's producers do for every message is done once, at import: its body never
             # differs. The default exchange goes straight to the queue of that name.
             def put() -> None:
-                channel = connection.default_channel
+                channel: Any = connection.default_channel
                 message = channel.prepare_message(
                     _BODY,
                     content_type="application/json",
@@ -104,15 +114,20 @@ class Publisher:
                     headers=self._headers | {"task": task_name, "id": task_id} | family,
                     properties={"delivery_mode": _PERSISTENT, "correlation_id": task_id},
                 )
-                channel.basic_publish(message, exchange="", routing_key=queue)
+                channel.send(message, queue)
 
-            connection.ensure(connection, put, **_RETRY)()
+            try:
+                connection.ensure(connection, put, **_RETRY)()
+            except BaseException:
+                # What it was about to say would be taken for the answer to the next message.
+                connection.collect()
+                raise
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, OSError, TimeoutError, LimitExceeded) as error:
+        except self._errors as error:
             raise PublishFailed(
                 f"The broker at {masked_url(self._url)} did not take a message: {error}"
             ) from error
@@ -120,12 +135,21 @@ class Publisher:
     @cached_property
     def connection(self) -> Any:
         """How the broker is reached; it is not connected itself."""
-        options: dict[str, Any] = {"connect_timeout": 3}
-        if is_redis(self._url):
-            options |= {"transport": TRANSPORT, "transport_options": dict(_BOUNDED)}
-        elif self._url.startswith("amqp"):
-            options |= {"transport_options": {"confirm_publish": True}}
-        return Connection(self._url, **options)
+        broker = BrokerAddress.of(self._url)
+        return Connection(
+            broker.url,
+            transport=broker.transport,
+            ssl=broker.ssl,
+            connect_timeout=_CONNECT_SECONDS,
+            transport_options={**broker.options, **(_REDIS if broker.is_redis else _RABBITMQ)},
+        )
+
+    @cached_property
+    def _errors(self) -> tuple[type[Exception], ...]:
+        """What is raised where the broker is not well, or refuses us."""
+        connection = self.connection
+        of_library = (*connection.connection_errors, *connection.channel_errors)
+        return (OperationalError, OSError, LimitExceeded, *of_library)
 
     def _connections(self) -> Any:
         if self._pid != os.getpid():  # a connection cannot be shared with a parent process

@@ -24,6 +24,8 @@ _VALUE_KEYS: Final = {"contentvalue", "value"}
 _DEEPEST: Final = 150
 # Shorter ones would blot out half of a log without hiding anything.
 _SHORTEST_SECRET: Final = 4
+# In the query of a URL, as in that of Sentinel.
+_SECRET_PARAMETER: Final = re.compile(r"(password=)[^&]*")
 # A text that nobody has to write in any other way.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9 !#$%()*+,./:;<=>?@^_{|}~-]*")
 
@@ -120,12 +122,19 @@ def secrets_of(
 
 
 def masked_url(url: str) -> str:
-    """A URL without the password in it."""
+    """A URL, or several with semicolons between them, without the passwords in it."""
+    return ";".join(_masked_url(each) for each in url.split(";"))
+
+
+def _masked_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.password is None:
+    netloc = parts.netloc
+    if parts.password is not None:
+        netloc = f"{parts.username or ''}:{MASK}@{netloc.rpartition('@')[2]}"
+    query = _SECRET_PARAMETER.sub(rf"\1{MASK}", parts.query)
+    if (netloc, query) == (parts.netloc, parts.query):
         return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{MASK}@{host}"))
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
 
 
 # The secrets of what this process is doing now: user code may log or raise what it was given.

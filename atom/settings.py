@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, fields
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 from environs import Env
 
@@ -17,14 +16,13 @@ from atom.endpoints import (
 from atom.errors import SettingsError
 from atom.history_settings import HistorySettings
 from atom.setting import setting as _setting
+from atom.urls import check_broker_url, check_store_url
 
 _MAX_HEADROOM: Final = 3600
 _FLOW_GIVES_UP_SECONDS: Final = 60
 _LONGEST_FLOW_HOURS: Final = 180 * 24
-_MAY_BE_ZERO: Final = (
-    "progress_seconds",
-    "history_retention_days",
-    "tenant_requests_per_second",
+_MAY_BE_ZERO: Final = frozenset(
+    ("progress_seconds", "history_retention_days", "tenant_requests_per_second")
 )
 
 
@@ -43,11 +41,15 @@ class Settings(HistorySettings):
         "ATOM_REDIS_URL",
         Env.str,
         "redis://127.0.0.1:6379/0",
-        "The Redis that holds every execution. `atom up` starts one of its own where this is "
-        "not set.",
+        "The Redis that holds every execution; also `rediss://`, or `sentinel://` "
+        "(docs/brokers.md). `atom up` starts one of its own where this is not set.",
     )
     broker_url: str = _setting(
-        "ATOM_BROKER_URL", Env.str, "", "The Celery broker; the Redis above where it is empty."
+        "ATOM_BROKER_URL",
+        Env.str,
+        "",
+        "The Celery broker, Redis or RabbitMQ (`amqp://`, `amqps://`); the Redis above where it is "
+        "empty.",
     )
     bind: str = _setting(
         "ATOM_BIND", Env.str, "127.0.0.1:8077", "Where the listener listens, `host:port`."
@@ -327,10 +329,8 @@ class Settings(HistorySettings):
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if is_number and not value > 0 and each.name not in _MAY_BE_ZERO:
                 raise SettingsError(f"{each.metadata['variable']} must be above 0, not {value}.")
-        if urlsplit(self.redis_url).scheme not in ("redis", "rediss", "unix"):
-            raise SettingsError(
-                "ATOM_REDIS_URL must be a URL such as redis://127.0.0.1:6379/0 (or rediss://)."
-            )
+        check_store_url("ATOM_REDIS_URL", self.redis_url)
+        check_broker_url("ATOM_BROKER_URL", self.broker_url)
         if self.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise SettingsError("ATOM_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
         if self.lease_seconds < 1 or self.lease_seconds > _MAX_HEADROOM:

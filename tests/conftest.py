@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from atom.cli.embedded_redis import EmbeddedRedis
+from tests.support import rabbitmq as support
 from tests.support.postgres import PostgresServer, programs
 
 # No test may depend on how fast the machine is.
@@ -46,3 +47,18 @@ def postgres(postgres_server: PostgresServer) -> PostgresServer:
     """The same, with nothing in it."""
     postgres_server.clear()
     return postgres_server
+
+
+@pytest.fixture(scope="session")
+def shared_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[support.RabbitMQ]:
+    """One real RabbitMQ for the tests of this run that need no more than its queues."""
+    with support.RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def rabbitmq(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[support.RabbitMQ]:
+    """A RabbitMQ that a test may break."""
+    support.require(request.node.name)
+    with support.RabbitMQ(tmp_path / "rabbitmq") as broker:
+        yield broker

@@ -2,7 +2,7 @@
 
 from celery import Celery
 
-from atom.broker import is_redis
+from atom.broker import BrokerAddress
 from atom.catalog import load_catalog
 from atom.execution.keeper import LeaseKeeper
 from atom.settings import Settings
@@ -11,7 +11,9 @@ from workers.celery_config import celery_options
 from workers.connection import AMQP
 from workers.ending import end_in_time
 from workers.events import batch_events
+from workers.hearing import AsksRedis, HearsRabbitMQ
 from workers.heartbeat import keep_heart_beating
+from workers.intake import limit_intake
 from workers.lifecycle import connect_lifecycle
 from workers.metrics import answer_scrapes
 from workers.presence import announce_worker
@@ -36,7 +38,11 @@ def create_app(settings: Settings) -> Celery:
     announce_worker(settings, catalog)
     batch_events(app)
     ending = end_in_time(app, settings.shutdown_seconds, keeper)
-    keep_heart_beating(app, keeper, ending, hears=is_redis(settings.broker))
+    if BrokerAddress.of(settings.broker).is_redis:
+        keep_heart_beating(app, keeper, ending, AsksRedis)
+    else:
+        limit_intake(app)
+        keep_heart_beating(app, keeper, ending, HearsRabbitMQ)
     return app
 
 

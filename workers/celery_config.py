@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from kombu import Exchange, Queue
-
-from atom.broker import TRANSPORT, is_redis
+from atom.broker import BrokerAddress
 from atom.names import CALLBACKS, PROCESSES, RECOVER_TASK, RECOVERY
 from atom.settings import Settings
 
@@ -20,14 +18,19 @@ _REDIS: Final = {
     "health_check_interval": 10,
 }
 
-_DIRECT: Final = Exchange("")  # the default exchange: straight to the queue, no binding to look up
+_RABBITMQ: Final = {
+    # Events and ticks are sent without a confirmation: a lost one is made up for by the next. So
+    # nothing but a full buffer could make a worker wait.
+    "write_timeout": 5,
+}
 
 
 def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[str, Any]:
     """Settings → Celery options."""
     queues = {PROCESSES, *process_queues, CALLBACKS, RECOVERY}
-    options: dict[str, Any] = {
-        "broker_url": settings.broker,
+    broker = BrokerAddress.of(settings.broker)
+    return {
+        **_of_broker(broker),
         # The store keeps every outcome; a result backend would be a second truth.
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
@@ -38,15 +41,12 @@ def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[st
         # message waits behind a long process while another worker is idle.
         "task_acks_late": True,
         "worker_prefetch_multiplier": 1,
-        "task_queues": [Queue(name, _DIRECT, routing_key=name) for name in sorted(queues)],
+        "task_queues": [broker.queue(name) for name in sorted(queues)],
         "task_default_queue": PROCESSES,
         "task_default_exchange": "",
         # A misspelt queue is an error, not a new queue that nobody consumes.
         "task_create_missing_queues": False,
         "worker_send_task_events": True,
-        # Who waits for Redis at start or after an outage waits as long as it takes.
-        "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,
         # Off until Celery 6: the lease and the fence decide who may finish, not the connection.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
@@ -64,7 +64,25 @@ def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[st
         # Beat keeps nothing between runs: every tick is the same.
         "beat_scheduler": "workers.ticks:Ticks",
     }
-    if is_redis(settings.broker):
-        options["broker_transport"] = TRANSPORT
-        options["broker_transport_options"] = _REDIS
-    return options
+
+
+def _of_broker(broker: BrokerAddress) -> dict[str, Any]:
+    """How it is reached."""
+    return {
+        "broker_url": broker.url,
+        "broker_transport": broker.transport,
+        "broker_transport_options": {
+            **broker.options,
+            **(_REDIS if broker.is_redis else _RABBITMQ),
+        },
+        "broker_use_ssl": broker.ssl,
+        # Who waits for the broker at start or after an outage waits as long as it takes.
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        # Nor does a queue of RabbitMQ end a worker which is not to be had for a while, or deleted.
+        "broker_channel_error_retry": not broker.is_redis,
+        # Of RabbitMQ: a connection that was cut in silence is found to be dead within two of these.
+        "broker_heartbeat": 10,
+        # Without what Celery declares of its own where it meets quorum queues.
+        "worker_consumer": "workers.consumer:Consumer",
+    }

@@ -18,6 +18,7 @@ from flower.utils import prepend_url
 from flower.views.monitor import Metrics
 from tornado.web import RedirectHandler, authenticated
 
+from atom.broker import BrokerAddress
 from atom.endpoints import split_bind
 from atom.health import answers_at
 from atom.logs import configure_logging
@@ -97,7 +98,8 @@ def create_app(settings: Settings) -> Flower:
     celery_app = Celery("atom", amqp=AMQP, set_as_current=True)
     celery_app.conf.update(celery_options(settings, ()))
     # Flower knows a broker by its scheme; what our own transport is for, it does not do.
-    celery_app.conf.broker_transport = None
+    broker = BrokerAddress.of(settings.broker)
+    celery_app.conf.update(broker_transport=None, broker_url=broker.all_urls)
     options, prefix = default_options, default_options.url_prefix
     web_settings = dict(flower_settings)
     if prefix:

@@ -63,14 +63,16 @@ class Heartbeat:
             pause.wait(BEAT_SECONDS)
 
 
-def keep_heart_beating(app: Celery, keeper: LeaseKeeper, ending: Ending, *, hears: bool) -> None:
+def keep_heart_beating(
+    app: Celery, keeper: LeaseKeeper, ending: Ending, hearing: type[Hearing]
+) -> None:
     """Have every worker of the app say how it is, and end where nothing else helps.
 
     Args:
         app: its Celery app.
         keeper: looks after the leases.
         ending: ends the worker.
-        hears: whether it takes messages by a transport of which deafness is known: from Redis.
+        hearing: how one is known that no longer hears its broker.
     """
 
     def keeper_is_silent() -> str:
@@ -85,11 +87,9 @@ def keep_heart_beating(app: Celery, keeper: LeaseKeeper, ending: Ending, *, hear
         def start(self, worker: Any) -> None:
             is_recovery = RECOVERY in worker.app.amqp.queues.consume_from
             is_ticked = worker.beat is not None
-            signs: list[_Sign] = [keeper_is_silent]
-            if hears:
-                hearing = Hearing(worker, ending)
-                hearing.start()
-                signs.append(lambda: hearing.wrong)
+            ear = hearing(worker, ending)
+            ear.start()
+            signs: list[_Sign] = [keeper_is_silent, lambda: ear.wrong]
             if is_ticked:
                 ticking = Ticking(worker, ending)
                 ticking.start()

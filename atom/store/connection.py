@@ -10,7 +10,8 @@ from redis.retry import Retry
 
 from atom.errors import StoreUnavailable
 from atom.redaction import masked_url
-from atom.store.pool import FreshPool
+from atom.store.pool import FreshPool, FreshSentinelPool
+from atom.urls import is_watched, watched_redis
 
 _CONNECT_SECONDS: Final = 3.0
 _REPLY_SECONDS: Final = 10.0
@@ -31,15 +32,33 @@ def connect(url: str, reply_seconds: float = _REPLY_SECONDS, *, retries: bool = 
         StoreUnavailable: the URL is none.
     """
     retry = Retry(NoBackoff(), int(retries), supported_errors=(redis.ConnectionError,))
+    options = {
+        "max_connections": _MOST_CONNECTIONS,
+        "socket_connect_timeout": min(_CONNECT_SECONDS, reply_seconds),
+        "socket_timeout": reply_seconds,
+        "retry": retry,
+    }
     with guarded(url):
-        pool = FreshPool.from_url(
-            url,
-            max_connections=_MOST_CONNECTIONS,
-            socket_connect_timeout=min(_CONNECT_SECONDS, reply_seconds),
-            socket_timeout=reply_seconds,
-            retry=retry,
-        )
-        return redis.Redis.from_pool(pool)
+        if is_watched(url):
+            return redis.Redis.from_pool(_sentinel_pool(url, options))
+        return redis.Redis.from_pool(FreshPool.from_url(url, **options))
+
+
+def _sentinel_pool(url: str, options: dict[str, Any]) -> Any:
+    watched = watched_redis(url)
+    # Neither is typed by the driver.
+    make_sentinel: Any = redis.Sentinel
+    make_pool: Any = FreshSentinelPool
+    return make_pool(
+        watched.master_name,
+        make_sentinel(watched.sentinels, sentinel_kwargs=watched.sentinel_options),
+        ssl=watched.tls is not None,
+        **(watched.tls or {}),
+        db=watched.database,
+        username=watched.username,
+        password=watched.password,
+        **options,
+    )
 
 
 @contextmanager

@@ -19,14 +19,12 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from atom.children import After
-from atom.history import EVERYTHING, ExecutionFilter, Minute, Page
 from atom.records import (
     Attempt,
     Claim,
     Delivery,
     Ended,
     Envelope,
-    Execution,
     Hold,
     LogLine,
     NewExecution,
@@ -39,6 +37,7 @@ from atom.records import (
     Step,
 )
 from atom.store.child_contract import ChildStore
+from atom.store.history_contract import HistoryStore
 from atom.store.moving_contract import MovingStore
 from atom.store.suspension_contract import SuspensionStore
 from atom.store.turns import TurnStore
@@ -68,7 +67,7 @@ class Result:
     response: bytes = field(repr=False)
 
 
-class ExecutionStore(SuspensionStore, ChildStore, TurnStore, MovingStore, Protocol):
+class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, MovingStore, Protocol):
     """Executions, from acceptance to the end of their history."""
 
     def accept(self, new: NewExecution) -> Accepted:
@@ -206,9 +205,6 @@ class ExecutionStore(SuspensionStore, ChildStore, TurnStore, MovingStore, Protoc
         be there twice after a lost reply.
         """
 
-    def log(self, execution_id: str) -> Sequence[LogLine]:
-        """Read an execution's own log, of all its attempts, oldest line first."""
-
     def finish(
         self,
         claim: Claim,
@@ -332,37 +328,6 @@ class ExecutionStore(SuspensionStore, ChildStore, TurnStore, MovingStore, Protoc
         Raises:
             HistoryUnavailable: it is in the history database, which does not answer.
         """
-
-    def get(self, execution_id: str) -> Execution | None:
-        """Read one execution with its documents, steps and callback tries. Not atomic."""
-
-    def find(
-        self, limit: int, wanted: ExecutionFilter = EVERYTHING, *, older_than: str = ""
-    ) -> Page:
-        """Read the newest executions of those wanted, without documents. Not atomic.
-
-        `older_than` is the `Page.older` of the page before, or any `Place`. What it costs depends
-        on the page, not on how many there are: where a tenant and a process are asked for together
-        and few match, a page may be short, and say until when it looked.
-        """
-
-    def count_states(self, wanted: ExecutionFilter = EVERYTHING) -> Mapping[State, int] | None:
-        """How many of those wanted are in each state, whichever state is wanted. Not atomic.
-
-        None where only reading them would tell: a text, or a tenant and a process together.
-        """
-
-    def known_processes(self) -> Sequence[str]:
-        """Every process that the history ever had, as `<Service>.<Action>`."""
-
-    def known_tenants(self) -> Sequence[str]:
-        """Every tenant that the history ever had."""
-
-    def minutes(self, count: int) -> Sequence[Minute]:
-        """What happened in each of the last minutes (of two hours at most), this one last."""
-
-    def failed(self, limit: int) -> Sequence[Execution]:
-        """Read what failed or timed out and nobody has seen to, the latest first. Not atomic."""
 
     def announce(
         self, role: str, instance: str, details: Mapping[str, str] = MappingProxyType({})

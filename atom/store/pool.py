@@ -6,13 +6,14 @@ import time
 from typing import Any, Final
 
 import redis
+from redis.sentinel import SentinelConnectionPool
 
 # An idle connection may have been closed by the other side meanwhile.
 _FRESH_SECONDS: Final = 0.1
 
 
-class FreshPool(redis.ConnectionPool):
-    """The driver's pool, without its care for a connection that was in use a moment ago.
+class _Fresh(redis.ConnectionPool):
+    """A pool of the driver's, without its care for a connection that was in use a moment ago.
 
     That care (two locks, a look whether the socket has something to read) takes a fifth of a short
     command. After a pause it is taken. After an exception the connection is closed: whoever asked
@@ -48,3 +49,15 @@ class FreshPool(redis.ConnectionPool):
             self._fresh.append((connection, time.monotonic()))
             return
         super().release(connection)
+
+
+class FreshPool(_Fresh):
+    """Connections to one Redis."""
+
+
+class FreshSentinelPool(_Fresh, SentinelConnectionPool):
+    """Connections to the Redis that Sentinel says is the primary one.
+
+    Sentinel cuts every client off from one that no longer is; and should it be let in again, its
+    connection is closed at the first write.
+    """

@@ -1,5 +1,6 @@
 """One run of the chaos suite: start, break, settle, collect, judge."""
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -7,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from redis import Redis, RedisError
 
@@ -15,16 +17,18 @@ from tests.chaos import lines
 from tests.chaos.checker import check
 from tests.chaos.evidence import (
     Evidence,
+    KeyEvidence,
     executions_in,
     flow_evidence,
     keys_in,
     logs_in,
 )
 from tests.chaos.misbehaviour import Misbehaviour
-from tests.chaos.schedule import WORKERS, schedule
+from tests.chaos.schedule import RABBITMQ, REDIS, WORKERS, schedule
 from tests.chaos.supervisor import Supervisor
 from tests.chaos.traffic import Traffic
 from tests.chaos.violations import Violation
+from tests.support.rabbitmq import RabbitMQ
 from tests.support.roles import TestAtom
 from tests.support.waiting import until
 
@@ -49,6 +53,7 @@ class Plan:
     flows: int = 45  # in flight
     readers: int = 2  # that send data requests, one after the other
     settle_seconds: float = 180.0
+    broker: str = REDIS
 
     @property
     def interval(self) -> float:
@@ -76,10 +81,21 @@ def run(plan: Plan, directory: Path, say: Callable[[str], None]) -> Outcome:
     """Do everything; what was started is ended, whatever happens."""
     written = directory / "lines"
     written.mkdir(parents=True)
-    atom = TestAtom(
+    with contextlib.ExitStack() as started:
+        broker = None
+        if plan.broker == RABBITMQ:
+            broker = started.enter_context(RabbitMQ(directory / "rabbitmq"))
+        atom = _atom(directory, written, broker)
+        started.callback(atom.close)
+        return _Campaign(plan, atom, say).run()
+
+
+def _atom(directory: Path, written: Path, broker: RabbitMQ | None) -> TestAtom:
+    return TestAtom(
         directory,
         "tests.chaos.services",
         Platform(kept_flows=1_000_000),
+        broker,
         ATOM_LEASE_SECONDS=str(LEASE_SECONDS),
         ATOM_MAX_ATTEMPTS=str(MAX_ATTEMPTS),
         ATOM_REPUBLISH_SECONDS="3",
@@ -89,10 +105,6 @@ def run(plan: Plan, directory: Path, say: Callable[[str], None]) -> Outcome:
         ATOM_SHUTDOWN_SECONDS="5",
         **{lines.DIRECTORY: str(written)},
     )
-    try:
-        return _Campaign(plan, atom, say).run()
-    finally:
-        atom.close()
 
 
 class _Campaign:
@@ -113,7 +125,7 @@ class _Campaign:
         telling = threading.Thread(target=self._tell, args=(traffic, supervisor, ended))
         telling.start()
         try:
-            faults = schedule(plan.seed, plan.duration, plan.interval, LEASE_SECONDS)
+            faults = schedule(plan.seed, plan.duration, plan.interval, LEASE_SECONDS, plan.broker)
             supervisor.begin(faults)
             time.sleep(plan.duration)
             supervisor.end()
@@ -149,11 +161,20 @@ class _Campaign:
     def _is_idle(self) -> bool:
         with Redis.from_url(self._atom.redis.url) as client:
             try:
-                return not any(client.zcard(f"atom:{key}") for key in _IDLE_KEYS) and not any(
-                    client.llen(queue) for queue in _QUEUES
-                )
+                if any(client.zcard(f"atom:{key}") for key in _IDLE_KEYS):
+                    return False
+                return not any(each.members for each in self._queues(client))
             except RedisError:
                 return False
+
+    def _queues(self, client: "Redis[Any]") -> list[KeyEvidence]:
+        """The broker's queues with their messages, those that a worker holds too."""
+        broker = self._atom.broker
+        counts = broker.messages() if broker else {queue: client.llen(queue) for queue in _QUEUES}
+        return [
+            KeyEvidence(name=queue, type="queue", has_expiry=True, members=counts.get(queue, 0))
+            for queue in _QUEUES
+        ]
 
     def _present(self, queue: str) -> bool:
         with Redis.from_url(self._atom.redis.url) as client:
@@ -192,7 +213,7 @@ class _Campaign:
                 flows=flow_evidence(traffic.sent),
                 executions=executions_in(client),
                 lines=list(lines.read(self._lines)),
-                keys=keys_in(client),
+                keys=[*keys_in(client), *self._queues(client)],
                 synchronous=traffic.synchronous,
                 logs=logs_in(atom.directory),
                 lost_writes=supervisor.lost_writes,

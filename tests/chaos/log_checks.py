@@ -9,7 +9,7 @@ from tests.chaos.violations import Violation
 _START = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^\s+File "(?P<path>[^"]+)", line \d+, in (?P<function>.+)$')
 # Libraries, and the transport that Celery runs on: its methods call those of kombu.
-_NOT_OURS = re.compile(r"/site-packages/|/lib/python3\.\d+/[^/]+\.py$|/atom/broker\.py$")
+_NOT_OURS = re.compile(r"/site-packages/|/lib/python3\.\d+/[^/]+\.py$|/atom/broker/\w+\.py$")
 _EXCEPTION = re.compile(r"^(?P<name>[\w.]+)(:|$)")
 
 # What a process was told to raise; and Celery about a child that was killed.
@@ -21,7 +21,9 @@ _CONNECTION_LOSS = re.compile(
     r"(redis\.exceptions\.)?(ConnectionError|TimeoutError|BusyLoadingError)"
     r"|(kombu\.exceptions\.)?OperationalError"
     # … in kombu's words, where the channel has noticed already …
-    r"|amqp\.exceptions\.RecoverableConnectionError"
+    r"|amqp\.exceptions\.(Recoverable)?ConnectionError"
+    # … or in RabbitMQ's: it is being stopped, or has no leader for a queue yet …
+    r"|amqp\.exceptions\.(ConnectionForced|ConsumerCancelled|NotFound|InternalError)"
     r"|ConnectionResetError|ConnectionRefusedError|BrokenPipeError|TimeoutError"
     # … and what beat makes of one when it cannot send a tick.
     r"|celery\.beat\.SchedulingError"
@@ -30,6 +32,9 @@ _CONNECTION_LOSS = re.compile(
 _COMPANIONS = {
     # kombu looks for a spare channel first; Python shows that as the context of what follows.
     ("return self._avail_channels.pop()", "IndexError: pop from empty list"),
+    # So does py-amqp; and Celery ends a worker that waits for its broker by an exception.
+    ("return self.channels[channel_id]", "KeyError: None"),
+    ("raise WorkerShutdown(should_stop)", "celery.exceptions.WorkerShutdown: 0"),
     # billiard wraps the exception about a child in another that quotes its traceback.
     ("raise WorkerLostError(", "billiard.einfo.ExceptionWithTraceback:"),
 }

@@ -18,11 +18,13 @@ from atom.names import CALLBACKS as CALLBACKS_QUEUE
 from atom.names import PROCESSES
 from tests.chaos.schedule import (
     CALLBACKS,
+    CUT,
     KILL,
     KILL_CHILD,
     KILL_MAIN,
     LISTENER,
     PAUSE,
+    RABBITMQ,
     RECOVERIES,
     REDIS,
     RESTART,
@@ -39,7 +41,6 @@ _ROLES = {
     CALLBACKS: ("worker", f"--queues={CALLBACKS_QUEUE}", "--pool=threads"),
     **dict.fromkeys(RECOVERIES, ("recovery",)),
 }
-TARGETS = (*_ROLES, REDIS)
 _WITNESS = "chaos:witness"
 _LOOK_SECONDS = 0.2
 
@@ -55,9 +56,10 @@ class Supervisor:
         """What Redis had acknowledged and did not know after it was killed."""
         self._atom, self._random = atom, Random(f"{seed}:supervisor")
         self._began = time.monotonic()
-        self._busy = {target: threading.Lock() for target in TARGETS}
+        targets = (*_ROLES, REDIS, *([RABBITMQ] if atom.broker else []))
+        self._busy = {target: threading.Lock() for target in targets}
         self._ended = threading.Event()
-        self._threads = ThreadPoolExecutor(len(TARGETS) + 1)
+        self._threads = ThreadPoolExecutor(len(targets) + 1)
         self._striking: list[Future[None]] = []
         for name, command in _ROLES.items():
             atom.start(name, *command)
@@ -68,7 +70,7 @@ class Supervisor:
         One that is late (its target was down) comes at once.
         """
         self._began = time.monotonic()
-        per_target: dict[str, list[Fault]] = {target: [] for target in TARGETS}
+        per_target: dict[str, list[Fault]] = {target: [] for target in self._busy}
         for fault in faults:
             per_target[fault.target].append(fault)
         self._striking = [self._threads.submit(self._strike, each) for each in per_target.values()]
@@ -87,11 +89,11 @@ class Supervisor:
         return {name: process.pid for name, process in self._atom.processes.items()}
 
     def _strike(self, faults: Sequence[Fault]) -> None:
+        doings = {REDIS: self._redis_fault, RABBITMQ: self._rabbitmq_fault}
         for fault in faults:
             time.sleep(max(0.0, self._began + fault.at - time.monotonic()))
             with self._busy[fault.target]:
-                doing = self._redis_fault if fault.target == REDIS else self._role_fault
-                if doing(fault):
+                if doings.get(fault.target, self._role_fault)(fault):
                     self.counts[fault.described] += 1
 
     def _role_fault(self, fault: Fault) -> bool:
@@ -142,6 +144,20 @@ class Supervisor:
             known = int(client.get(_WITNESS) or 0)
         if known < acknowledged:
             self.lost_writes.append(f"{acknowledged} was acknowledged, {known} is known")
+        return True
+
+    def _rabbitmq_fault(self, fault: Fault) -> bool:
+        broker = self._atom.broker
+        if fault.kind == PAUSE:
+            return _pause(broker.process.send_signal, fault.seconds)
+        if fault.kind == CUT:
+            broker.control("close_all_connections", "chaos")
+            return True
+        if fault.kind == KILL:
+            broker.kill()
+        broker.stop()
+        time.sleep(fault.seconds)
+        broker.start()
         return True
 
     def _watch(self) -> None:

@@ -295,7 +295,7 @@ redis.exceptions.ConnectionError: Error 111 connecting to 127.0.0.1:1. Connectio
         ("nothing of note", True),
         (CELERYS_LOSS, True),
         (re.sub(r"/x/.*/kombu/", "/x/atom/store/", CELERYS_LOSS), False),
-        (re.sub(r"/x/.*/kombu/connection", "/x/atom/broker", CELERYS_LOSS), True),
+        (re.sub(r"/x/.*/kombu/connection", "/x/atom/broker/redis", CELERYS_LOSS), True),
         (CELERYS_LOSS.replace("redis.exceptions.ConnectionError", "KeyError"), False),
         (
             CELERYS_LOSS.replace(

@@ -8,29 +8,16 @@ import pytest
 
 from atom.history import ExecutionFilter
 from atom.records import State
-from atom.sandbox import SandboxServer
 from tests.support.moving import backdate, everything, settled
-from tests.support.world import Nursery, World
+from tests.support.world import World
 
 MOVING = ["take_settled", "copy_settled", "remove_copied"]
 TICK = [
-    *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "take_unstarted"),
+    *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "take_suspended"),
+    *("take_released", "take_unstarted"),
     *(*MOVING, "trim", "count"),
 ]
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module")
-def nursery():
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with SandboxServer() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,7 +1,8 @@
 """The compose file, its example settings and the image agree with each other and with the code."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -107,6 +108,18 @@ def test_redis_keeps_what_it_is_given():
     assert SERVICES["redis"]["volumes"] == ["redis:/data"]
     # On no command line, where every user of the machine could read it.
     assert "PASSWORD" not in str(SERVICES["redis"]["command"])
+
+
+def test_the_line_that_chooses_rabbitmq_fits_the_service():
+    (url,) = re.findall(r"amqp://\S+", EXAMPLE)
+    assert url in (ROOT / "docs" / "brokers.md").read_text()
+    parts = urlsplit(url)
+    environment = SERVICES["rabbitmq"]["environment"]
+    assert (parts.hostname, parts.username) == ("rabbitmq", environment["RABBITMQ_DEFAULT_USER"])
+    assert environment["RABBITMQ_DEFAULT_PASS"].endswith(f":-{parts.password}}}")
+    replace(Settings(), broker_url=url).check()
+    assert SERVICES["rabbitmq"]["volumes"] == ["rabbitmq:/var/lib/rabbitmq"]
+    assert SERVICES["rabbitmq"]["hostname"] == "rabbitmq"  # its data belong to that name
 
 
 def test_one_service_builds_the_image_that_all_roles_run():

@@ -8,7 +8,27 @@ import pytest
 
 from atom.records import CallbackState, State
 from atom.sandbox import Answer, FlowStatus
+from tests.support.rabbitmq import require
+from tests.support.roles import TestAtom
 from tests.support.waiting import until
+
+
+@pytest.fixture(scope="module", params=["redis", "rabbitmq"])
+def atom(request, atom):
+    """The same Atom as everywhere, and another one whose broker is RabbitMQ."""
+    if request.param == "redis":
+        yield atom
+        return
+    require("tests/integration/test_flows.py with RabbitMQ")
+    broker = request.getfixturevalue("shared_rabbitmq")
+    directory = request.getfixturevalue("tmp_path_factory").mktemp("atom-on-rabbitmq")
+    other = TestAtom(directory, broker=broker)
+    try:
+        other.start_all(["--pool=threads", "--concurrency=40"])
+        yield other
+    finally:
+        other.close()
+
 
 USER = "ManyWhoTenantId%3Dt%26ManyWhoUserId%3Dcanary-user"
 

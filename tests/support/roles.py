@@ -19,6 +19,7 @@ from atom.records import Execution
 from atom.sandbox import Flow, Platform, SandboxServer
 from atom.settings import Settings
 from atom.store import RedisStore
+from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import until
 
 SERVICES = ",".join(f"tests.support.{name}" for name in ("services", "shop", "stubborn", "lasting"))
@@ -35,9 +36,11 @@ class TestAtom:
         directory: Path,
         service: str = SERVICES,
         platform: Platform | None = None,
+        broker: RabbitMQ | None = None,
         **env: str,
     ):
         self.directory = directory
+        self.broker = broker
         self.redis = EmbeddedRedis(directory / "redis")
         self.redis.start()
         self.sandbox = SandboxServer(platform=platform)
@@ -48,6 +51,7 @@ class TestAtom:
             **{name: value for name, value in os.environ.items() if name[:5] != "ATOM_"},
             "ATOM_SERVICES": service,
             "ATOM_REDIS_URL": self.redis.url,
+            "ATOM_BROKER_URL": broker.url if broker else "",
             "ATOM_BIND": f"127.0.0.1:{self.port}",
             "ATOM_CALLBACK_HOSTS": self.sandbox.url.removeprefix("http://"),
             "ATOM_LEASE_SECONDS": "2",

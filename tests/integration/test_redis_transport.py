@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 from kombu import Connection, Consumer, Producer, Queue
 
-from atom.broker import TRANSPORT
 from atom.cli.embedded_redis import EmbeddedRedis
+
+TRANSPORT = "atom.broker.redis:Transport"
 
 QUEUE = Queue("some", routing_key="some")
 

@@ -3,17 +3,10 @@
 import time
 from contextlib import suppress
 from queue import Empty
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import orjson
 from kombu.transport import redis
-
-TRANSPORT: Final = "atom.broker:Transport"
-
-
-def is_redis(broker_url: str) -> bool:
-    """Whether a broker URL is one that this transport serves."""
-    return broker_url.startswith(("redis://", "rediss://"))
 
 
 class Channel(redis.Channel):
@@ -33,6 +26,10 @@ class Channel(redis.Channel):
     """When a consumer of this process last asked for messages, by `time.monotonic`."""
 
     _kept: tuple[Any, Any] | None = None  # the pool, and the client over it
+
+    def send(self, message: Any, queue: str) -> None:
+        """Put a message into a queue."""
+        self.basic_publish(message, exchange="", routing_key=queue)
 
     def close(self) -> None:
         """Close it at the first call, whatever has become of the connection.
@@ -87,3 +84,31 @@ class Transport(redis.Transport):
     """The transport of such channels."""
 
     Channel = Channel
+
+
+class SentinelChannel(Channel, redis.SentinelChannel):
+    """Such a channel to the Redis that Sentinel says is the primary one.
+
+    All Sentinels are named in an option, in place of kombu's several URLs.
+    """
+
+    from_transport_options = (*redis.SentinelChannel.from_transport_options, "sentinels")
+
+    def _sentinel_managed_pool(self, asynchronous: bool = False) -> Any:
+        channel: Any = self
+        library: Any = redis  # of which kombu's stubs lack these
+        given = channel._connparams(asynchronous)
+        options = {name: given[name] for name in given.keys() - {"host", "port"}}
+        manager = library.sentinel.Sentinel(
+            channel.sentinels, sentinel_kwargs=channel.sentinel_kwargs, **options
+        )
+        # Where kombu looks for the connections to close in the end.
+        name = "_async_sentinel_manager" if asynchronous else "_sentinel_manager"
+        setattr(self, name, manager)
+        return manager.master_for(channel.master_name, library.redis.Redis).connection_pool
+
+
+class SentinelTransport(redis.SentinelTransport):
+    """The transport of those."""
+
+    Channel = SentinelChannel

@@ -1,0 +1,45 @@
+"""What every store promises to those who look at the history; a part of `contract`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from atom.history import EVERYTHING, ExecutionFilter, Minute, Page
+from atom.records import Execution, LogLine, State
+
+
+class HistoryStore(Protocol):
+    """Executions as people see them."""
+
+    def log(self, execution_id: str) -> Sequence[LogLine]:
+        """Read an execution's own log, of all its attempts, oldest line first."""
+
+    def get(self, execution_id: str) -> Execution | None:
+        """Read one execution with its documents, steps and callback tries. Not atomic."""
+
+    def find(
+        self, limit: int, wanted: ExecutionFilter = EVERYTHING, *, older_than: str = ""
+    ) -> Page:
+        """Read the newest executions of those wanted, without documents. Not atomic.
+
+        `older_than` is the `Page.older` of the page before, or any `Place`. What it costs depends
+        on the page, not on how many there are: where a tenant and a process are asked for together
+        and few match, a page may be short, and say until when it looked.
+        """
+
+    def count_states(self, wanted: ExecutionFilter = EVERYTHING) -> Mapping[State, int] | None:
+        """How many of those wanted are in each state, whichever state is wanted. Not atomic.
+
+        None where only reading them would tell: a text, or a tenant and a process together.
+        """
+
+    def known_processes(self) -> Sequence[str]:
+        """Every process that the history ever had, as `<Service>.<Action>`."""
+
+    def known_tenants(self) -> Sequence[str]:
+        """Every tenant that the history ever had."""
+
+    def minutes(self, count: int) -> Sequence[Minute]:
+        """What happened in each of the last minutes (of two hours at most), this one last."""
+
+    def failed(self, limit: int) -> Sequence[Execution]:
+        """Read what failed or timed out and nobody has seen to, the latest first. Not atomic."""

@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+from tests.support.executions import new_execution
 from tests.support.operating import resumed
 from tests.support.promql import parse
 from tests.support.roles import ROOT
@@ -55,6 +56,9 @@ def known(tmp_path_factory):
         resumed(atom.run("Flaky", {"File": str(directory / "tries")}, service="Stubborn"))
         resumed(atom.run("Dies once", {"File": str(directory / "lines")}))
         resumed(atom.run("Sync", {"Seconds": "0"}))
+        for each in (new_execution(), new_execution()):  # the second is held back by the first
+            atom.store.accept(each)
+            atom.store.claim(each.id, "a worker", "1", 1)
         until(
             lambda: watched.scrape("callbacks").sum("atom_callback_seconds_count") >= 2,
             "the callbacks to be counted",

@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from atom.catalog import Catalog
 from atom.errors import ClaimLost, StoreUnavailable
 from atom.execution import lease
 from atom.execution.journal import StoreJournal
 from atom.execution.lease import Lease
 from atom.execution.own_log import OwnLog
+from atom.execution.replay import Means
 from atom.records import Claim
 
 LEASE_SECONDS = 2.0
@@ -81,12 +83,17 @@ def claim():
     )
 
 
+def journal_over(claim, held, store):
+    """A journal over a store that does next to nothing."""
+    means = Means(store, publisher=None, catalog=Catalog([]), max_step_bytes=1000)
+    return StoreJournal(claim, held, OwnLog(claim, store, 100), process=None, means=means)
+
+
 @pytest.fixture
 def journal(clock, claim):
     store = StallingStore(clock)
     held = Lease(claim, store, LEASE_SECONDS, clock.now)
-    own_log = OwnLog(claim, store, 100)
-    return StoreJournal(claim, held, store, None, 1000, own_log, may_suspend=True)
+    return journal_over(claim, held, store)
 
 
 def test_after_a_stall_within_a_record_no_other_step_begins(journal):
@@ -128,9 +135,7 @@ def test_cut_off_no_step_begins_before_the_store_answers(clock, claim, is_held):
     store = StoreBehindACut(3, is_held)
     held = Lease(claim, store, LEASE_SECONDS, clock.now - LEASE_SECONDS)
     steps = []
-    journal = StoreJournal(
-        claim, held, store, None, 1000, OwnLog(claim, store, 100), may_suspend=True
-    )
+    journal = journal_over(claim, held, store)
     store.record_step = lambda claim, position, step: None
     began = clock.now
     if is_held:

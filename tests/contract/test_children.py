@@ -1,5 +1,7 @@
 """Children and their parent in the store: who begins when, and who is woken by whose end."""
 
+from datetime import timedelta
+
 import pytest
 
 from atom import names
@@ -260,3 +262,22 @@ def test_its_progress_is_told_by_whoever_ends_a_child(store):
     ended(store, ids[2])
     hold(store, claim.id)
     assert store.join_progress(told, "late") is False
+
+
+@pytest.mark.parametrize("is_item", [True, False])
+def test_a_called_child_takes_a_place_of_its_process_and_an_item_of_a_map_none(store, is_item):
+    claim = running(store, action="Parent")
+    join = store.open_join(claim, join_of(2))
+    children = {n: child(claim.id, join.nonce, n, is_item=is_item) for n in range(2)}
+    store.spawn(claim, children)
+    first, second = (each.id for each in children.values())
+    held = store.claim(first, "w", "1", 1)
+    other = store.claim(second, "w", "1", 1)
+    assert (other is not None) == is_item
+    if is_item:
+        return
+    woken(store)
+    until = held.claimed_at + timedelta(seconds=60)  # it holds no place meanwhile
+    store.suspend(held, Wait(position=1, name="sleep", kind=WaitKind.TIME, until=until))
+    assert woken(store) == [second]
+    assert store.claim(second, "w", "1", 1) is not None

@@ -50,7 +50,7 @@ def test_the_same_request_is_stored_once_even_when_sent_at_the_same_moment(store
 
 
 def test_a_reply_that_was_lost_is_asked_for_again(store, raw, monkeypatch):
-    store.accept(new_execution())  # connected, and the script is known
+    store.accept(new_execution(tenant_id="other"))  # connected, and the script is known
     read, lost = redis.Connection.read_response, []
 
     def lose_first(self, *arguments, **options):

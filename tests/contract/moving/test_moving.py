@@ -127,7 +127,7 @@ def test_a_request_that_comes_again_is_not_run_again(store, raw):
     end(store, new.id)
     move(store)
     again = store.accept(new)
-    assert again == (new.id, False)
+    assert again == (new.id, False, False)
     known_ms = raw.pttl(f"{names.execution_key(new.id)}:known")
     assert 30 * DAY_MS < known_ms <= 30 * DAY_MS + 600_000  # the retention after its deadline
     assert ids(store) == [new.id]
@@ -211,7 +211,7 @@ def test_a_newer_execution_of_the_same_id_takes_the_place(store, raw):
     end(store, new.id)
     move(store)
     raw.delete(f"{names.execution_key(new.id)}:known")
-    assert store.accept(new) == (new.id, True)
+    assert store.accept(new) == (new.id, True, True)
     newer = store.get(new.id)
     assert newer.state is State.ACCEPTED
     assert store.find(10).executions == [replace(newer, request=None)]

@@ -30,6 +30,8 @@ class Watched:
         for queue in (PROCESSES, CALLBACKS, RECOVERY):
             until(lambda queue=queue: self.atom.store.present(queue), f"a worker for {queue}", 60)
         self.atom.wait_for_listener(self.atom.url)
+        for name in ROLES:  # which may be at work before they answer
+            self.atom.wait_for_listener(self.urls[name], "/metrics")
 
     def start(self, name):
         bind = f"127.0.0.1:{free_port()}"

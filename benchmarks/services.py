@@ -1,6 +1,7 @@
 """The Flow Service that the benchmark calls; its processes do next to nothing."""
 
 import os
+import random
 import time
 from decimal import Decimal
 from http.client import HTTPConnection
@@ -89,8 +90,8 @@ def ask(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
 
 @bench.message_action("Rest", request=EchoRequest, response=EchoResponse)
 def rest(request: dict[str, Any], execution: Execution) -> dict[str, Any]:
-    """Sleep without a worker; then the same."""
-    execution.sleep(REST_SECONDS)
+    """Sleep without a worker, once or twice as long as the others; then the same."""
+    execution.sleep(REST_SECONDS * random.uniform(1, 2))
     return echo(request, execution)
 
 

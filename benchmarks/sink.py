@@ -63,6 +63,8 @@ class CallbackSink(LocalServer):
         try:
             document = orjson.loads(body)
             token = document["token"]
+            if document["invokeType"] == "WAIT" and token in self._pending:
+                return _ANSWER  # progress, on the way to what is expected
             outputs = plain_outputs(document["outputs"])
             started = outputs.pop("Started", None)
             problem = _problem(document, outputs)

@@ -5,11 +5,12 @@ import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 from rich.table import Table
 
+from atom.history import ExecutionFilter
+from atom.records import State
 from benchmarks.load import callbacks_of
 from benchmarks.parts import Parameters, Ratios, Say, table
 from benchmarks.scale.stage import Stage, stage
@@ -26,7 +27,7 @@ class Waiting:
 
     sleepers: int
     bytes_each: float
-    """That Redis holds for one that sleeps, beside its request."""
+    """That Redis holds for one that sleeps, with its request."""
     late_p50: float
     """Seconds after its time at which it runs again."""
     late_p99: float
@@ -42,7 +43,8 @@ class Waiting:
 
     def figures(self) -> dict[str, Any]:
         """All of it."""
-        return asdict(self)
+        seconds = {str(workers): took for workers, took in self.map_seconds.items()}
+        return {**asdict(self), "map_seconds": seconds}
 
     def ratios(self) -> Ratios:
         """Four workers against one."""
@@ -51,7 +53,7 @@ class Waiting:
     def shown(self) -> Iterable[Table | str]:
         """One line each."""
         shown = table(
-            f"{self.sleepers:,} executions that sleep {REST_SECONDS:g} s",
+            f"{self.sleepers:,} executions that sleep {REST_SECONDS:g} to {2 * REST_SECONDS:g} s",
             *("Redis for each (bytes)", "late p50 (s)", "p99 (s)", "at most (s)"),
         )
         shown.add_row(
@@ -96,19 +98,18 @@ async def _sleep(flows: int) -> tuple[list[float], float]:
         before, _ = on.redis_bytes()
         await on.accept(flows, "Rest")
         await on.until(
-            lambda: on.store.overview().suspended > flows * 0.9, "them to sleep", _PATIENCE_SECONDS
+            lambda: on.store.overview().suspended == flows, "them to sleep", REST_SECONDS
         )
-        asleep = on.store.overview().suspended
         during, _ = on.redis_bytes()
+        asleep = on.store.find(flows, ExecutionFilter(state=State.SUSPENDED)).executions
+        dues = {each.id: each.wait.until for each in asleep if each.wait and each.wait.until}
         await callbacks_of(flows, on.sink, _PATIENCE_SECONDS)
         late = [
-            (again.started_at - first.ended_at - timedelta(seconds=REST_SECONDS)).total_seconds()
-            for each in on.store.find(2 * flows).executions
-            if each.action == "Rest" and (found := on.store.get(each.id))
-            for first, again in [found.runs]
-            if first.ended_at
+            (found.runs[1].started_at - due).total_seconds()
+            for execution_id, due in dues.items()
+            if (found := on.store.get(execution_id))
         ]
-    return late, (during - before) / asleep
+    return late, (during - before) / flows
 
 
 async def _map(workers: int) -> float:

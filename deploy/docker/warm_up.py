@@ -23,7 +23,7 @@ MODULES = [
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.sdk.trace",
     "prometheus_client.multiprocess",
-    "psycopg_binary",
+    "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
     "urllib3",
 ]

@@ -1,14 +1,17 @@
 # One image for every role: `docker run flow-atom listener`, `worker`, `recovery`, …
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+# The extras that are installed; a database for the history needs `history` as well (35 MB).
+ARG EXTRAS="flower tracing"
 
 FROM ${PYTHON_IMAGE} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends tini
+ARG EXTRAS
 WORKDIR /build
 RUN python -m venv --without-pip /opt/atom
 # The dependencies have a layer of their own, which a change of our code leaves as it is.
 COPY pyproject.toml constraints.txt ./
 COPY deploy/docker/requirements.py deploy/docker/
-RUN python deploy/docker/requirements.py flower tracing history > requirements.txt \
+RUN python deploy/docker/requirements.py ${EXTRAS} > requirements.txt \
  && pip --python /opt/atom/bin/python install --no-cache-dir --no-compile \
       -r requirements.txt -c constraints.txt \
  && pip install --no-cache-dir -c constraints.txt hatchling

@@ -2,12 +2,12 @@
 
 import importlib
 from contextlib import suppress
+from importlib.util import find_spec
 
 from atom.errors import CatalogError
 
 MODULES = [
     "atom.cli",
-    "atom.store.sql.history",
     "celery.__main__",
     "celery.bin.worker",
     "celery.concurrency.prefork",
@@ -23,12 +23,13 @@ MODULES = [
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.sdk.trace",
     "prometheus_client.multiprocess",
-    "psycopg",
-    "sqlalchemy.dialects.postgresql.psycopg",
     "urllib3",
 ]
 
-for name in MODULES:
+# Of the extra `history`, which not every image has.
+DATABASE = ["atom.store.sql.history", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"]
+
+for name in (*MODULES, *(DATABASE if find_spec("sqlalchemy") else ())):
     importlib.import_module(name)
 with suppress(CatalogError):  # it has imported everything when it finds that there is no service
     importlib.import_module("workers")

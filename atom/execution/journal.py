@@ -31,7 +31,12 @@ class StoreJournal(Replay):
     """The journal of one claim, in the store. See `atom.context.Journal`."""
 
     def progress(self, message: str, fraction: float | None) -> None:
-        """See Journal. Without the store the message is dropped: the next one follows."""
+        """See Journal. Without the store the message is dropped: the next one follows.
+
+        What an earlier attempt has told on its way is not told again.
+        """
+        if self._is_replaying:
+            return
         asked_at = time.monotonic()
         try:
             due = self._store.progress(self._claim, redacted(message), fraction)

@@ -122,6 +122,12 @@ class Replay:
         raise Suspended(self._suspended_at)
 
     @property
+    def _is_replaying(self) -> bool:
+        """Whether an earlier attempt has come further than this one has yet."""
+        waited_at = self._claim.wait.position if self._claim.wait else 0
+        return self._position < max(waited_at, *self._recorded, 0)
+
+    @property
     def _wait(self) -> Wait | None:
         """The wait at which an earlier attempt was suspended, where that was here."""
         wait = self._claim.wait

@@ -15,7 +15,7 @@ from atom.execution.ending import child_refusal
 from atom.execution.steps import encode, outcome_of, unmarked
 from atom.message_process import MessageProcess
 from atom.names import child_execution_id
-from atom.process import OpenFile, Process
+from atom.process import OpenFile, Process, ProcessOptions
 from atom.protocol.objects import Entry
 from atom.protocol.requests import ConnectorRequest
 from atom.records import Claim, State, Step, StepKind
@@ -162,26 +162,45 @@ def path_of(function: Callable[..., Any]) -> str:
     return path
 
 
-class _Item(Process):
-    """The function of a map, for one item."""
+class _Child(Process):
+    """What runs of a child: its response is for its parent, and no flow."""
 
     is_synchronous = False
 
-    def __init__(self, process: Process, parent_request: bytes) -> None:
+    def __init__(self, process: Process, options: ProcessOptions) -> None:
         super().__init__(
             process.service,
             process.action,
             process.function,
             configuration=process.configuration,
-            options=replace(process.options, retry=None),
+            options=options,
         )
-        self._parent, self._parent_request = process, parent_request
+        self._process = process
+
+    def refusal(
+        self, token: str, tenant_id: str, faults: Sequence[Fault], *, request: Any, status: int
+    ) -> dict[str, Any]:
+        """See Process."""
+        return child_refusal(faults)
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """See Process."""
+        return self._process.entries
+
+
+class _Item(_Child):
+    """The function of a map, for one item."""
+
+    def __init__(self, process: Process, parent_request: bytes) -> None:
+        super().__init__(process, replace(process.options, retry=None))
+        self._parent_request = parent_request
         self._document: Mapping[str, Any] = {}
 
     def read(self, document: Any) -> ConnectorRequest:
         """See Process: the request of the parent, beside whose parts the item stands."""
         self._document = document
-        return self._parent.read(orjson.loads(self._parent_request))
+        return self._process.read(orjson.loads(self._parent_request))
 
     def check(self, request: Any) -> None:
         """See Process: it was checked when the parent was accepted."""
@@ -195,32 +214,12 @@ class _Item(Process):
         except (TypeError, RecursionError) as error:
             raise CannotSpawn(f"What an item returned cannot be stored: {error}.") from error
 
-    def refusal(
-        self, token: str, tenant_id: str, faults: Sequence[Fault], *, request: Any, status: int
-    ) -> dict[str, Any]:
-        """See Process."""
-        return child_refusal(faults)
 
-    @property
-    def entries(self) -> Sequence[Entry]:
-        """See Process."""
-        return self._parent.entries
-
-
-class _Called(Process):
+class _Called(_Child):
     """A process that another one calls."""
 
-    is_synchronous = False
-
     def __init__(self, process: Process) -> None:
-        super().__init__(
-            process.service,
-            process.action,
-            process.function,
-            configuration=process.configuration,
-            options=process.options,
-        )
-        self._process = process
+        super().__init__(process, process.options)
 
     def read(self, document: Any) -> ConnectorRequest:
         """See Process."""
@@ -233,14 +232,3 @@ class _Called(Process):
     def call(self, request: Any, execution: Execution, open_file: OpenFile) -> dict[str, Any]:
         """See Process."""
         return {"result": self._process.call(request, execution, open_file)["outputs"]}
-
-    def refusal(
-        self, token: str, tenant_id: str, faults: Sequence[Fault], *, request: Any, status: int
-    ) -> dict[str, Any]:
-        """See Process."""
-        return child_refusal(faults)
-
-    @property
-    def entries(self) -> Sequence[Entry]:
-        """See Process."""
-        return self._process.entries

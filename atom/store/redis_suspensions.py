@@ -27,7 +27,7 @@ class RedisSuspensions(RedisPart):
     def take_suspended(self, limit: int) -> int:
         """See ExecutionStore."""
         with self._guard():
-            return int(self._scripts.take_suspended(self._keys(""), (limit,)))
+            return int(self._scripts.take_suspended((), (limit,)))
 
     def signal_token(self, claim: Claim, name: str) -> str:
         """See ExecutionStore."""

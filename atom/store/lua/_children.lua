@@ -8,28 +8,25 @@ local function let_begin(id, now)
   if of[1] ~= 'accepted' then
     return false
   end
-  local due = PUBLISHES and now + REPUBLISH_MS or now
-  if begin_waiting(id, now, due, of[6], of[4], of[5]) then
-    tell(id)
-  end
+  wait_for_turn(id, now, of, of[6])
   count_minute(now, 'accepted')
   return true
 end
 
 -- As many as may be under way at once.
-local function release_more(prefix, parent, now)
-  look_at(prefix .. parent)
+local function release_more(parent, now)
+  look_at(EXECUTION_PREFIX .. parent)
   local following, width, flying = unpack(redis.call('HMGET', JOIN, 'next', 'width', 'flying'))
   while tonumber(flying) < tonumber(width) do
-    look_at(prefix .. parent)
+    look_at(EXECUTION_PREFIX .. parent)
     local child = redis.call('HGET', JOIN, 'id:' .. following)
     if not child then
       return -- there are no more, or not yet
     end
     following = redis.call('HINCRBY', JOIN, 'next', 1)
-    look_at(prefix .. child)
+    look_at(EXECUTION_PREFIX .. child)
     if let_begin(child, now) then
-      look_at(prefix .. parent)
+      look_at(EXECUTION_PREFIX .. parent)
       flying = redis.call('HINCRBY', JOIN, 'flying', 1)
     end
   end
@@ -51,8 +48,7 @@ local function note_progress(parent, now)
 end
 
 function child_ended(parent, id, index, state, content, now)
-  local prefix = EXECUTION:sub(1, -#id - 1)
-  look_at(prefix .. parent)
+  look_at(EXECUTION_PREFIX .. parent)
   local known, before, stops = unpack(redis.call('HMGET', JOIN, 'id:' .. index, 'result:' .. index,
     'stops'))
   if known ~= id or before then
@@ -74,5 +70,5 @@ function child_ended(parent, id, index, state, content, now)
     return
   end
   note_progress(parent, now)
-  release_more(prefix, parent, now)
+  release_more(parent, now)
 end

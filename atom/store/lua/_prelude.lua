@@ -180,10 +180,7 @@ local function wake(id, now, of, queue)
   move(id, of, 'accepted')
   redis.call('HSET', EXECUTION, 'state', 'accepted', 'not_before', now, 'is_resumed', 1)
   redis.call('ZREM', SUSPENDED, id)
-  local due = PUBLISHES and now + REPUBLISH_MS or now
-  if begin_waiting(id, now, due, queue, of[4], of[5], redis.call('HGET', EXECUTION, 'priority')) then
-    tell(id)
-  end
+  wait_for_turn(id, now, of, queue, redis.call('HGET', EXECUTION, 'priority'))
 end
 
 local function forget_turns(id)

@@ -94,6 +94,15 @@ local function begin_waiting(id, now, due, queue, tenant, accepted_at, priority)
   return false
 end
 
+-- The same, and it is published at once where it can be: by the caller, or else by recovery. `of` is
+-- what standing() returns.
+local function wait_for_turn(id, now, of, queue, priority)
+  local due = PUBLISHES and now + REPUBLISH_MS or now
+  if begin_waiting(id, now, due, queue, of[4], of[5], priority) then
+    tell(id)
+  end
+end
+
 local function leave_window(id, of_window)
   if redis.call('SREM', out(of_window), id) == 0 then
     redis.call('ZREM', backlog(of_window), id)

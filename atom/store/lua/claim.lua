@@ -34,7 +34,7 @@ if state == 'accepted' and answer == 'only' and tonumber(answer_until) < now the
   withdraw(id, now, ARGV[5], 'Not started while its caller waited.')
   return false
 end
-local parent_key = parent and EXECUTION:sub(1, -#id - 1) .. parent
+local parent_key = parent and EXECUTION_PREFIX .. parent
 if state == 'accepted' and parent then
   local parent_state = redis.call('HGET', parent_key, 'state')
   if not parent_state or FINAL[parent_state] then

@@ -3,7 +3,6 @@
 -- Stores children, some of which may begin at once. Returns 1, or 0 where the caller no longer holds the
 -- parent.
 local parent, now = ARGV[1], now_ms()
-local prefix = EXECUTION:sub(1, -#parent - 1)
 local state, fence, tenant, flow_state, deadline = unpack(redis.call('HMGET', EXECUTION, 'state',
   'fence', 'tenant_id', 'state_id', 'deadline'))
 if state ~= 'running' or fence ~= ARGV[2] then
@@ -13,10 +12,10 @@ local running_user = documents('authorization')
 for at = 6, #ARGV, 9 do
   local index, id, service, action, queue, timeout_ms, request, private,
     is_item = unpack(ARGV, at, at + 8)
-  look_at(prefix .. parent)
+  look_at(EXECUTION_PREFIX .. parent)
   if redis.call('HSETNX', JOIN, 'id:' .. index, id) == 1 then
     redis.call('RPUSH', CHILDREN, id)
-    look_at(prefix .. id)
+    look_at(EXECUTION_PREFIX .. id)
     local until_ms = math.min(deadline, now + timeout_ms)
     redis.call('HSET', EXECUTION, 'state', 'accepted', 'accepted_at', now, 'deadline', until_ms,
       'attempts', 0, 'fence', 0, 'callback_state', 'none', 'callback_uri', '', 'answer', 'late',
@@ -37,5 +36,5 @@ for at = 6, #ARGV, 9 do
     redis.call('ZADD', DEADLINES, until_ms, id)
   end
 end
-release_more(prefix, parent, now)
+release_more(parent, now)
 return 1

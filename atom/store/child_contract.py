@@ -1,10 +1,10 @@
 """What every store promises of children and their parents; a part of `contract`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from atom.children import Join, JoinProgress, NewChild, NewJoin
-from atom.records import Claim, Execution, Step
+from atom.records import Claim, Step
 
 
 class ChildStore(Protocol):
@@ -38,6 +38,3 @@ class ChildStore(Protocol):
 
     def join_progress(self, progress: JoinProgress, message: str) -> bool:
         """Tell the flow of a suspended parent; see `progress`. Nothing where it waits no more."""
-
-    def children(self, execution_id: str) -> Sequence[Execution]:
-        """Read all children of an execution, oldest first, without documents. Not atomic."""

@@ -16,6 +16,9 @@ class HistoryStore(Protocol):
     def get(self, execution_id: str) -> Execution | None:
         """Read one execution with its documents, steps and callback tries. Not atomic."""
 
+    def children(self, execution_id: str) -> Sequence[Execution]:
+        """Read all children of an execution, oldest first, without documents. Not atomic."""
+
     def find(
         self, limit: int, wanted: ExecutionFilter = EVERYTHING, *, older_than: str = ""
     ) -> Page:

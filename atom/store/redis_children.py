@@ -1,13 +1,13 @@
 """Executions in Redis that have a parent, and parents that wait for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import uuid4
 
 from atom import names
 from atom.children import ChildEnd, Join, JoinProgress, NewChild, NewJoin
 from atom.errors import ClaimLost
-from atom.records import Claim, Execution, State, Step
+from atom.records import Claim, State, Step
 from atom.store import codec
 from atom.store.redis_part import RedisPart, in_ms
 
@@ -79,23 +79,3 @@ class RedisChildren(RedisPart):
         arguments = (progress.parent, "", sealed, fraction, interval_ms, progress.position)
         with self._guard():
             return bool(self._scripts.progress(self._keys(progress.parent), arguments) > 0)
-
-    def children(self, execution_id: str) -> Sequence[Execution]:
-        """See ExecutionStore."""
-        with self._guard():
-            ids = self._redis.lrange(names.children_key(execution_id), 0, -1)
-        return self._children(ids)
-
-    def _children(self, stored: Sequence[bytes]) -> Sequence[Execution]:
-        """Those of these ids that are here."""
-        ids = [each.decode() for each in stored]
-        with self._guard(), self._redis.pipeline(transaction=False) as pipeline:
-            for each in ids:
-                pipeline.hmget(names.execution_key(each), codec.SUMMARY_FIELDS)
-            rows: Any = pipeline.execute()
-        found = []
-        for each, values in zip(ids, rows, strict=True):
-            row = dict(zip(codec.SUMMARY_FIELDS, values, strict=True))
-            if row[b"state"]:
-                found.append(codec.execution(self._reader(each, is_lenient=True), row))
-        return found

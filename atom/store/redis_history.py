@@ -50,6 +50,12 @@ class RedisHistory(RedisPart):
         reader = self._reader(execution_id, is_lenient=True)
         return list(filter(None, (codec.decode_line(reader, each) for each in lines)))
 
+    def children(self, execution_id: str) -> Sequence[Execution]:
+        """See ExecutionStore."""
+        with self._guard():
+            found = self._redis.lrange(names.children_key(execution_id), 0, -1)
+            return self._read([each.decode() for each in found])
+
     def find(
         self, limit: int, wanted: ExecutionFilter = EVERYTHING, *, older_than: str = ""
     ) -> Page:

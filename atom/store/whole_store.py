@@ -125,7 +125,10 @@ class WholeStore(RedisStore):
         """See ExecutionStore; they stay in Redis, and expire there."""
         found = super().children(execution_id)
         moved: Parts | None = None if found else self._sql.whole(execution_id)
-        return self._children(snapshot.list_of(moved, ":children")) if moved else found
+        if moved is None:
+            return found
+        with self._guard():
+            return self._read([each.decode() for each in snapshot.list_of(moved, ":children")])
 
     def log(self, execution_id: str) -> Sequence[LogLine]:
         """See ExecutionStore."""

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from atom import names
-from atom.children import NewChild, NewJoin
 from atom.history import ExecutionFilter
 from atom.records import CallbackState, LogLine, Restart, State, Step
 from atom.store import RedisStore
@@ -381,31 +380,3 @@ def test_for_all_else_it_has_ended(store):
     assert not store.replay(execution_id)
     assert move_these(store, [execution_id]) == 0
     assert store.get(execution_id).state is State.FAILED
-
-
-def test_a_parent_that_moved_shows_its_children(store, settings):
-    new = new_execution()
-    store.accept(new)
-    claim = store.claim(new.id, "w", "1")
-    join = store.open_join(
-        claim, NewJoin(position=1, name="items", total=1, width=1, stops=True, digest="d")
-    )
-    child = NewChild(
-        id=names.child_execution_id(claim.id, join.nonce, 0),
-        service="CRM",
-        action="Retrieve",
-        queue="processes",
-        timeout_seconds=60,
-        request=b"{}",
-        is_item=True,
-    )
-    store.spawn(claim, {0: child})
-    store.finish(store.claim(child.id, "w", "1"), State.COMPLETED, b'{"result":1}', "")
-    store.finish(claim, State.COMPLETED, RESPONSE, "")
-    store.record_delivery(store.claim_delivery(new.id), "delivered", an_attempt())
-    before = store.children(new.id)
-    assert [each.state for each in before] == [State.COMPLETED]
-    assert move(store) == 1
-    assert not in_redis(settings, new.id)
-    assert store.children(new.id) == before
-    assert store.get(new.id).children == 1

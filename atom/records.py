@@ -284,6 +284,7 @@ class Restart(StrEnum):
     RESTARTED = "restarted"
     UNKNOWN = "unknown"
     UNFINISHED = "unfinished"
+    CHILD = "child"  # its parent has what came of it
     COMPLETED = "completed"  # it has no failed step
     UNDELIVERED = "undelivered"  # its callback is still being sent
     SECRET = "secret"  # noqa: S105 (the request had secrets, and they are forgotten)

@@ -12,6 +12,8 @@ from atom.suspension import Signalled
 _REFUSALS: Final = {
     Restart.UNKNOWN: "there is no such execution (or it has outlived its retention)",
     Restart.UNFINISHED: "it has not ended; cancel it first, or wait",
+    Restart.CHILD: "it is a child, whose end its parent knows; run the parent once more, which "
+    "`atom executions show` names",
     Restart.COMPLETED: "it completed, so no step failed; run it whole, from the start",
     Restart.UNDELIVERED: "its callback is still being sent; wait until it is delivered or parked",
     Restart.SECRET: "its request had secrets, which were forgotten when its flow had moved on; let "

@@ -53,8 +53,11 @@ class RedisHistory(RedisPart):
     def children(self, execution_id: str) -> Sequence[Execution]:
         """See ExecutionStore."""
         with self._guard():
-            found = self._redis.lrange(names.children_key(execution_id), 0, -1)
-            return self._read([each.decode() for each in found])
+            return self._read(self._child_ids(execution_id))
+
+    def _child_ids(self, execution_id: str) -> Sequence[str]:
+        found = self._redis.lrange(names.children_key(execution_id), 0, -1)
+        return [each.decode() for each in found]
 
     def find(
         self, limit: int, wanted: ExecutionFilter = EVERYTHING, *, older_than: str = ""

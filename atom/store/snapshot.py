@@ -32,6 +32,11 @@ class Snapshot:
         return hash_of(self.parts, RECORD)
 
     @property
+    def root(self) -> str:
+        """Which execution began it all; empty where it is no child."""
+        return self.record.get(b"root", b"").decode()
+
+    @property
     def size(self) -> int:
         """Bytes, about."""
         return sum(len(each) for part in self.parts.values() for each in _items(part))
@@ -66,6 +71,11 @@ def list_of(parts: Parts, name: str) -> Sequence[bytes]:
     """One of the parts that are lists; empty where there is none."""
     part = parts.get(name, ())
     return () if isinstance(part, Mapping) else part
+
+
+def children_of(parts: Parts) -> Sequence[str]:
+    """The ids of all children that it ever had."""
+    return [each.decode() for each in list_of(parts, ":children")]
 
 
 def write(parts: Parts) -> str:

@@ -18,7 +18,7 @@ from atom.store.paging import first_of, first_until, merged
 from atom.store.redis_history import MOST_NAMED, SHORTEST_PREFIX
 from atom.store.redis_part import in_ms
 from atom.store.redis_store import RedisStore
-from atom.store.snapshot import RECORD, Parts, Snapshot
+from atom.store.snapshot import RECORD, Snapshot
 
 if TYPE_CHECKING:
     from atom.store.sql.history import SqlHistory, Summary
@@ -73,7 +73,10 @@ class WholeStore(RedisStore):
             with self._guard():
                 found = self._scripts.export(self._keys(each), (each,))
             if found:
-                yield snapshot.from_export(each, found)
+                exported = snapshot.from_export(each, found)
+                # First: an execution is not removed while one of its children is still here.
+                yield from self._exported(snapshot.children_of(exported.parts))
+                yield exported
 
     def remove_copied(self, copied: Sequence[Copied]) -> int:
         """See ExecutionStore."""
@@ -99,6 +102,8 @@ class WholeStore(RedisStore):
         moved = self._sql.whole(execution_id)
         if moved is None:
             return verdict
+        if b"parent" in snapshot.hash_of(moved, RECORD):
+            return Restart.CHILD
         arguments = (execution_id, self._retention_ms, *snapshot.for_import(moved))
         with self._guard():
             self._scripts.bring_back(self._keys(execution_id), arguments)
@@ -122,23 +127,28 @@ class WholeStore(RedisStore):
         return codec.execution(reader, row, steps, attempts, len(children))
 
     def children(self, execution_id: str) -> Sequence[Execution]:
-        """See ExecutionStore; they stay in Redis, and expire there."""
-        found = super().children(execution_id)
-        moved: Parts | None = None if found else self._sql.whole(execution_id)
-        if moved is None:
-            return found
+        """See ExecutionStore; of one that was brought back they may be in either place."""
         with self._guard():
-            return self._read([each.decode() for each in snapshot.list_of(moved, ":children")])
+            ids = self._child_ids(execution_id)
+        if not ids and not self._is_here(execution_id):
+            ids = snapshot.children_of(self._sql.whole(execution_id) or {})
+        with self._guard():
+            found = {each.id: each for each in self._read(ids)}
+        if missing := [each for each in ids if each not in found]:
+            found |= {row.place.id: self._summary(row) for row in self._sql.named(missing)}
+        return [found[each] for each in ids if each in found]
 
     def log(self, execution_id: str) -> Sequence[LogLine]:
         """See ExecutionStore."""
         found = super().log(execution_id)
-        with self._guard():
-            is_here = found or self._redis.exists(names.execution_key(execution_id))
-        moved: Parts | None = None if is_here else self._sql.whole(execution_id)
-        if moved is None:
+        if found or self._is_here(execution_id):
             return found
+        moved = self._sql.whole(execution_id) or {}
         return self._lines(execution_id, snapshot.list_of(moved, ":log"))
+
+    def _is_here(self, execution_id: str) -> bool:
+        with self._guard():
+            return bool(self._redis.exists(names.execution_key(execution_id)))
 
     def find(
         self, limit: int, wanted: ExecutionFilter = EVERYTHING, *, older_than: str = ""

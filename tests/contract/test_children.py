@@ -6,13 +6,13 @@ import pytest
 
 from atom import names
 from atom.catalog import Catalog
-from atom.children import NewChild, NewJoin
 from atom.errors import ClaimLost
 from atom.execution.ending import cancel
-from atom.records import State, Step
+from atom.records import Restart, State, Step
 from atom.store import RedisStore
 from atom.suspension import Wait, WaitKind
 from tests.contract.test_ending_and_restarting import RESPONSE, hold, running
+from tests.support.children import begun, child, join_of
 from tests.support.executions import an_attempt
 
 WAIT = Wait(position=1, name="items", kind=WaitKind.CHILDREN, until=None)
@@ -36,29 +36,9 @@ def woken(store):
     return ids
 
 
-def join_of(total, width=2, *, stops=True, digest="d"):
-    return NewJoin(position=1, name="items", total=total, width=width, stops=stops, digest=digest)
-
-
-def child(parent, nonce, index, **changes):
-    values = {
-        "id": names.child_execution_id(parent, nonce, index),
-        "service": "CRM",
-        "action": "Retrieve",
-        "queue": "processes",
-        "timeout_seconds": 60,
-        "request": b'{"item":%d}' % index,
-        "is_item": True,
-    }
-    return NewChild(**{**values, **changes})
-
-
 def spawned(store, claim, total, width=2, **options):
     """The ids of children by index, and of those that may begin."""
-    join = store.open_join(claim, join_of(total, width, **options))
-    children = {index: child(claim.id, join.nonce, index) for index in range(total)}
-    store.spawn(claim, children)
-    return [each.id for each in children.values()], woken(store)
+    return begun(store, claim, total, width, **options), woken(store)
 
 
 def ended(store, execution_id, state=State.COMPLETED):
@@ -182,14 +162,13 @@ def test_a_held_back_child_that_is_cancelled_is_passed_by(store):
     assert ended(store, ids[3]) == [claim.id]
 
 
-def test_a_child_that_is_run_once_more_does_not_count_twice(store):
+def test_a_child_is_not_run_once_more_by_itself(store):
     claim = running(store)
     ids, _ = spawned(store, claim, 2)
     store.suspend(claim, WAIT)
-    ended(store, ids[0])
-    store.restart(ids[0], from_start=True)
-    assert ended(store, ids[0]) == []
-    assert ended(store, ids[1]) == [claim.id]
+    ended(store, ids[0], State.FAULTED)
+    assert store.restart(ids[0], from_start=False) is Restart.CHILD
+    assert store.restart(ids[1], from_start=True) is Restart.UNFINISHED
 
 
 def test_with_the_parent_ended_a_child_does_not_begin(store):

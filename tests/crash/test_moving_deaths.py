@@ -8,7 +8,9 @@ import pytest
 
 from atom.history import ExecutionFilter
 from atom.records import State
-from tests.support.moving import backdate, everything, settled
+from tests.support.children import begun
+from tests.support.executions import an_attempt, new_execution
+from tests.support.moving import RESPONSE, backdate, everything, settled
 from tests.support.world import World
 
 MOVING = ["take_settled", "copy_settled", "remove_copied"]
@@ -41,6 +43,22 @@ def ended(world):
 
 def is_in_redis(world, execution_id):
     return bool(world.raw.exists(f"atom:execution:{execution_id}"))
+
+
+def settled_with_children(store, **changes):
+    parent = new_execution(**changes)
+    store.accept(parent)
+    claim = store.claim(parent.id, "w", "1")
+    for child in begun(store, claim, 3):
+        store.finish(store.claim(child, "w", "1"), State.COMPLETED, b'{"result":1}', "")
+    store.finish(claim, State.COMPLETED, RESPONSE, "")
+    store.record_delivery(store.claim_delivery(parent.id), "delivered", an_attempt())
+    return parent.id
+
+
+def all_children(world):
+    found = world.store.find(200).executions
+    return [child for each in found for child in world.store.children(each.id)]
 
 
 def check_is_whole(world, execution_id, before):
@@ -93,18 +111,23 @@ def test_killed_again_and_again_it_loses_none(world):
     """At no write in particular: many are moved in one look, some of them in one transaction."""
     long_ago = datetime.now(UTC) - timedelta(days=2)
     for number in range(150):
-        execution_id = settled(world.parts.bare_store, state_id=f"state-{number}")
+        with_children = settled_with_children if number % 10 == 0 else settled
+        execution_id = with_children(world.parts.bare_store, state_id=f"state-{number}")
         backdate(world.raw, execution_id, long_ago + timedelta(seconds=number))
-    before = world.store.find(200).executions
+    before, children = world.store.find(200).executions, all_children(world)
+    assert len(children) == 15 * 3
     chosen = random.Random(8)
     for _ in range(12):
         child = world.start("tick", "")
         time.sleep(chosen.uniform(0, 0.6))
         child.end()
         assert world.store.find(200).executions == before
+        assert all_children(world) == children
         assert world.store.count_states()[State.COMPLETED] == 150
     while world.raw.zcard("atom:history"):
         world.parts.recovery.tick()
     assert world.store.find(200).executions == before
+    assert all_children(world) == children
+    assert not any(is_in_redis(world, each.id) for each in children)
     assert world.store.count_states()[State.COMPLETED] == 150
     assert not world.raw.exists("atom:history:in-both")

@@ -55,6 +55,11 @@ def everything(store, execution_id):
     return found and (dataclasses.asdict(found), list(store.log(execution_id)))
 
 
+def keys_of(raw, execution_id):
+    """All that Redis has of it."""
+    return sorted(key.decode() for key in raw.keys(f"{names.execution_key(execution_id)}*"))
+
+
 def backdate(raw, execution_id, moment):
     """Have it accepted then."""
     key, at_ms = names.execution_key(execution_id), int(moment.timestamp() * 1000)

@@ -52,7 +52,7 @@ function child_ended(parent, id, index, state, content, now)
   local known, before, stops = unpack(redis.call('HMGET', JOIN, 'id:' .. index, 'result:' .. index,
     'stops'))
   if known ~= id or before then
-    return -- its parent has gone on without it, or it was run once more
+    return -- its parent has gone on without it
   end
   redis.call('HSET', JOIN, 'result:' .. index, state .. ' ' .. content)
   redis.call('HINCRBY', JOIN, 'open', -1)

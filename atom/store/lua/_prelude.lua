@@ -112,9 +112,38 @@ end
 -- it is no more than this. Where that does not run, Redis does it when that is over as well.
 local FOR_TRIM_MS = 86400000
 
+-- PEXPIRE or PERSIST for an execution with all its children that have ended, and theirs.
+local function with_family(command, ...)
+  local family, at = {EXECUTION}, 1
+  while family[at] do
+    look_at(family[at])
+    if at == 1 or FINAL[redis.call('HGET', EXECUTION, 'state')] then
+      for _, key in ipairs(own_keys()) do
+        redis.call(command, key, ...)
+      end
+      for _, child in ipairs(redis.call('LRANGE', CHILDREN, 0, -1)) do
+        family[#family + 1] = EXECUTION_PREFIX .. child
+      end
+    end
+    at = at + 1
+  end
+  look_at(family[1])
+end
+
+-- It may last for longer than was to be expected, and so may have to be kept its children.
+local function keep()
+  if redis.call('HSETNX', EXECUTION, 'is_kept', 1) == 1 then
+    with_family('PERSIST')
+  end
+end
+
 local function expire(retention_ms)
-  for _, key in ipairs(own_keys()) do
-    redis.call('PEXPIRE', key, retention_ms + FOR_TRIM_MS)
+  if redis.call('HDEL', EXECUTION, 'is_kept') == 1 then
+    with_family('PEXPIRE', retention_ms + FOR_TRIM_MS)
+  else
+    for _, key in ipairs(own_keys()) do
+      redis.call('PEXPIRE', key, retention_ms + FOR_TRIM_MS)
+    end
   end
 end
 
@@ -133,7 +162,10 @@ local function retire(retention_ms)
     redis.call('HDEL', key, unpack(SPENT))
   end
   redis.call('DEL', SIGNALS, JOIN)
-  expire(retention_ms)
+  -- What began it all may go on until its deadline, and has to find its children after that.
+  local root = redis.call('HGET', EXECUTION, 'root')
+  local deadline = root and redis.call('HGET', EXECUTION_PREFIX .. root, 'deadline')
+  expire(retention_ms + (deadline and math.max(0, deadline - now_ms()) or 0))
 end
 
 -- It goes from here, and from every index that people look at. A request that comes again is not
@@ -166,13 +198,6 @@ local function fingerprint()
   end
   of[6], of[7] = redis.call('LLEN', LOG), redis.sha1hex(redis.call('LINDEX', LOG, -1) or '')
   return table.concat(of, ' ')
-end
-
--- Undoes expire(): the execution or its callback is under way again.
-local function revive()
-  for _, key in ipairs(own_keys()) do
-    redis.call('PERSIST', key)
-  end
 end
 
 -- What it was suspended for has come: it waits for a worker again. `of` as for move().

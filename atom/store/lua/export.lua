@@ -6,7 +6,9 @@ local id = ARGV[1]
 if redis.call('PTTL', EXECUTION) < 0 or documents('token') then
   return false
 end
-redis.call('SADD', IN_BOTH, id)
+if redis.call('HEXISTS', EXECUTION, 'parent') == 0 then
+  redis.call('SADD', IN_BOTH, id)
+end
 local t = redis.call('TIME')
 local found = {string.format('%.0f', t[1] * 1000000 + t[2]), fingerprint()}
 for _, key in ipairs(own_keys()) do

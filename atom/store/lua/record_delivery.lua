@@ -58,6 +58,7 @@ if seq ~= ARGV[3] then
     make_callback_due(id, now + ARGV[10])
   end
 elseif verdict == 'retry' then
+  keep()
   redis.call('HSET', EXECUTION, 'callback_failures', ARGV[6], 'callback_busy', ARGV[7])
   make_callback_due(id, now + ARGV[5])
 else
@@ -65,6 +66,7 @@ else
   if not FINAL[state] then
     redis.call('HSET', EXECUTION, 'callback_state', 'none') -- progress is shown, or not worth it
   elseif verdict == 'parked' then
+    keep()
     redis.call('HSET', EXECUTION, 'callback_state', 'parked')
     redis.call('ZADD', PARKED, now, id)
   else

@@ -6,7 +6,7 @@ if not token or (callback_state ~= 'parked' and callback_state ~= 'delivered') t
   return 0
 end
 local now = now_ms()
-revive()
+keep()
 redis.call('ZREM', PARKED, ARGV[1])
 redis.call('HSET', EXECUTION, 'callback_failures', 0, 'callback_busy', 0, 'callback_due_since', now)
 make_callback_due(ARGV[1], now)

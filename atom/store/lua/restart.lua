@@ -1,17 +1,20 @@
 -- ARGV id, mode (start, or failed_step)
 -- Runs an ended execution once more. Returns 'restarted', or why not: 'unknown', 'unfinished',
--- 'completed' (it has no failed step), 'undelivered' (its callback is still being sent), 'secret'
--- (the request had secrets, and they are forgotten).
+-- 'child' (nobody would take its result), 'completed' (it has no failed step), 'undelivered' (its
+-- callback is still being sent), 'secret' (the request had secrets, and they are forgotten).
 local id, now = ARGV[1], now_ms()
 local state, callback_state, was_private, timeout_ms, deadline, accepted_at, answer, queue,
-  finished_at = unpack(redis.call('HMGET', EXECUTION, 'state', 'callback_state', 'is_private',
-    'timeout_ms', 'deadline', 'accepted_at', 'answer', 'queue', 'finished_at'))
+  finished_at, parent = unpack(redis.call('HMGET', EXECUTION, 'state', 'callback_state', 'is_private',
+    'timeout_ms', 'deadline', 'accepted_at', 'answer', 'queue', 'finished_at', 'parent'))
 local token, private = documents('token', 'private_request')
 if not state then
   return 'unknown'
 end
 if not FINAL[state] then
   return 'unfinished'
+end
+if parent then
+  return 'child'
 end
 if state == 'completed' and ARGV[2] == 'failed_step' then
   return 'completed'
@@ -28,7 +31,7 @@ if ARGV[2] == 'start' then
 else
   drop_failed_steps()
 end
-revive()
+keep()
 keep_run(finished_at, state)
 redis.call('ZREM', PARKED, id)
 redis.call('ZREM', FAILED, id)

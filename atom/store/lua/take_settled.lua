@@ -21,9 +21,12 @@ local function is_settled(id, left)
     return false -- under way still, or parked
   end
   if left <= FOR_TRIM_MS then
-    -- Its retention is over. However long the database is away, it is there when that is back.
-    redis.call('ZREM', FAILED, id)
-    retire(0)
+    -- Its retention is over. However long the database is away, it is there when that is back, and
+    -- so are its children.
+    if redis.call('ZREM', FAILED, id) == 1 or documents('token') or left <= FOR_TRIM_MS / 2 then
+      keep()
+      retire(0)
+    end
     return true
   end
   local finished_at = redis.call('HGET', EXECUTION, 'finished_at')

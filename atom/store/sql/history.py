@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any, Final, NamedTuple
 
@@ -12,27 +12,22 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
-    delete,
     func,
-    insert,
     select,
     tuple_,
     union_all,
-    update,
 )
 
 from atom.history import ExecutionFilter, Place
 from atom.records import State
 from atom.store import snapshot
 from atom.store.snapshot import RECORD, Parts, Snapshot
+from atom.store.sql import rows
 from atom.store.sql.database import Database
-from atom.store.sql.tables import COUNTS, EXECUTIONS
+from atom.store.sql.tables import CHILDREN, COUNTS, EXECUTIONS
 
-_DAY_MS: Final = 86_400_000
 _LATEST_MS: Final = 2**63 - 1  # that a column holds
 _FINAL: Final = [state.value for state in State if state.is_final]
-# Longer ones are found by their beginning: an index takes no more than some 2,700 bytes in all.
-_INDEXED_CHARACTERS: Final = 200
 # One statement asks for so much at most.
 _MOST_PARTS: Final = 100
 _MOST_IDS: Final = 1_000
@@ -47,16 +42,6 @@ class Summary(NamedTuple):
 
     place: Place
     record: snapshot.Hash
-
-
-class _Bucket(NamedTuple):
-    """What executions are counted by, in the order of the key of COUNTS."""
-
-    day: int
-    service: str
-    action: str
-    tenant_id: str
-    state: str
 
 
 class SqlHistory:
@@ -86,45 +71,31 @@ class SqlHistory:
         Returns those that are there now: whoever looked at one later has written it already.
         """
         with self._database.writing() as connection:
-            known = select(*_COUNTED, _E.copied_us).where(
-                _E.id.in_([each.id for each in snapshots])
-            )
-            before = {row.id: row for row in connection.execute(known)}
-            newest = [
-                each
-                for each in snapshots
-                if each.id not in before or before[each.id].copied_us <= each.at_us
-            ]
-            rows = [_row(each) for each in newest]
-            replaced = [before[each.id]._mapping for each in newest if each.id in before]
-            _delete(connection, replaced)
-            if rows:
-                connection.execute(insert(EXECUTIONS), rows)
-            _count(connection, Counter(map(_bucket, rows)))
-        return newest
+            return rows.write(connection, snapshots)
 
     def trim(self, limit: int, finished_before_ms: int) -> int:
         """Forget what finished before then, the longest ago first; returns how many."""
-        oldest = select(*_COUNTED).where(_E.finished_ms < finished_before_ms)
+        oldest = select(*rows.COUNTED).where(_E.finished_ms < finished_before_ms)
         with self._database.reading() as connection:
             if connection.execute(oldest.limit(1)).first() is None:
                 return 0
         with self._database.writing() as connection:
             found = connection.execute(oldest.order_by(_E.finished_ms).limit(limit))
             gone = [row._mapping for row in found]
-            _delete(connection, gone)
+            rows.forget(connection, gone)
         return len(gone)
 
     # --- read
 
     def whole(self, execution_id: str) -> Parts | None:
         """All of one execution."""
+        asked = rows.without_nul(execution_id)
         with self._database.reading() as connection:
-            asked = select(_E.record, _E.documents).where(_E.id == _without_nul(execution_id))
-            row = connection.execute(asked).first()
-        return (
-            None if row is None else {**snapshot.read(row.record), **snapshot.read(row.documents)}
-        )
+            for of in (EXECUTIONS.c, CHILDREN.c):
+                content = select(of.record, of.documents).where(of.id == asked)
+                if row := connection.execute(content).first():
+                    return {**snapshot.read(row.record), **snapshot.read(row.documents)}
+        return None
 
     def page(
         self,
@@ -144,7 +115,7 @@ class SqlHistory:
         within = _accepted_within(*_bounds(wanted))
         if before is not None:
             accepted_ms = min(before.accepted_ms, _LATEST_MS)
-            place = tuple_(accepted_ms, _without_nul(before.id))
+            place = tuple_(accepted_ms, rows.without_nul(before.id))
             within.append(tuple_(_E.accepted_ms, _E.id) < place)
         parts = [_newest([*within, *part], size) for part in _parts(wanted, _split(processes))]
         found: list[Summary] = []
@@ -154,18 +125,20 @@ class SqlHistory:
         return sorted(found, key=lambda each: each.place, reverse=True)[:size]
 
     def named(self, ids: Iterable[str]) -> Sequence[Summary]:
-        """Those with one of these ids."""
-        asked = sorted({_without_nul(each) for each in ids})
+        """Those with one of these ids, children too."""
+        asked = sorted({rows.without_nul(each) for each in ids})
         found: list[Summary] = []
         with self._database.reading() as connection:
             for first in range(0, len(asked), _MOST_IDS):
-                some = _E.id.in_(asked[first : first + _MOST_IDS])
-                found += _summaries(connection, select(*_SUMMARY).where(some))
+                some = asked[first : first + _MOST_IDS]
+                for of in (EXECUTIONS.c, CHILDREN.c):
+                    summary = select(of.id, of.accepted_ms, of.record).where(of.id.in_(some))
+                    found += _summaries(connection, summary)
         return found
 
     def of_flow_states(self, prefix: str, limit: int) -> Sequence[Summary]:
         """Those of flow states whose ids begin so."""
-        begins = _indexed(prefix)
+        begins = rows.indexed(prefix)
         range_ = and_(_E.flow_state_id >= begins, _E.flow_state_id < begins + "\U0010ffff")
         asked = select(*_SUMMARY).where(range_).order_by(_E.flow_state_id).limit(limit)
         with self._database.reading() as connection:
@@ -205,40 +178,6 @@ class SqlHistory:
 
 
 _SUMMARY: Final = (_E.id, _E.accepted_ms, _E.record)
-_COUNTED: Final = (_E.id, _E.service, _E.action, _E.tenant_id, _E.state, _E.accepted_ms)
-
-
-# --- rows
-
-
-def _row(of: Snapshot) -> dict[str, Any]:
-    def text(name: bytes) -> str:
-        return of.record.get(name, b"").decode(errors="replace")
-
-    accepted_ms = int(of.record[b"accepted_at"])
-    return {
-        "id": of.id,
-        "service": _indexed(text(b"service")),
-        "action": _indexed(text(b"action")),
-        "tenant_id": _indexed(text(b"tenant_id")),
-        "flow_state_id": _indexed(text(b"state_id")),
-        "state": text(b"state"),
-        "accepted_ms": accepted_ms,
-        "finished_ms": int(of.record.get(b"finished_at", accepted_ms)),
-        "copied_us": of.at_us,
-        "record": snapshot.write({RECORD: of.record}),
-        "documents": snapshot.write({name: of.parts[name] for name in of.parts if name != RECORD}),
-    }
-
-
-def _indexed(text: str) -> str:
-    """What a column has of it."""
-    return _without_nul(text[:_INDEXED_CHARACTERS])
-
-
-def _without_nul(text: str) -> str:
-    """PostgreSQL takes none, whoever asks."""
-    return text.replace("\0", "\ufffd")
 
 
 def _summaries(connection: Connection, asked: Select[Any]) -> Iterator[Summary]:
@@ -277,7 +216,7 @@ def _parts(
 ) -> Iterator[list[ColumnElement[bool]]]:
     """What is wanted in parts, each of which stands in one index, newest first."""
     states = _FINAL if wanted.state is None else [wanted.state.value]
-    of_tenant = [_E.tenant_id == _indexed(wanted.tenant_id)] if wanted.tenant_id else []
+    of_tenant = [_E.tenant_id == rows.indexed(wanted.tenant_id)] if wanted.tenant_id else []
     if wanted.names_process:
         for (name, service, action), state in product(processes, states):
             if wanted.names(name):
@@ -304,48 +243,22 @@ def _together(parts: Sequence[Select[Any]]) -> Select[Any]:
 # --- counts
 
 
-def _bucket(row: Mapping[str, Any]) -> _Bucket:
-    day = row["accepted_ms"] // _DAY_MS
-    return _Bucket(day, row["service"], row["action"], row["tenant_id"], row["state"])
-
-
-def _delete(connection: Connection, rows: Sequence[Mapping[Any, Any]]) -> None:
-    if rows:
-        connection.execute(delete(EXECUTIONS).where(_E.id.in_([row["id"] for row in rows])))
-        counts = Counter(map(_bucket, rows))
-        _count(connection, {bucket: -count for bucket, count in counts.items()})
-
-
-def _count(connection: Connection, changes: Mapping[_Bucket, int]) -> None:
-    """Nobody else writes meanwhile, so what is not there to be changed is new."""
-    executions = COUNTS.c.executions
-    for bucket, change in changes.items():
-        is_it = and_(*(COUNTS.c[name] == value for name, value in bucket._asdict().items()))
-        changed = connection.execute(
-            update(COUNTS).where(is_it).values(executions=executions + change)
-        )
-        if not changed.rowcount:
-            connection.execute(insert(COUNTS).values(**bucket._asdict(), executions=change))
-        elif change < 0:
-            connection.execute(delete(COUNTS).where(is_it, executions <= 0))
-
-
 def _counting(
     wanted: ExecutionFilter, since: int | None, until: int | None
 ) -> Iterator[Select[Any]]:
     """What has to be added up: whole days from their counts, and the rest of a day by its rows."""
-    first = None if since is None else -(-since // _DAY_MS)
-    end = None if until is None else until // _DAY_MS
+    first = None if since is None else -(-since // rows.DAY_MS)
+    end = None if until is None else until // rows.DAY_MS
     if first is not None and end is not None and first > end:
         yield _of_rows(wanted, since, until)
         return
     days = _who(wanted, COUNTS)
     if first is not None:
         days.append(COUNTS.c.day >= first)
-        yield _of_rows(wanted, since, first * _DAY_MS)
+        yield _of_rows(wanted, since, first * rows.DAY_MS)
     if end is not None:
         days.append(COUNTS.c.day < end)
-        yield _of_rows(wanted, end * _DAY_MS, until)
+        yield _of_rows(wanted, end * rows.DAY_MS, until)
     executions = func.sum(COUNTS.c.executions)
     yield select(COUNTS.c.state, executions).where(*days).group_by(COUNTS.c.state)
 
@@ -361,4 +274,4 @@ def _who(wanted: ExecutionFilter, table: Table) -> list[ColumnElement[bool]]:
         "action": wanted.action,
         "tenant_id": wanted.tenant_id,
     }
-    return [table.c[name] == _indexed(value) for name, value in asked.items() if value]
+    return [table.c[name] == rows.indexed(value) for name, value in asked.items() if value]

@@ -67,6 +67,18 @@ for _name, _columns in {
 }.items():
     Index(f"atom_executions_{_name}", *(EXECUTIONS.c[each] for each in _columns))
 
+# Children, which are listed under their parent alone. They go with the execution that began it all.
+CHILDREN: Final = Table(
+    "atom_children",
+    _METADATA,
+    Column("id", _TEXT, primary_key=True),
+    Column("root", _TEXT, nullable=False, index=True),
+    Column("accepted_ms", BigInteger, nullable=False),
+    Column("copied_us", BigInteger, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("documents", Text, nullable=False),
+)
+
 # How many there are, so that nobody has to count millions; a day is that of acceptance, in UTC.
 COUNTS: Final = Table(
     "atom_execution_counts",

@@ -11,14 +11,10 @@ from atom.history import ExecutionFilter
 from atom.records import CallbackState, LogLine, Restart, State, Step
 from atom.store import RedisStore
 from tests.support.executions import an_attempt, new_execution
-from tests.support.moving import RESPONSE, end, everything, move, move_these, settled
+from tests.support.moving import RESPONSE, end, everything, keys_of, move, move_these, settled
 from tests.support.waiting import until
 
 DAY_MS = 86_400_000
-
-
-def keys_of(raw, execution_id):
-    return sorted(key.decode() for key in raw.keys(f"{names.execution_key(execution_id)}*"))
 
 
 def ids(store, **wanted):

@@ -208,7 +208,7 @@ def _advice(execution: Execution) -> Iterator[str]:
     wait = execution.wait
     if wait is not None and wait.kind is WaitKind.SIGNAL:
         yield f"To let it go on: atom executions signal {execution.id} {quote(wait.name)}"
-    if execution.state in (State.FAILED, State.TIMED_OUT):
+    if execution.state in (State.FAILED, State.TIMED_OUT) and not execution.parent:
         yield f"To run it once more: atom executions retry {execution.id} --from-failed-step"
 
 

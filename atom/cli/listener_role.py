@@ -2,12 +2,14 @@
 
 import logging
 import ssl
+from functools import partial
 from typing import Any
 
 from atom.catalog import load_catalog
 from atom.cli.serving import Gunicorn, check_free
 from atom.endpoints import is_loopback, split_bind
 from atom.errors import StartupError, Unavailable
+from atom.execution.wakeup import wake_workers
 from atom.health import answers_at
 from atom.listener import Authenticator, create_app
 from atom.listener.latency import LATENCY
@@ -43,12 +45,12 @@ def serve(settings: Settings) -> None:
     _check_callers(authenticator, host, settings)
     check_free("ATOM_BIND", host, port)
     share()
-    catalog = load_catalog(settings.services)
+    catalog, publisher = load_catalog(settings.services), Publisher(settings.broker)
     app = create_app(
         settings,
         catalog,
-        RedisStore(settings),
-        Publisher(settings.broker),
+        RedisStore(settings, on_released=partial(wake_workers, catalog, publisher)),
+        publisher,
         file_store(settings),
         authenticator,
     )

@@ -29,10 +29,7 @@ _TAKEN: Final = (Signalled.WOKEN, Signalled.KEPT)
 
 
 def create_blueprint(store: ExecutionStore, max_event_bytes: int) -> Blueprint:
-    """Take signals; an event is recorded as a step, and may be as large as one.
-
-    Recovery publishes what they wake, within a second.
-    """
+    """Take signals; an event is recorded as a step, and may be as large as one."""
     blueprint = Blueprint("signals", __name__)
 
     @blueprint.post("/signals/<execution_id>/<path:name>")

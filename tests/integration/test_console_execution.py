@@ -77,6 +77,8 @@ def test_a_parent_shows_its_children_and_a_child_its_parent(atom, browser, tmp_p
     assert f'href="/executions/{child.id}"' in page
     assert f'href="/executions/{execution.id}"' in browser.get(f"/executions/{child.id}").text
     assert child.id not in browser.get("/executions").text
+    assert "Retry from the start" in page
+    assert "Retry from the start" not in browser.get(f"/executions/{child.id}").text
 
 
 def test_what_is_suspended_says_what_it_waits_for(atom, browser, tmp_path):

@@ -135,6 +135,17 @@ def test_a_signal_over_http_lets_it_go_on(atom, tmp_path):
     assert token not in str(atom.store.get(found.id))
 
 
+def test_the_listener_wakes_a_worker_for_a_signal_itself(atom, tmp_path):
+    flow, found, token = asked(atom, tmp_path)
+    atom.end("recovery")
+    try:
+        url = f"{atom.url}/signals/{found.id}/approval?token={token}"
+        assert post(url, b'{"by": "Ada"}', **{"Content-Type": "application/json"})[0] == 202
+        assert resumed(flow)[0] == {"Text": "approved by Ada"}
+    finally:
+        atom.start("recovery", "recovery")
+
+
 def test_who_is_refused(atom, tmp_path):
     flow, found, token = asked(atom, tmp_path)
     url = f"{atom.url}/signals/{found.id}/approval"

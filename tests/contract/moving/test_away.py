@@ -18,7 +18,9 @@ from atom.settings import Settings
 from atom.store import RedisStore, open_store
 from atom.store.files import file_store
 from atom.store.sql import database
-from tests.support.moving import everything, move, move_these, settled
+from tests.support.children import begun
+from tests.support.executions import an_attempt, new_execution
+from tests.support.moving import RESPONSE, everything, move, move_these, settled
 from tests.support.roles import ROOT
 from tests.support.waiting import until
 
@@ -82,6 +84,22 @@ def test_redis_forgets_nothing_that_waits_for_the_database(make_store, raw):
     until(lambda: away.take_settled(10), "its retention to be over", 5)
     for part in ("", ":documents", ":steps", ":log"):
         assert raw.pttl(f"{key}{part}") > 86_000_000
+
+
+def test_nor_the_children_of_what_waits_for_the_database(make_store, raw):
+    away = make_store(history_url=NOWHERE, retention_days=0.0000001)
+    parent = new_execution()
+    away.accept(parent)
+    claim = away.claim(parent.id, "w", "1")
+    (only,) = begun(away, claim)
+    away.finish(away.claim(only, "w", "1"), State.COMPLETED, b'{"result":1}', "")
+    away.finish(claim, State.COMPLETED, RESPONSE, "")
+    away.record_delivery(away.claim_delivery(parent.id), "delivered", an_attempt())
+    for each in (parent.id, only):
+        raw.pexpire(names.execution_key(each), 40_000_000)
+    until(lambda: away.take_settled(10), "its retention to be over", 5)
+    for each in (parent.id, only):
+        assert raw.pttl(names.execution_key(each)) > 86_000_000
 
 
 @pytest.mark.parametrize("history_url", [""])

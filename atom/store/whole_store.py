@@ -18,7 +18,7 @@ from atom.store.paging import first_of, first_until, merged
 from atom.store.redis_history import MOST_NAMED, SHORTEST_PREFIX
 from atom.store.redis_part import in_ms
 from atom.store.redis_store import RedisStore
-from atom.store.snapshot import RECORD, Snapshot
+from atom.store.snapshot import RECORD, Parts, Snapshot
 
 if TYPE_CHECKING:
     from atom.store.sql.history import SqlHistory, Summary
@@ -104,10 +104,17 @@ class WholeStore(RedisStore):
             return verdict
         if b"parent" in snapshot.hash_of(moved, RECORD):
             return Restart.CHILD
-        arguments = (execution_id, self._retention_ms, *snapshot.for_import(moved))
-        with self._guard():
-            self._scripts.bring_back(self._keys(execution_id), arguments)
+        self._bring_back(execution_id, moved)
+        for child in () if from_start else snapshot.children_of(moved):
+            # A map that goes on takes what completed of it.
+            self._bring_back(child, self._sql.whole(child))
         return super().restart(execution_id, from_start=from_start)
+
+    def _bring_back(self, execution_id: str, moved: Parts | None) -> None:
+        if moved is not None:
+            arguments = (execution_id, self._retention_ms, *snapshot.for_import(moved))
+            with self._guard():
+                self._scripts.bring_back(self._keys(execution_id), arguments)
 
     # --- reading
 

@@ -1,5 +1,6 @@
 """Children and their parent in the store: who begins when, and who is woken by whose end."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from atom import names
 from atom.catalog import Catalog
 from atom.errors import ClaimLost
 from atom.execution.ending import cancel
-from atom.records import Restart, State, Step
+from atom.records import Restart, State, Step, StepKind
 from atom.store import RedisStore
 from atom.suspension import Wait, WaitKind
 from tests.contract.test_ending_and_restarting import RESPONSE, hold, running
@@ -200,6 +201,93 @@ def test_when_it_is_recorded_nothing_of_the_join_is_kept(store, raw):
     assert not raw.exists(names.join_key(claim.id))
     store.release(claim)
     assert store.steps(hold(store, claim.id)) == {1: Step("items", "[1]")}
+
+
+def failed_map(store):
+    """A parent whose map of four failed: the first two items completed, the third did not."""
+    claim = running(store)
+    ids, _ = spawned(store, claim, 4, width=4)
+    for each in ids[:2]:
+        store.finish(hold(store, each), State.COMPLETED, b'{"result":"%s"}' % each.encode(), "")
+    ended(store, ids[2], State.FAILED)
+    store.close_join(claim, 1, Step("items", '["no"]', StepKind.FAILURE))
+    return claim, ids
+
+
+def again(store, claim, **changes):
+    """What its next attempt finds of the same map, and which children begin then."""
+    claim = hold(store, claim.id)
+    assert store.steps(claim) == {}
+    join = store.open_join(claim, join_of(4, 4, **changes))
+    missing = {each: child(claim.id, join.nonce, each) for each in range(4) if each not in join.ids}
+    store.spawn(claim, missing)
+    return claim, join, [missing[each].id for each in missing]
+
+
+def test_a_failed_map_that_is_tried_again_runs_what_did_not_complete(store):
+    claim, ids = failed_map(store)
+    woken(store)
+    store.hand_back(claim, failed="no")
+    claim, join, new = again(store, claim)
+    assert join.ids == {0: ids[0], 1: ids[1]}
+    assert {each: json.loads(join.ends[each].response)["result"] for each in join.ends} == join.ids
+    assert woken(store) == new
+    assert len(new) == 2
+    assert not set(new) & set(ids)
+    store.suspend(claim, WAIT)
+    assert ended(store, new[0]) == []
+    assert ended(store, new[1]) == [claim.id]
+    assert [each.id for each in store.children(claim.id)] == [*ids, *new]
+
+
+def test_what_completed_is_known_after_one_more_failure(store):
+    claim, ids = failed_map(store)
+    store.hand_back(claim, failed="no")
+    claim, _, new = again(store, claim)
+    ended(store, new[0])
+    ended(store, new[1], State.FAULTED)
+    store.close_join(claim, 1, Step("items", '["no"]', StepKind.FAULT))
+    store.hand_back(claim, failed="no")
+    _, join, newest = again(store, claim)
+    assert join.ids == {0: ids[0], 1: ids[1], 2: new[0]}
+    assert len(newest) == 1
+
+
+def test_so_it_is_when_a_person_has_it_run_from_the_failed_step(store):
+    claim, ids = failed_map(store)
+    store.finish(claim, State.FAILED, RESPONSE, "why")
+    store.record_delivery(store.claim_delivery(claim.id), "delivered", an_attempt())
+    store.restart(claim.id, from_start=False)
+    _, join, new = again(store, claim)
+    assert (join.ids, len(new)) == ({0: ids[0], 1: ids[1]}, 2)
+
+
+def test_from_the_start_all_run_again(store):
+    claim, _ = failed_map(store)
+    store.finish(claim, State.FAILED, RESPONSE, "why")
+    store.record_delivery(store.claim_delivery(claim.id), "delivered", an_attempt())
+    store.restart(claim.id, from_start=True)
+    _, join, new = again(store, claim)
+    assert (join.ids, len(new)) == ({}, 4)
+
+
+def test_of_another_map_nothing_is_taken(store):
+    claim, _ = failed_map(store)
+    store.hand_back(claim, failed="no")
+    _, join, new = again(store, claim, digest="another")
+    assert (join.ids, len(new)) == ({}, 4)
+
+
+def test_what_completed_with_secrets_runs_again(store):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 4, width=4)
+    store.finish(hold(store, ids[0]), State.COMPLETED, b"{}", "", b'{"result":"canary"}')
+    ended(store, ids[1])
+    ended(store, ids[2], State.FAILED)
+    store.close_join(claim, 1, Step("items", '["no"]', StepKind.FAILURE))
+    store.hand_back(claim, failed="no")
+    _, join, new = again(store, claim)
+    assert (list(join.ids), len(new)) == ([1], 3)
 
 
 def test_who_lost_its_claim_begins_nothing(store):

@@ -96,6 +96,17 @@ def test_a_child_whose_worker_dies_is_run_again(atom, file):
     assert lines(file) == sorted(f"{what} {n}" for n in range(4) for what in ("begin", "end"))
 
 
+def test_tried_again_a_map_runs_what_did_not_complete(atom, file):
+    flow = run(atom, "Squares in tries", file, Count=5, Bad=3, How="break once", Concurrency=1)
+    assert resumed(flow)[0] == {"Text": "0,1,4,9,16"}
+    once = [f"{what} {n}" for n in range(5) for what in ("begin", "end")]
+    assert lines(file) == sorted([*once, "begin 3"])
+    found = atom.store.get(atom.execution_of(flow).id)
+    assert found.tries == 1
+    states = [each.state for each in atom.store.children(found.id)]
+    assert states == [State.COMPLETED] * 3 + [State.FAILED, State.CANCELLED] + [State.COMPLETED] * 2
+
+
 def test_a_process_calls_others(atom, file):
     flow = run(atom, "Calls", file, Count=3)
     assert resumed(flow)[0] == {"Text": "0,1,4; 0,1"}

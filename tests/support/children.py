@@ -24,6 +24,8 @@ def child(parent, nonce, index, **changes):
 def begun(store, claim, total=1, width=2, **options):
     """The ids of children that an execution waits for from now on."""
     join = store.open_join(claim, join_of(total, width, **options))
-    children = {index: child(claim.id, join.nonce, index) for index in range(total)}
-    store.spawn(claim, children)
-    return [each.id for each in children.values()]
+    ids = {index: names.child_execution_id(claim.id, join.nonce, index) for index in range(total)}
+    ids |= join.ids
+    missing = {each: child(claim.id, join.nonce, each) for each in ids if each not in join.ids}
+    store.spawn(claim, missing)
+    return list(ids.values())

@@ -47,6 +47,48 @@ local function note_progress(parent, now)
   end
 end
 
+-- Which children of JOIN completed, by index: what they returned is theirs. A result with secrets is
+-- forgotten by now, so that child runs again.
+local function keep_completed(position, digest)
+  local ids, join = {}, redis.call('HGETALL', JOIN)
+  for at = 1, #join, 2 do
+    local index = join[at]:match('^result:(%d+)$')
+    if index and join[at + 1]:sub(1, 10) == 'completed ' then
+      local id = redis.call('HGET', JOIN, 'id:' .. index)
+      if redis.call('HEXISTS', EXECUTION_PREFIX .. id, 'is_masked') == 0 then
+        ids[index] = id
+      end
+    end
+  end
+  if next(ids) then
+    redis.call('HSET', DOCUMENTS, 'join:' .. position, cjson.encode({digest = digest, ids = ids}))
+  end
+end
+
+local function forget_completed()
+  for _, name in ipairs(redis.call('HKEYS', DOCUMENTS)) do
+    if name:sub(1, 5) == 'join:' then
+      redis.call('HDEL', DOCUMENTS, name)
+    end
+  end
+end
+
+local function take_completed(position, digest)
+  local kept = redis.call('HGET', DOCUMENTS, 'join:' .. position)
+  kept = kept and cjson.decode(kept)
+  if not kept then
+    return
+  end
+  redis.call('HDEL', DOCUMENTS, 'join:' .. position)
+  for index, id in pairs(kept.digest == digest and kept.ids or {}) do
+    local response = redis.call('HGET', EXECUTION_PREFIX .. id .. ':documents', 'response')
+    if response then
+      redis.call('HSET', JOIN, 'id:' .. index, id, 'result:' .. index, 'completed ' .. response)
+      redis.call('HINCRBY', JOIN, 'open', -1)
+    end
+  end
+end
+
 function child_ended(parent, id, index, state, content, now)
   look_at(EXECUTION_PREFIX .. parent)
   local known, before, stops = unpack(redis.call('HMGET', JOIN, 'id:' .. index, 'result:' .. index,

@@ -301,6 +301,9 @@ local function finish(id, now, of, state, response, failure, private, retention_
     end
     retire(retention_ms)
     if parent then
+      if private ~= '' then
+        redis.call('HSET', EXECUTION, 'is_masked', 1)
+      end
       child_ended(parent, id, index, state, private ~= '' and private or response, now)
     end
     return 0

@@ -1,6 +1,6 @@
 -- ARGV id, retention_ms, then for each part its name after that of the execution, its type, how many
 --      items and each item
--- Puts an ended execution, no child, that was moved to the history database back to where it was, unless there is
+-- Puts an ended execution that was moved to the history database back to where it was, unless there is
 -- one of its id. It is in both places, and is moved anew when it has settled.
 local id = ARGV[1]
 if redis.call('EXISTS', EXECUTION) == 1 then
@@ -15,8 +15,11 @@ while at <= #ARGV do
   end
   at = last + 1
 end
-redis.call('SADD', IN_BOTH, id)
-local state, service, action, tenant, accepted_at, flow_state = unpack(standing('state_id'))
-enter_history(id, service, action, tenant, flow_state, accepted_at, state)
+local state, service, action, tenant, accepted_at, flow_state, parent = unpack(
+  standing('state_id', 'parent'))
+if not parent then
+  redis.call('SADD', IN_BOTH, id)
+  enter_history(id, service, action, tenant, flow_state, accepted_at, state)
+end
 expire(ARGV[2])
 return 1

@@ -27,6 +27,7 @@ if was_private and not private then
 end
 if ARGV[2] == 'start' then
   redis.call('DEL', STEPS, SIGNALS, JOIN)
+  forget_completed()
   redis.call('HDEL', EXECUTION, 'wait_position', 'wait_name', 'wait_kind', 'wait_until')
 else
   drop_failed_steps()

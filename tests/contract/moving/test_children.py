@@ -4,7 +4,7 @@ import pytest
 
 from atom import names
 from atom.history import ExecutionFilter
-from atom.records import Restart, State
+from atom.records import Restart, State, Step, StepKind
 from tests.support.children import begun
 from tests.support.executions import an_attempt, new_execution
 from tests.support.moving import everything, keys_of, move
@@ -148,6 +148,28 @@ def test_a_parent_that_runs_again_has_its_earlier_children_too(store, raw, famil
     assert move(store) == 2
     assert [each.id for each in store.children(family[0])] == [*family[1:3], new]
     assert in_redis(raw, family) == []
+
+
+def test_a_map_that_goes_on_takes_what_was_moved_of_it(store, raw, parent):
+    first, second = begun(store, parent, 2)
+    finished(store, store.claim(first, "w", "1"))
+    finished(store, store.claim(second, "w", "1"), State.FAULTED)
+    store.close_join(parent, 1, Step("items", '["no"]', StepKind.FAULT))
+    finished(store, parent, State.FAULTED)
+    store.record_delivery(store.claim_delivery(parent.id), "delivered", an_attempt())
+    assert move(store) == 3
+    assert store.restart(parent.id, from_start=False) is Restart.RESTARTED
+    assert listed(store) == [parent.id]
+    claim = store.claim(parent.id, "w", "2")
+    assert begun(store, claim, 2)[0] == first
+    finished(store, claim)
+    states = [each.state for each in store.children(parent.id)]
+    assert states == [State.COMPLETED, State.FAULTED, State.ACCEPTED]
+    # The new one has not begun, and never will.
+    assert store.claim(store.children(parent.id)[2].id, "w", "2") is None
+    assert move(store) == 4
+    assert len(store.children(parent.id)) == 3
+    assert in_redis(raw, [parent.id, first, second]) == []
 
 
 def test_a_child_is_not_run_once_more_by_itself(store, raw, family):

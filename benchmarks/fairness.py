@@ -42,19 +42,22 @@ class Fairness:
     flood_worst_ms: float
 
     @property
-    def bound_ms(self) -> float:
-        """What is promised: three times that of an idle system, and one process."""
-        return 3 * self.idle_p50_ms + self.process_ms
+    def bounds_ms(self) -> tuple[float, float]:
+        """What is promised: three times that of an idle system, and one process; p50 and worst."""
+        p50, worst = 3 * self.idle_p50_ms, 3 * self.idle_worst_ms
+        return p50 + self.process_ms, worst + self.process_ms
 
     def figures(self) -> dict[str, Any]:
         """All of them."""
-        return {**asdict(self), "bound_ms": self.bound_ms}
+        p50, worst = self.bounds_ms
+        return {**asdict(self), "bound_p50_ms": p50, "bound_worst_ms": worst}
 
     def ratios(self) -> dict[str, float | None]:
         """The wait during the flood against the bound: 1 or less is as promised."""
+        p50, worst = self.bounds_ms
         return {
-            "fairness_p50_of_bound": self.flood_p50_ms / self.bound_ms,
-            "fairness_worst_of_bound": self.flood_worst_ms / self.bound_ms,
+            "fairness_p50_of_bound": self.flood_p50_ms / p50,
+            "fairness_worst_of_bound": self.flood_worst_ms / worst,
         }
 
     def shown(self) -> Iterable[Table]:
@@ -66,7 +69,7 @@ class Fairness:
         )
         shown.add_row("idle", f"{self.idle_p50_ms:.1f}", f"{self.idle_worst_ms:.1f}")
         shown.add_row("during the flood", f"{self.flood_p50_ms:.1f}", f"{self.flood_worst_ms:.1f}")
-        shown.add_row("3 × idle p50 + one process", f"{self.bound_ms:.1f}", f"{self.bound_ms:.1f}")
+        shown.add_row("3 × idle + one process", *(f"{each:.1f}" for each in self.bounds_ms))
         yield shown
 
 

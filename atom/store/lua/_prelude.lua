@@ -130,7 +130,7 @@ local function with_family(command, ...)
   look_at(family[1])
 end
 
--- It may last for longer than was to be expected, and so may have to be kept its children.
+-- Nobody knows for how long it will be needed: longer, it may be, than its children are kept.
 local function keep()
   if redis.call('HSETNX', EXECUTION, 'is_kept', 1) == 1 then
     with_family('PERSIST')

@@ -58,7 +58,9 @@ if seq ~= ARGV[3] then
     make_callback_due(id, now + ARGV[10])
   end
 elseif verdict == 'retry' then
-  keep()
+  if FINAL[state] then
+    keep()
+  end
   redis.call('HSET', EXECUTION, 'callback_failures', ARGV[6], 'callback_busy', ARGV[7])
   make_callback_due(id, now + ARGV[5])
 else

@@ -21,7 +21,8 @@ class MovingStore(Protocol):
         """Write such executions to the history database, in place of earlier copies.
 
         Returns what is there and is to be removed here; until then they are in both places, which
-        nobody sees. What runs again meanwhile is left out. Atomic for some at a time.
+        nobody sees. What runs again meanwhile is left out, and so are some where with all
+        children they are many: to be taken once more. Atomic for some at a time.
 
         Raises:
             HistoryUnavailable: the database does not answer; some may have been written.

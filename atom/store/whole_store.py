@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # What is held at a time, and written in one transaction.
 _BATCH: Final = 100
 _BATCH_BYTES: Final = 16_777_216
+# Children are many: others have to be seen to between so many.
+_COPIED_AT_ONCE: Final = 500
 # Where many of those in the database are in Redis as well, so many are looked at for one page.
 _LOOKED_AT: Final = 5_000
 _MOST_IN_BOTH: Final = 5_000
@@ -64,7 +66,7 @@ class WholeStore(RedisStore):
         self._sql.check()  # what is exported is in both places for all that anybody knows
         exported = self._exported(execution_ids)
         copied: list[Copied] = []
-        while batch := _batch(exported):
+        while len(copied) < _COPIED_AT_ONCE and (batch := _batch(exported)):
             copied += [Copied(each.id, each.fingerprint) for each in self._sql.copy(batch)]
         return copied
 

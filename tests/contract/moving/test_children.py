@@ -5,6 +5,7 @@ import pytest
 from atom import names
 from atom.history import ExecutionFilter
 from atom.records import Restart, State, Step, StepKind
+from atom.store import whole_store
 from tests.support.children import begun
 from tests.support.executions import an_attempt, new_execution
 from tests.support.moving import everything, keys_of, move
@@ -132,6 +133,18 @@ def test_children_that_only_were_copied_are_seen_once(store, family):
     store.remove_copied(copied[:2])
     assert seen(store, family) == before
     assert move(store) == 4 - 2
+    assert seen(store, family) == before
+
+
+def test_a_large_family_is_moved_in_parts(store, raw, family, monkeypatch):
+    monkeypatch.setattr(whole_store, "_BATCH", 1)
+    monkeypatch.setattr(whole_store, "_COPIED_AT_ONCE", 2)
+    before = seen(store, family)
+    assert move(store) == 2
+    assert seen(store, family) == before
+    assert in_redis(raw, family) == [family[0], family[2]]
+    assert move(store) == 2
+    assert in_redis(raw, family) == []
     assert seen(store, family) == before
 
 

@@ -138,6 +138,7 @@ class Envelope:
     state_id: str
     is_awaited: bool  # the flow has not moved on: its token is kept
     parentage: Parentage | None = None
+    queue: str = ""
 
 
 class StepKind(StrEnum):

@@ -6,7 +6,7 @@ and the claims decide who acts.
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -14,13 +14,21 @@ from typing import Final
 from structlog.contextvars import bound_contextvars
 
 from atom.catalog import Catalog
-from atom.errors import HistoryUnavailable, NotFound, PublishFailed, StoreUnavailable
+from atom.errors import (
+    AtomError,
+    HistoryUnavailable,
+    NotFound,
+    PublishFailed,
+    StoreUnavailable,
+)
 from atom.execution.ending import time_out
 from atom.execution.wakeup import wake_callback, wake_callbacks
 from atom.logs import context_of
 from atom.metrics import RECOVERY_TICKS
 from atom.names import CALLBACKS
+from atom.process import Process
 from atom.publisher import Publisher
+from atom.records import Envelope
 from atom.store import ExecutionStore
 from atom.store.files import FileStore
 
@@ -30,6 +38,7 @@ _log = logging.getLogger(__name__)
 # is left is found by a later tick.
 _AT_ONCE: Final = 500
 _WOKEN_AT_MOST: Final = 5_000
+_MOVED_AT_MOST: Final = 5_000
 # Between two lines that say that the history database is away.
 _SILENT_SECONDS: Final = 60.0
 
@@ -179,30 +188,47 @@ class Recovery:
     def _publish(self, execution_ids: Sequence[str], *, only_into_short: bool = False) -> int:
         """Wake workers; a broker that fails once is left alone until the next look finds the rest.
 
-        Each failure may take as long as the publisher waits, and other work waits meanwhile.
+        Each failure may take as long as the publisher waits, and other work waits meanwhile. What
+        has another queue by now, or no process any more, leaves the window that it was in: it would
+        keep others from their turn for as long as nobody begins it.
         """
-        published = 0
+        published = moved = 0
         rooms: dict[str, int] = {}
-        for execution_id in execution_ids:
+        left = deque(execution_ids)
+        while left:
+            execution_id = left.popleft()
             envelope = self._store.envelope(execution_id)
             if envelope is None:
                 continue
-            try:
-                process = self._catalog.process(envelope.service, envelope.action)
-                queue = process.options.queue
-                if only_into_short and not self._room(queue, rooms):
-                    continue
-                self._publisher.publish(process.task_name, execution_id, queue, envelope.parentage)
-            except (NotFound, PublishFailed) as error:
-                with bound_contextvars(**context_of(execution_id, envelope)):
-                    _log.warning("Could not be published again: %s", error)
-                if isinstance(error, PublishFailed):
-                    break
+            process = self._process(execution_id, envelope)
+            queue = process.options.queue if process else ""
+            if envelope.queue not in ("", queue) and moved < _MOVED_AT_MOST:
+                left.extend(self._store.requeue(execution_id, queue))
+                moved += 1
                 continue
+            if process is None or (only_into_short and not self._room(queue, rooms)):
+                continue
+            try:
+                self._publisher.publish(process.task_name, execution_id, queue, envelope.parentage)
+            except PublishFailed as error:
+                self._complain(execution_id, envelope, error)
+                break
             if only_into_short:
                 rooms[queue] -= 1
             published += 1
         return published
+
+    def _process(self, execution_id: str, envelope: Envelope) -> Process | None:
+        try:
+            return self._catalog.process(envelope.service, envelope.action)
+        except NotFound as error:
+            self._complain(execution_id, envelope, error)
+            return None
+
+    @staticmethod
+    def _complain(execution_id: str, envelope: Envelope, error: AtomError) -> None:
+        with bound_contextvars(**context_of(execution_id, envelope)):
+            _log.warning("Could not be published again: %s", error)
 
     def _room(self, queue: str, known: dict[str, int]) -> int:
         """How many more messages a queue may get from us; 0 where the broker does not say."""

@@ -46,14 +46,14 @@ class RedisRecovery(RedisPart):
 
     def envelope(self, execution_id: str) -> Envelope | None:
         """See ExecutionStore."""
-        wanted = ["service", "action", "tenant_id", "state_id", "parent", "root", "token"]
+        wanted = ["service", "action", "tenant_id", "state_id", "parent", "root", "queue", "token"]
         with self._guard(), self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hmget(names.execution_key(execution_id), wanted)
             pipeline.hget(names.documents_key(execution_id), "token")
             (*values, old_token), token = pipeline.execute()
         if values[0] is None:
             return None
-        *values, parent, root = values
+        *values, parent, root, queue = values
         service, action, tenant_id, state_id = (value.decode() for value in values)
         return Envelope(
             service,
@@ -62,6 +62,7 @@ class RedisRecovery(RedisPart):
             state_id,
             is_awaited=bool(token or old_token),
             parentage=child_codec.parentage(parent, root),
+            queue=queue.decode() if queue else "",
         )
 
     def trim(self, limit: int) -> int:

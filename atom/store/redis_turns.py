@@ -26,6 +26,12 @@ class RedisTurns(RedisPart):
         with self._guard():
             self._redis.hset(names.WINDOWS, mapping=dict(sizes))
 
+    def requeue(self, execution_id: str, queue: str) -> Sequence[str]:
+        """See TurnStore."""
+        with self._guard():
+            found = self._scripts.requeue(self._keys(execution_id), (execution_id, queue))
+        return [each.decode() for each in found]
+
     def take_released(self, limits: Mapping[str, int], limit: int) -> Sequence[str]:
         """See TurnStore."""
         pairs = (word for process, most in limits.items() for word in (process, most or ""))

@@ -101,7 +101,7 @@ class Scripts:
         self.record_delivery = script("record_delivery")
         self.take_due = script("take_due")
         self.take_scheduled = script("take_scheduled")
-        self.release = script("release")
+        self.release, self.requeue = script("release"), script("requeue")
         self.take_suspended = releasing("take_suspended")
         self.trim = script("trim")
         self.drop_forgotten = script("drop_forgotten")

@@ -18,6 +18,13 @@ class TurnStore(Protocol):
     def set_windows(self, sizes: Mapping[str, int]) -> None:
         """Say of how many of each tenant a queue may have the messages; 1 unless it was said."""
 
+    def requeue(self, execution_id: str, queue: str) -> Sequence[str]:
+        """Have an execution wait in another queue, or (empty) without a turn in any.
+
+        So those that wait behind it in its own do not wait with it. Returns the executions whose
+        turn it is now.
+        """
+
     def take_released(self, limits: Mapping[str, int], limit: int) -> Sequence[str]:
         """Executions whose turn it is although no write has said so.
 

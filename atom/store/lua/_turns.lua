@@ -40,6 +40,14 @@ local function tell(id)
   end
 end
 
+local function released_ids()
+  local ids = {}
+  for index = 1, #RELEASED, 6 do
+    ids[#ids + 1] = RELEASED[index]
+  end
+  return ids
+end
+
 -- Its message is to be published. Returns false where it does not wait any more.
 local function release(id, now)
   local state, queue, tenant =

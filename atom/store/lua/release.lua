@@ -30,8 +30,4 @@ for index = 2, #ARGV, 2 do
     redis.call('SREM', LINES, process)
   end
 end
-local ids = {}
-for index = 1, #RELEASED, 6 do
-  ids[#ids + 1] = RELEASED[index]
-end
-return ids
+return released_ids()

@@ -60,9 +60,9 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore, starter: Starter) 
 
     @blueprint.post("/<account>/cancelExecution/<execution_id>")
     def cancel(account: str, execution_id: str) -> Response:
-        if store.envelope(execution_id) is None:
-            raise NotFound(f"There is no execution {execution_id} (or it outlived its retention).")
         done = operating.cancel(catalog, store, execution_id)
+        if not done.is_done and store.get(execution_id) is None:
+            raise NotFound(f"There is no execution {execution_id} (or it outlived its retention).")
         said = f"{execution_id}: {done.message}."
         return answer({"message": said}, 202) if done.is_done else error(409, said)
 

@@ -7,7 +7,13 @@ import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from atom.errors import RequestRefused, StoreUnavailable, Unauthorized
+from atom.errors import (
+    AtomError,
+    HistoryUnavailable,
+    RequestRefused,
+    StoreUnavailable,
+    Unauthorized,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -33,9 +39,11 @@ def install(app: Flask, served: str) -> None:
         return response
 
     @app.errorhandler(StoreUnavailable)
-    def away(no: StoreUnavailable) -> Response:
+    @app.errorhandler(HistoryUnavailable)
+    def away(no: AtomError) -> Response:
         _log.warning("%s %s could not be answered: %s", request.method, request.path, no)
-        response = error(503, "The store does not answer; try again.")
+        which = "history database" if isinstance(no, HistoryUnavailable) else "store"
+        response = error(503, f"The {which} does not answer; try again.")
         response.headers["Retry-After"] = str(_AWAY_SECONDS)
         return response
 

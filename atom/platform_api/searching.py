@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from atom.errors import InvalidRequest
+from atom.errors import HistoryUnavailable, InvalidRequest
 from atom.history import ExecutionFilter, Place
 from atom.platform_api import filters, tokens
 from atom.platform_api.execution_record import PROPERTIES, STATUSES, record
@@ -42,6 +42,7 @@ def query(store: ExecutionStore, account: str, asked: Mapping[str, Any]) -> Foun
 
     Raises:
         InvalidRequest: it asks for what is not served.
+        HistoryUnavailable: what is in the history database is not known.
     """
     _check_sort(asked)
     return _page(store, account, asked.get("QueryFilter"), "")
@@ -52,6 +53,7 @@ def query_more(store: ExecutionStore, account: str, token: str) -> Found:
 
     Raises:
         InvalidRequest: it is no such token.
+        HistoryUnavailable: what is in the history database is not known.
     """
     content = tokens.read(token)
     older_than = content.get("olderThan")
@@ -73,6 +75,8 @@ def _page(store: ExecutionStore, account: str, wanted: Any, before: str) -> Foun
     looked_at = 0
     while looked_at < _LOOKED_AT:
         pages = [store.find(plan.at_once, each, older_than=before) for each in plan.filters]
+        for problem in filter(None, (page.problem for page in pages)):
+            raise HistoryUnavailable(problem)  # a client cannot be told that some are missing
         # What is older than where any of the pages ends may have others before it.
         ends = [Place.read(page.older) for page in pages if page.older]
         end = max(filter(None, ends), default=None)

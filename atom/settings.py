@@ -327,8 +327,9 @@ class Settings(HistorySettings):
         for each in fields(self):
             value = getattr(self, each.name)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if is_number and not value > 0 and each.name not in _MAY_BE_ZERO:
-                raise SettingsError(f"{each.metadata['variable']} must be above 0, not {value}.")
+            least = "at least 0" if each.name in _MAY_BE_ZERO else "above 0"
+            if is_number and not value > 0 and (value != 0 or each.name not in _MAY_BE_ZERO):
+                raise SettingsError(f"{each.metadata['variable']} must be {least}, not {value}.")
         check_store_url("ATOM_REDIS_URL", self.redis_url)
         check_broker_url("ATOM_BROKER_URL", self.broker_url)
         if self.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):

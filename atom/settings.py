@@ -331,7 +331,7 @@ class Settings(HistorySettings):
             if is_number and not value > 0 and (value != 0 or each.name not in _MAY_BE_ZERO):
                 raise SettingsError(f"{each.metadata['variable']} must be {least}, not {value}.")
         check_store_url("ATOM_REDIS_URL", self.redis_url)
-        check_broker_url("ATOM_BROKER_URL", self.broker_url)
+        check_broker_url("ATOM_BROKER_URL", self.broker)
         if self.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise SettingsError("ATOM_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
         if self.lease_seconds < 1 or self.lease_seconds > _MAX_HEADROOM:

@@ -125,30 +125,47 @@ def check_store_url(variable: str, url: str) -> None:
 
 
 def check_broker_url(variable: str, url: str) -> None:
-    """Refuse what is neither empty nor the URL of a broker.
+    """Refuse what is no URL of a broker.
 
     Raises:
         SettingsError: naming the variable, and not the URL, which may hold a password.
     """
-    if url and _scheme(url) not in _BROKERS:
+    if _scheme(url) not in _BROKERS:
         raise SettingsError(
             f"{variable} must be a URL of Redis (redis://, rediss://, sentinel://) or of RabbitMQ "
             "(amqp://, amqps://), such as amqp://user:password@127.0.0.1:5672//."
         )
-    if url:
-        _check_parameters(variable, url)
+    _check_parameters(variable, url)
 
 
 def _check_parameters(variable: str, url: str) -> None:
     try:
+        _check_parts(url)
         if is_watched(url):
             watched_redis(url)
         if tls_parameters(url)["ssl_cert_reqs"] not in _REQUIREMENTS:
             raise SettingsError(f"ssl_cert_reqs must be one of {', '.join(_REQUIREMENTS)}")
     except SettingsError as error:
         raise SettingsError(f"{variable}: {error}.") from None
-    except ValueError as error:  # a port that is none
-        raise SettingsError(f"{variable} is no URL: {error}.") from None
+    except ValueError:  # whose text may hold a part of a password
+        raise SettingsError(
+            f"{variable} is no URL, or its port is no number up to 65535; what is special in a "
+            "name or password must be written as %2F (/), %23 (#), %3F (?) or %5B ([)."
+        ) from None
+
+
+def _check_parts(url: str) -> None:
+    scheme = _scheme(url)
+    for each in url.split(";"):
+        parts = urlsplit(each)
+        _ = parts.port  # raises where it is none
+        if scheme != "unix" and (parts.fragment or "@" in parts.path):
+            raise ValueError
+        if scheme in ("redis", "rediss") and not (parts.path.strip("/") or "0").isdecimal():
+            raise SettingsError("the path of a URL of Redis is the number of a database: /0")
+        given = sorted(_TLS & dict(parse_qsl(parts.query)).keys())
+        if given and scheme in ("redis", "sentinel", "amqp"):
+            raise SettingsError(f"{given[0]} is for {scheme}s://, which speaks TLS")
 
 
 def _scheme(url: str) -> str:

@@ -59,6 +59,11 @@ def test_the_rest_of_a_url_stays():
         ("sentinel://a/0?master_name=x&sentinle=1", "no parameter 'sentinle'"),
         ("sentinel://a:x/0?master_name=x", "no URL"),
         ("rediss://a?ssl_cert_reqs=maybe", "required, optional, none"),
+        ("redis://a:x/0", "no URL"),
+        ("redis://a:70000/0", "no URL"),
+        ("redis://a/x", "number of a database"),
+        ("redis://a/0?ssl_ca_certs=/ca.pem", "ssl_ca_certs is for rediss://"),
+        ("sentinel://a/0?master_name=x&ssl_cert_reqs=none", "ssl_cert_reqs is for sentinels://"),
     ],
 )
 def test_what_is_wrong_is_said_without_the_url(url, what):
@@ -70,6 +75,27 @@ def test_what_is_wrong_is_said_without_the_url(url, what):
     if what != "must be a URL of Redis":
         with pytest.raises(SettingsError, match=what):
             replace(Settings(), redis_url=secret).check()
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "sentinel", "amqp"])
+@pytest.mark.parametrize("password", ["canary#1", "canary/1", "canary?1", "1/canary", "c[anary"])
+def test_a_password_that_is_not_quoted_is_not_shown(scheme, password):
+    url = f"{scheme}://:{password}@a:1/0?master_name=x"
+    with pytest.raises(SettingsError, match="%23") as refused:
+        replace(Settings(), broker_url=url).check()
+    assert not any(each in str(refused.value) for each in ("canary", "anary"))
+
+
+def test_a_plain_amqp_url_has_no_certificates():
+    with pytest.raises(SettingsError, match="ssl_ca_certs is for amqps://"):
+        replace(Settings(), broker_url="amqp://a//?ssl_ca_certs=/ca.pem").check()
+
+
+def test_a_redis_at_a_path_is_for_the_store_alone():
+    settings = replace(Settings(), redis_url="unix:///run/redis.sock")
+    with pytest.raises(SettingsError, match="ATOM_BROKER_URL must be a URL"):
+        settings.check()
+    replace(settings, broker_url="redis://a").check()
 
 
 def test_the_store_is_a_redis():

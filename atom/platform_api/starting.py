@@ -48,6 +48,7 @@ class Starter:
         Raises:
             NotFound: there is no such process.
             InvalidRequest: it cannot be started so, or what it was given is wrong.
+            TooManyRequests: its tenant or service asks more often than it may.
             Unavailable: it is not accepted now, or nobody knows whether it was.
         """
         process = self._process(process_id)
@@ -73,11 +74,13 @@ class Starter:
             request=public,
             private_request=private,
             queue=process.options.queue,
+            priority=process.options.priority,
+            service_rate=self._catalog.service(process.service).requests_per_second,
             timeout_seconds=process.options.timeout,
         )
         with bound_contextvars(**context_of(new.id, new)):
             try:
-                self._store.accept(new)
+                accepted = self._store.accept(new)
             except StoreUnavailable as error:
                 _log.error("A request was refused: %s", error)
                 raise Unavailable(
@@ -85,7 +88,8 @@ class Starter:
                     "Look for it before you ask again."
                 ) from error
             try:
-                self._publisher.publish(process.task_name, new.id, process.options.queue)
+                if accepted.is_out:
+                    self._publisher.publish(process.task_name, new.id, process.options.queue)
             except PublishFailed as error:
                 _log.warning("Accepted, but not published (recovery will): %s", error)
             else:

@@ -236,10 +236,19 @@ local function leave_place(id, service, action, limit, now)
   end
 end
 
+local LEAVING_MS = 7200000 -- longer than any lease
+
 -- It was ended or handed back from outside, and its code may still run until its worker let go of it: its
 -- place stays taken until then, or until its lease would have run out.
 local function keep_place(id, fence, service, action, until_ms)
   local places = LEAVING .. ':' .. service .. '.' .. action
   redis.call('ZADD', places, until_ms, id .. ' ' .. fence)
-  redis.call('PEXPIRE', places, 7200000) -- longer than any lease
+  redis.call('PEXPIRE', places, LEAVING_MS)
+end
+
+-- It still runs, as its worker says.
+local function renew_place(id, fence, service, action, until_ms)
+  local places = LEAVING .. ':' .. service .. '.' .. action
+  redis.call('ZADD', places, 'XX', until_ms, id .. ' ' .. fence)
+  redis.call('PEXPIRE', places, LEAVING_MS)
 end

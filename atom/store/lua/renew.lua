@@ -7,8 +7,7 @@ if state ~= 'running' or fence ~= ARGV[2] then
   local service, action, limit =
     unpack(redis.call('HMGET', EXECUTION, 'service', 'action', 'limit'))
   if limit then
-    redis.call('ZADD', LEAVING .. ':' .. service .. '.' .. action, 'XX', lease,
-      ARGV[1] .. ' ' .. ARGV[2])
+    renew_place(ARGV[1], ARGV[2], service, action, lease)
   end
   return 0
 end

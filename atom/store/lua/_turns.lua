@@ -55,7 +55,9 @@ local function release(id, now)
   if state ~= 'accepted' then
     return false
   end
-  redis.call('SADD', out(window(queue, tenant)), id)
+  if queue then
+    redis.call('SADD', out(window(queue, tenant)), id)
+  end
   redis.call('ZADD', ACCEPTED, now + REPUBLISH_MS, id)
   tell(id)
   return true
@@ -135,18 +137,16 @@ end
 local function end_waiting(id, now, of, queue, limit)
   redis.call('ZREM', ACCEPTED, id)
   redis.call('ZREM', SCHEDULED, id)
-  if not queue then
-    return
-  end
-  local of_window = window(queue, of[4])
-  redis.call('ZREM', WAITING .. ':' .. queue, id)
-  leave_window(id, of_window)
   if limit then
     local process = of[2] .. '.' .. of[3]
     redis.call('ZREM', line(process, of[4]), id)
     redis.call('SREM', CALLED .. ':' .. process, id)
   end
-  fill(of_window, now)
+  if queue then
+    redis.call('ZREM', WAITING .. ':' .. queue, id)
+    leave_window(id, window(queue, of[4]))
+    fill(window(queue, of[4]), now)
+  end
 end
 
 local function take_place(id, of)

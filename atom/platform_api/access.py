@@ -47,7 +47,7 @@ def install(app: Flask, users: Users) -> None:
     @app.before_request
     def ask() -> None:
         origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
+        if origin is not None and origin.partition("://")[2] != request.host:
             raise Forbidden("This comes from a page of another site.")
         g.user = None
         if users.need_no_login(urlsplit(f"//{request.host}").hostname or ""):

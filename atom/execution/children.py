@@ -54,6 +54,7 @@ class Asked:
                 request=public,
                 private_request=private,
                 is_item=self.are_items,
+                priority=self.process.options.priority,
             )
             for index, (public, private) in enumerate(self.requests)
             if index not in join.ids

@@ -4,11 +4,11 @@
 
 -- A child that was held back may begin. False where it has ended already.
 local function let_begin(id, now)
-  local of = standing('queue')
+  local of = standing('queue', 'priority')
   if of[1] ~= 'accepted' then
     return false
   end
-  wait_for_turn(id, now, of, of[6])
+  wait_for_turn(id, now, of, of[6], of[7])
   count_minute(now, 'accepted')
   return true
 end

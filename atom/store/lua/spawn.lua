@@ -1,5 +1,6 @@
 -- ARGV parent, fence, format, root, trace, and then of each child: index, id, service, action, queue,
---      timeout_ms, request, private request ('' where there is none), 1 where it is an item of a map
+--      timeout_ms, request, private request ('' where there is none), 1 where it is an item of a map,
+--      priority
 -- Stores children, some of which may begin at once. Returns 1, or 0 where the caller no longer holds the
 -- parent.
 local parent, now = ARGV[1], now_ms()
@@ -9,9 +10,9 @@ if state ~= 'running' or fence ~= ARGV[2] then
   return 0
 end
 local running_user = documents('authorization')
-for at = 6, #ARGV, 9 do
+for at = 6, #ARGV, 10 do
   local index, id, service, action, queue, timeout_ms, request, private,
-    is_item = unpack(ARGV, at, at + 8)
+    is_item, priority = unpack(ARGV, at, at + 9)
   look_at(EXECUTION_PREFIX .. parent)
   if redis.call('HSETNX', JOIN, 'id:' .. index, id) == 1 then
     redis.call('RPUSH', CHILDREN, id)
@@ -26,6 +27,9 @@ for at = 6, #ARGV, 9 do
     if private ~= '' then
       redis.call('HSET', EXECUTION, 'is_private', 1)
       redis.call('HSET', DOCUMENTS, 'private_request', private)
+    end
+    if priority ~= '0' then
+      redis.call('HSET', EXECUTION, 'priority', priority)
     end
     if is_item == '1' then
       redis.call('HSET', EXECUTION, 'is_item', 1)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from environs import Env
 
@@ -40,17 +40,31 @@ class HistorySettings:
     )
 
     def check_history(self) -> None:
-        """Refuse a URL of something else.
+        """Refuse a URL of something else, and one in which a password would be shown.
 
         Raises:
             SettingsError: naming the variable.
         """
         if not self.history_url:
             return
-        url = urlsplit(self.history_url)
+        try:
+            url = _split(self.history_url)
+        except ValueError:  # whose text may hold a part of a password
+            raise SettingsError(
+                "ATOM_HISTORY_URL is no URL, or its port is no number up to 65535; what is special "
+                "in a name or password must be written as %2F (/), %23 (#), %3F (?) or %5B ([)."
+            ) from None
         is_elsewhere = url.scheme == "sqlite" and url.netloc  # it takes a slash more than others
         if url.scheme not in _SCHEMES or is_elsewhere or len(url.path) < len("/x"):
             raise SettingsError(
                 f"ATOM_HISTORY_URL must be the URL of a database in {' or '.join(_SCHEMES)}, such "
                 "as postgresql://user:password@host/database or sqlite:////var/lib/atom/history.db."
             )
+
+
+def _split(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    _ = parts.port  # raises where it is none
+    if parts.scheme != "sqlite" and "@" in parts.path:
+        raise ValueError
+    return parts

@@ -56,6 +56,14 @@ def test_a_wrong_value_is_told_by_its_variable(monkeypatch, variable, value):
         Settings.from_env()
 
 
+@pytest.mark.parametrize("where", ["u:canary/1@h", "u:canary[1@h", "u:canary#1@h", "u:1@h:canary"])
+def test_a_mistake_in_the_url_of_the_history_is_told_without_it(monkeypatch, where):
+    monkeypatch.setenv("ATOM_HISTORY_URL", f"postgresql://{where}/db")
+    with pytest.raises(SettingsError, match="ATOM_HISTORY_URL") as refused:
+        Settings.from_env()
+    assert "canary" not in str(refused.value)
+
+
 def test_the_network_that_is_wrong_is_named(monkeypatch):
     monkeypatch.setenv("ATOM_CALLBACK_NETWORKS", "10.20.0.0/16, fd00::/8, 10.0.0.0/33")
     with pytest.raises(SettingsError, match=r"' 10.0.0.0/33' is not a network such as"):

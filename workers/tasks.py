@@ -16,7 +16,7 @@ from atom.execution.delivery import Deliverer
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.recovery import Recovery
 from atom.execution.runner import Limits, Runner
-from atom.execution.wakeup import wake_workers
+from atom.execution.wakeup import Waker
 from atom.flow.addresses import CallbackPolicy
 from atom.flow.run_api import FlowClient
 from atom.flow.transport import Transport
@@ -39,10 +39,7 @@ class _Parts:
 
     @cached_property
     def _store(self) -> RedisStore:
-        return open_store(
-            self._settings,
-            on_released=lambda released: wake_workers(self._catalog, self._publisher, released),
-        )
+        return open_store(self._settings, on_released=Waker(self._catalog, self._publisher))
 
     @cached_property
     def _publisher(self) -> Publisher:

@@ -2,14 +2,13 @@
 
 import logging
 import ssl
-from functools import partial
 from typing import Any
 
 from atom.catalog import load_catalog
 from atom.cli.serving import Gunicorn, check_free
 from atom.endpoints import is_loopback, split_bind
 from atom.errors import StartupError, Unavailable
-from atom.execution.wakeup import wake_workers
+from atom.execution.wakeup import Waker
 from atom.health import answers_at
 from atom.listener import Authenticator, create_app
 from atom.listener.latency import LATENCY
@@ -49,7 +48,7 @@ def serve(settings: Settings) -> None:
     app = create_app(
         settings,
         catalog,
-        RedisStore(settings, on_released=partial(wake_workers, catalog, publisher)),
+        RedisStore(settings, on_released=Waker(catalog, publisher)),
         publisher,
         file_store(settings),
         authenticator,

@@ -1,8 +1,11 @@
 """Publishing from a worker: what fails here is left to recovery."""
 
 import logging
+import math
+import time
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
@@ -12,6 +15,8 @@ from atom.parentage import Wakeup
 from atom.publisher import Publisher
 
 _log = logging.getLogger(__name__)
+
+_LEFT_ALONE_SECONDS: Final = 1.0
 
 
 def wake_callback(publisher: Publisher, execution_id: str) -> None:
@@ -23,8 +28,11 @@ def wake_callback(publisher: Publisher, execution_id: str) -> None:
             _log.warning("The callback is due but could not be published: %s", error)
 
 
-def wake_workers(catalog: Catalog, publisher: Publisher, wakeups: Iterable[Wakeup]) -> None:
-    """Publish executions whose turn has come; without a broker recovery does it later."""
+def wake_workers(catalog: Catalog, publisher: Publisher, wakeups: Iterable[Wakeup]) -> bool:
+    """Publish executions whose turn has come; without a broker recovery does it later.
+
+    Returns whether the broker took them.
+    """
     for each in wakeups:
         queue = each.queue
         with suppress(NotFound):  # the service may have another one by now
@@ -34,7 +42,27 @@ def wake_workers(catalog: Catalog, publisher: Publisher, wakeups: Iterable[Wakeu
         except PublishFailed as error:
             with bound_contextvars(execution_id=each.id):
                 _log.warning("Its turn has come, but it could not be published: %s", error)
-            return  # each failure takes as long as the publisher waits
+            return False  # each failure takes as long as the publisher waits
+    return True
+
+
+class Waker:
+    """Does so whenever a store says whose turn has come.
+
+    That is in the middle of something else, and whoever ends many would wait for each: so the
+    broker is left alone for a moment after it took nothing.
+    """
+
+    def __init__(self, catalog: Catalog, publisher: Publisher) -> None:
+        self._catalog, self._publisher = catalog, publisher
+        self._failed_at = -math.inf
+
+    def __call__(self, wakeups: Iterable[Wakeup]) -> None:
+        """Publish these, or leave them to recovery."""
+        if time.monotonic() - self._failed_at < _LEFT_ALONE_SECONDS:
+            return
+        if not wake_workers(self._catalog, self._publisher, wakeups):
+            self._failed_at = time.monotonic()
 
 
 def wake_callbacks(publisher: Publisher, execution_ids: Iterable[str]) -> None:

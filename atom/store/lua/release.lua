@@ -13,6 +13,18 @@ local function forget_others(set, state)
   end
 end
 
+-- A place is kept for each of these. Recovery adds nothing to a long queue, which may stay long, so
+-- their messages are not missed there: they are few, and are published again all the same.
+local function call_again(called)
+  for _, id in ipairs(redis.call('SMEMBERS', called)) do
+    local due = redis.call('ZSCORE', ACCEPTED, id)
+    if due and tonumber(due) <= now then
+      redis.call('ZADD', ACCEPTED, now + 60000, id)
+      tell(id)
+    end
+  end
+end
+
 for _, each in ipairs(redis.call('SRANDMEMBER', BACKLOGS, at_once)) do
   forget_others(out(each), 'accepted')
   fill(each, now)
@@ -24,6 +36,7 @@ for index = 2, #ARGV, 2 do
   local process = ARGV[index]
   local service, action = process:match('^([^.]*)%.(.*)$')
   forget_others(CALLED .. ':' .. process, 'accepted')
+  call_again(CALLED .. ':' .. process)
   forget_others(PLACES .. ':' .. process, 'running')
   call_next(service, action, tonumber(ARGV[index + 1]) or math.huge, now, at_once)
   if redis.call('EXISTS', LINES .. ':' .. process, CALLED .. ':' .. process) == 0 then

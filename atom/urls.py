@@ -15,6 +15,7 @@ _TLS: Final = {
     *("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"),
     *("ssl_cert_reqs", "ssl_check_hostname"),
 }
+_OF_AMQP: Final = {*_TLS, "heartbeat", "login_method"}
 _OF_SENTINEL: Final = {"sentinel_username": "username", "sentinel_password": "password"}
 _KNOWN: Final = {"master_name", *_OF_SENTINEL, *_TLS}
 # One that does not answer is not asked again: the next one is.
@@ -136,6 +137,13 @@ def check_broker_url(variable: str, url: str) -> None:
             "(amqp://, amqps://), such as amqp://user:password@127.0.0.1:5672//."
         )
     _check_parameters(variable, url)
+    known = _KNOWN if is_watched(url) else _TLS if _scheme(url).startswith("redis") else _OF_AMQP
+    for each in url.split(";"):
+        for name in sorted(dict(parse_qsl(urlsplit(each).query)).keys() - known):
+            raise SettingsError(
+                f"{variable}: the URL of a broker, which is that of the store where it is empty, "
+                f"has no parameter {name!r}."
+            )
 
 
 def _check_parameters(variable: str, url: str) -> None:

@@ -91,6 +91,20 @@ def test_a_plain_amqp_url_has_no_certificates():
         replace(Settings(), broker_url="amqp://a//?ssl_ca_certs=/ca.pem").check()
 
 
+@pytest.mark.parametrize("url", ["redis://a/0?socket_timeout=5", "amqp://a//?socket_timeout=5"])
+def test_a_parameter_that_the_broker_does_not_take_is_named(url):
+    with pytest.raises(SettingsError, match=r"ATOM_BROKER_URL: .* 'socket_timeout'"):
+        replace(Settings(), broker_url=url).check()
+    replace(Settings(), broker_url="amqp://a//?heartbeat=5").check()
+
+
+def test_the_store_takes_parameters_where_it_is_not_the_broker():
+    settings = replace(Settings(), redis_url="redis://a/0?socket_timeout=5")
+    with pytest.raises(SettingsError, match=r"ATOM_BROKER_URL: .* where it is empty"):
+        settings.check()
+    replace(settings, broker_url="redis://a").check()
+
+
 def test_a_redis_at_a_path_is_for_the_store_alone():
     settings = replace(Settings(), redis_url="unix:///run/redis.sock")
     with pytest.raises(SettingsError, match="ATOM_BROKER_URL must be a URL"):

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 from atom.records import Execution, State
 
 _SPAN: Final = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
+# Milliseconds that are a date.
+_PLACE: Final = re.compile(r"([0-9]{1,14})-(.+)", re.DOTALL)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -85,9 +87,8 @@ class Place(NamedTuple):
     @classmethod
     def read(cls, text: str) -> "Place | None":
         """What it was as a text; anything else is as if nothing had been said."""
-        accepted_ms, _, execution_id = text.partition("-")
-        is_one = accepted_ms.isascii() and accepted_ms.isdigit() and execution_id
-        return cls(int(accepted_ms), execution_id) if is_one else None
+        found = _PLACE.fullmatch(text)
+        return cls(int(found[1]), found[2]) if found else None
 
     def __str__(self) -> str:
         return f"{self.accepted_ms}-{self.id}"

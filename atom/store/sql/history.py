@@ -26,7 +26,6 @@ from atom.store.sql import rows
 from atom.store.sql.database import Database
 from atom.store.sql.tables import CHILDREN, COUNTS, EXECUTIONS
 
-_LATEST_MS: Final = 2**63 - 1  # that a column holds
 _FINAL: Final = [state.value for state in State if state.is_final]
 # One statement asks for so much at most.
 _MOST_PARTS: Final = 100
@@ -114,8 +113,7 @@ class SqlHistory:
         """
         within = _accepted_within(*_bounds(wanted))
         if before is not None:
-            accepted_ms = min(before.accepted_ms, _LATEST_MS)
-            place = tuple_(accepted_ms, rows.without_nul(before.id))
+            place = tuple_(before.accepted_ms, rows.without_nul(before.id))
             within.append(tuple_(_E.accepted_ms, _E.id) < place)
         parts = [_newest([*within, *part], size) for part in _parts(wanted, _split(processes))]
         found: list[Summary] = []

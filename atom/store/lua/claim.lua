@@ -2,9 +2,10 @@
 --      retention_ms, version (of the service), format (the newest that the caller can read),
 --      max_concurrency (0: none)
 -- Returns the execution as two flat lists of fields and values, the second of its documents, and of a
--- child the request and the private request of its parent; or nothing where there is nothing to
--- claim: it is unknown, not due yet, held by another worker, suspended, finished, written by a
--- newer version of this software, or as many of its process run as may.
+-- child the request and the private request of its parent, or where that is an item, which has none
+-- of a flow, of the next of its ancestors that is none; or nothing where there is nothing to claim: it
+-- is unknown, not due yet, held by another worker, suspended, finished, written by a newer version of
+-- this software, or as many of its process run as may.
 local id, now = ARGV[1], now_ms()
 local row = standing('holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format',
   'queue', 'fence', 'attempts', 'started_at', 'is_resumed', 'parent', 'limit', 'priority')
@@ -34,9 +35,8 @@ if state == 'accepted' and answer == 'only' and tonumber(answer_until) < now the
   withdraw(id, now, ARGV[5], 'Not started while its caller waited.')
   return false
 end
-local parent_key = parent and EXECUTION_PREFIX .. parent
 if state == 'accepted' and parent then
-  local parent_state = redis.call('HGET', parent_key, 'state')
+  local parent_state = redis.call('HGET', EXECUTION_PREFIX .. parent, 'state')
   if not parent_state or FINAL[parent_state] then
     withdraw(id, now, ARGV[5], 'Not started before its parent ended.')
     return false
@@ -77,5 +77,9 @@ if holder ~= ARGV[3] then
   end_waiting(id, now, row, queue, limit)
   redis.call('ZADD', LEASES, lease, id)
 end
-return {redis.call('HGETALL', EXECUTION), redis.call('HGETALL', DOCUMENTS), parent_key and redis.call(
-  'HMGET', parent_key .. ':documents', 'request', 'private_request')}
+local asked = parent
+while asked and redis.call('HEXISTS', EXECUTION_PREFIX .. asked, 'is_item') == 1 do
+  asked = redis.call('HGET', EXECUTION_PREFIX .. asked, 'parent')
+end
+return {redis.call('HGETALL', EXECUTION), redis.call('HGETALL', DOCUMENTS), asked and redis.call(
+  'HMGET', EXECUTION_PREFIX .. asked .. ':documents', 'request', 'private_request')}

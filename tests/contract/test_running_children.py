@@ -1,0 +1,127 @@
+"""Processes with children, run as a worker runs them, one after the other."""
+
+import json
+
+import orjson
+import pytest
+
+from atom import FlowService, Profile, fields
+from atom.catalog import Catalog
+from atom.execution.keeper import LeaseKeeper
+from atom.execution.runner import Limits, Runner
+from atom.records import State
+from atom.store import RedisStore
+from tests.support.executions import new_execution
+
+family = FlowService("Family", summary="Processes with children", version="1")
+family.configuration_value("region", required=True)
+
+
+class Text(Profile):
+    text = fields.String(data_key="Text")
+
+
+def double(item, execution):
+    return [item * 2, execution.configuration["region"]]
+
+
+def row(item, execution):
+    return execution.map("row", double, [item, item + 1])
+
+
+def called(item, execution):
+    return execution.call(outer, {"text": str(item)})["text"]
+
+
+@family.message_action("Inner", request=Text, response=Text)
+def inner(request, execution):
+    return {"text": f"{request['text']} {execution.configuration['region']}"}
+
+
+@family.message_action("Outer", request=Text, response=Text)
+def outer(request, execution):
+    return execution.call(inner, request)
+
+
+@family.message_action("Nested", response=Text)
+def nested(request, execution):
+    return {"text": json.dumps(execution.map("rows", row, [1, 5]))}
+
+
+@family.message_action("Nested calls", response=Text)
+def nested_calls(request, execution):
+    return {"text": json.dumps(execution.map("calls", called, [1, 5]))}
+
+
+class Worker:
+    """One that runs whatever is to be published, until nothing is."""
+
+    def __init__(self, settings):
+        self.catalog = Catalog([family])
+        self.told = []
+        self.store = RedisStore(settings, on_released=self.told.extend)
+        self.store.set_windows({"processes": 100})
+        self.keeper = LeaseKeeper(lambda: RedisStore(settings), 1.0, 1.0)
+        self.keeper.start()
+        self.runner = self.of(self.store)
+
+    def of(self, store):
+        limits = Limits(lease_seconds=1.0, max_attempts=3, max_step_bytes=10_000, max_log_lines=9)
+        return Runner(
+            self.catalog,
+            store,
+            self,
+            None,
+            keeper=self.keeper,
+            limits=limits,
+            worker="w",
+            make_flow_client=lambda tenant: None,
+        )
+
+    def publish_callback(self, execution_id):
+        """No flow is here."""
+
+    def accept(self, action, **changes):
+        value = {"developerName": "region", "contentType": "ContentString", "contentValue": "EMEA"}
+        request = {
+            "token": "••••",
+            "tenantId": "tenant",
+            "callbackUri": "https://flow.boomi.com/api/run/1/response",
+            "configurationValues": [value],
+            "inputs": [],
+        }
+        new = new_execution(
+            service="Family", action=action, request=orjson.dumps(request), **changes
+        )
+        self.store.accept(new)
+        return new.id
+
+    def run(self, execution_id):
+        self.runner.run(execution_id, "1")
+        while self.told:
+            self.runner.run(self.told.pop(0).id, "1")
+        return self.store.get(execution_id)
+
+
+@pytest.fixture
+def worker(settings, raw):
+    worker = Worker(settings)
+    yield worker
+    worker.keeper.hand_back()
+    worker.store.close()
+
+
+def text_of(found):
+    assert found.state is State.COMPLETED, found.error
+    (value,) = found.response["outputs"]
+    return json.loads(value["contentValue"])
+
+
+def test_an_item_may_map_over_items_of_its_own(worker):
+    found = worker.run(worker.accept("Nested"))
+    assert text_of(found) == [[[2, "EMEA"], [4, "EMEA"]], [[10, "EMEA"], [12, "EMEA"]]]
+
+
+def test_an_item_may_call_a_process_that_calls_another(worker):
+    found = worker.run(worker.accept("Nested calls"))
+    assert text_of(found) == ["1 EMEA", "5 EMEA"]

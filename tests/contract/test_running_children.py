@@ -5,7 +5,7 @@ import json
 import orjson
 import pytest
 
-from atom import FlowService, Profile, fields
+from atom import FlowService, Profile, Retry, StepFailed, fields
 from atom.catalog import Catalog
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.runner import Limits, Runner
@@ -15,6 +15,7 @@ from tests.support.executions import new_execution
 
 family = FlowService("Family", summary="Processes with children", version="1")
 family.configuration_value("region", required=True)
+RAN = []
 
 
 class Text(Profile):
@@ -125,3 +126,31 @@ def test_an_item_may_map_over_items_of_its_own(worker):
 def test_an_item_may_call_a_process_that_calls_another(worker):
     found = worker.run(worker.accept("Nested calls"))
     assert text_of(found) == ["1 EMEA", "5 EMEA"]
+
+
+@family.message_action("Other way", response=Text, retry=Retry(wait_seconds=0.0))
+def other_way(request, execution):
+    try:
+        execution.step("first", first)
+    except StepFailed:
+        return {"text": json.dumps(execution.map("fallback", double_or_fail, [1]))}
+    execution.step("then", lambda: None)
+    return {"text": json.dumps(execution.attempt)}
+
+
+def first():
+    RAN.append("first")
+    if len(RAN) == 1:
+        raise ConnectionError("the first time")
+
+
+def double_or_fail(item, execution):
+    raise ConnectionError("never")
+
+
+def test_a_try_that_goes_another_way_is_not_held_to_where_the_last_one_waited(worker):
+    RAN.clear()
+    execution_id = worker.accept("Other way")
+    worker.run(execution_id)
+    found = worker.run(execution_id)
+    assert text_of(found) == 2

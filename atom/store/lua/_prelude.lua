@@ -214,22 +214,6 @@ local function forget_turns(id)
   end
 end
 
--- Forgets the faults and failures that the journal ends with, so that those steps run again.
-local function drop_failed_steps()
-  local position = 0 -- the last; one before it may be missing, where it was too large
-  for _, each in ipairs(redis.call('HKEYS', STEPS)) do
-    position = math.max(position, tonumber(each))
-  end
-  while position > 0 do
-    local step = redis.call('HGET', STEPS, position)
-    if not step or not cjson.decode(step)[3] then
-      return
-    end
-    redis.call('HDEL', STEPS, position)
-    position = position - 1
-  end
-end
-
 -- Nothing is sent to the host until then, but for one look whether it is well.
 local function open_circuit(circuit, host, open_until)
   redis.call('HSET', circuit, 'open_until', open_until)

@@ -28,7 +28,7 @@ end
 if ARGV[2] == 'start' then
   redis.call('DEL', STEPS, SIGNALS, JOIN)
   forget_completed()
-  redis.call('HDEL', EXECUTION, 'wait_position', 'wait_name', 'wait_kind', 'wait_until')
+  forget_wait()
 else
   drop_failed_steps()
 end

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -159,7 +160,7 @@ class StoreJournal(Replay):
             self._lease.patiently(lambda: self._store.spawn(self._claim, missing))
             self._suspend(name, WaitKind.CHILDREN, None)
         for child in join.unfinished:
-            cancel(self._catalog, self._store, child)
+            self._lease.patiently(partial(cancel, self._catalog, self._store, child))
         step = replace(joined(name, join), ended_at=datetime.now(UTC))
         self._check_size(step)
         position = self._position

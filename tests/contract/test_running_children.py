@@ -7,6 +7,7 @@ import pytest
 
 from atom import FlowService, Profile, Retry, StepFailed, fields
 from atom.catalog import Catalog
+from atom.errors import StoreUnavailable
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.runner import Limits, Runner
 from atom.records import State
@@ -154,3 +155,35 @@ def test_a_try_that_goes_another_way_is_not_held_to_where_the_last_one_waited(wo
     worker.run(execution_id)
     found = worker.run(execution_id)
     assert text_of(found) == 2
+
+
+@family.message_action("Stops", response=Text)
+def stops(request, execution):
+    try:
+        execution.map("stops", double_or_fail, [1, 2], concurrency=1)
+    except StepFailed:
+        return {"text": '"stopped"'}
+
+
+class AwayOnce:
+    """A store that is away when the first child is to be cancelled."""
+
+    def __init__(self, store):
+        self._store, self._has_been = store, False
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def cancel(self, *given):
+        if not self._has_been:
+            self._has_been = True
+            raise StoreUnavailable("away")
+        return self._store.cancel(*given)
+
+
+def test_a_store_that_is_away_while_children_are_stopped_fails_nobody(worker):
+    worker.runner = worker.of(AwayOnce(worker.store))
+    found = worker.run(worker.accept("Stops"))
+    assert text_of(found) == "stopped"
+    states = [each.state for each in worker.store.children(found.id)]
+    assert states == [State.FAILED, State.CANCELLED]

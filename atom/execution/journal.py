@@ -139,8 +139,10 @@ class StoreJournal(Replay):
 
         Raises:
             Suspended: they have not.
+            CannotSuspend: its request waits for it.
             CannotSpawn: others were asked for before.
         """
+        self._check_awaitable()
         new = NewJoin(
             position=self._position,
             name=name,

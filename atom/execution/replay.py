@@ -107,11 +107,7 @@ class Replay:
         Raises:
             CannotSuspend: its request waits for it, or its deadline comes first.
         """
-        if self._process.is_synchronous:
-            raise CannotSuspend(
-                "This process is answered in its request, which waits for it: it cannot be "
-                "suspended."
-            )
+        self._check_awaitable()
         deadline = self._claim.deadline
         if until is not None and kind is WaitKind.TIME and until >= deadline:
             raise CannotSuspend(
@@ -120,6 +116,18 @@ class Replay:
             )
         self._suspended_at = Wait(position=self._position, name=name, kind=kind, until=until)
         raise Suspended(self._suspended_at)
+
+    def _check_awaitable(self) -> None:
+        """Refuse to wait where nobody waits for that.
+
+        Raises:
+            CannotSuspend: its request waits for it.
+        """
+        if self._process.is_synchronous:
+            raise CannotSuspend(
+                "This process is answered in its request, which waits for it: it cannot be "
+                "suspended."
+            )
 
     @property
     def _is_replaying(self) -> bool:

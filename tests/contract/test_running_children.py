@@ -55,6 +55,18 @@ def nested_calls(request, execution):
     return {"text": json.dumps(execution.map("calls", called, [1, 5]))}
 
 
+class Thing(Profile):
+    id = fields.String(data_key="ID")
+
+
+thing = family.data_action("Thing", profile=Thing, key="id")
+
+
+@thing.get
+def get_thing(id, execution):
+    return {"id": execution.map("things", double, [1])}
+
+
 class Worker:
     """One that runs whatever is to be published, until nothing is."""
 
@@ -91,6 +103,8 @@ class Worker:
             "callbackUri": "https://flow.boomi.com/api/run/1/response",
             "configurationValues": [value],
             "inputs": [],
+            "objectDataType": {"developerName": "Thing"},
+            "listFilter": {"id": "1"},
         }
         new = new_execution(
             service="Family", action=action, request=orjson.dumps(request), **changes
@@ -187,3 +201,10 @@ def test_a_store_that_is_away_while_children_are_stopped_fails_nobody(worker):
     assert text_of(found) == "stopped"
     states = [each.state for each in worker.store.children(found.id)]
     assert states == [State.FAILED, State.CANCELLED]
+
+
+def test_who_is_answered_in_its_request_begins_no_children(worker):
+    found = worker.run(worker.accept("Thing.get", is_synchronous=True))
+    assert found.state is State.FAILED
+    assert "cannot be suspended" in found.error
+    assert worker.store.children(found.id) == []

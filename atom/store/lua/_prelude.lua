@@ -121,16 +121,17 @@ local function with_family(command, ...)
       for _, key in ipairs(own_keys()) do
         redis.call(command, key, ...)
       end
-      for _, child in ipairs(redis.call('LRANGE', CHILDREN, 0, -1)) do
-        family[#family + 1] = EXECUTION_PREFIX .. child
-      end
+    end
+    for _, child in ipairs(redis.call('LRANGE', CHILDREN, 0, -1)) do
+      family[#family + 1] = EXECUTION_PREFIX .. child
     end
     at = at + 1
   end
   look_at(family[1])
 end
 
--- Nobody knows for how long it will be needed: longer, it may be, than its children are kept.
+-- Nobody knows for how long it will be needed: longer, it may be, than its children are kept. Those
+-- that end from here on are kept by retire().
 local function keep()
   if redis.call('HSETNX', EXECUTION, 'is_kept', 1) == 1 then
     with_family('PERSIST')
@@ -163,9 +164,13 @@ local function retire(retention_ms)
   end
   redis.call('DEL', SIGNALS, JOIN)
   -- What began it all may go on until its deadline, and has to find its children after that.
-  local root = redis.call('HGET', EXECUTION, 'root')
-  local deadline = root and redis.call('HGET', EXECUTION_PREFIX .. root, 'deadline')
-  expire(retention_ms + (deadline and math.max(0, deadline - now_ms()) or 0))
+  local root, deadline, is_kept = redis.call('HGET', EXECUTION, 'root'), nil, nil
+  if root then
+    deadline, is_kept = unpack(redis.call('HMGET', EXECUTION_PREFIX .. root, 'deadline', 'is_kept'))
+  end
+  if not is_kept then
+    expire(retention_ms + (deadline and math.max(0, deadline - now_ms()) or 0))
+  end
 end
 
 -- It goes from here, and from every index that people look at. A request that comes again is not

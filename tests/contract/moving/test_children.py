@@ -114,6 +114,26 @@ def test_children_are_kept_with_a_parent_that_runs_again(store, raw, family):
     assert all(30.9 < left_ms(raw, each) / DAY_MS <= 31 for each in family)
 
 
+def test_children_that_end_while_their_parent_is_kept_are_kept_with_it(store, raw, parent):
+    """The grandchild ends first, and the parent of both last."""
+    finished(store, parent, State.FAILED)
+    store.record_delivery(store.claim_delivery(parent.id), "parked", an_attempt())
+    assert store.restart(parent.id, from_start=False) is Restart.RESTARTED
+    again = store.claim(parent.id, "w", "1")
+    (only,) = begun(store, again)
+    nested = store.claim(only, "w", "1")
+    (grandchild,) = begun(store, nested)
+    finished(store, store.claim(grandchild, "w", "1"))
+    finished(store, again)
+    store.record_delivery(store.claim_delivery(parent.id), "parked", an_attempt())
+    assert left_ms(raw, grandchild) == -1
+    assert store.dismiss(parent.id)
+    assert 30.9 < left_ms(raw, grandchild) / DAY_MS <= 31
+    assert left_ms(raw, only) == -1
+    finished(store, nested)
+    assert 30.9 < left_ms(raw, only) / DAY_MS < 31.1
+
+
 def test_a_child_that_outlives_its_parent_is_waited_for(store, raw, parent):
     (only,) = begun(store, parent)
     claim = store.claim(only, "w", "1")

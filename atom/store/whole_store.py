@@ -98,6 +98,8 @@ class WholeStore(RedisStore):
 
     def restart(self, execution_id: str, *, from_start: bool) -> Restart:
         """See ExecutionStore; one that was moved is brought back first, which is a write before."""
+        if not from_start:
+            self._bring_back_children(execution_id)
         verdict = super().restart(execution_id, from_start=from_start)
         if verdict is not Restart.UNKNOWN:
             return verdict
@@ -107,10 +109,18 @@ class WholeStore(RedisStore):
         if b"parent" in snapshot.hash_of(moved, RECORD):
             return Restart.CHILD
         self._bring_back(execution_id, moved)
-        for child in () if from_start else snapshot.children_of(moved):
-            # A map that goes on takes what completed of it.
-            self._bring_back(child, self._sql.whole(child))
+        if not from_start:
+            self._bring_back_children(execution_id)
         return super().restart(execution_id, from_start=from_start)
+
+    def _bring_back_children(self, execution_id: str) -> None:
+        """A map that goes on takes what completed of it; a large family is moved in parts."""
+        with self._guard():
+            ids = self._child_ids(execution_id)
+            here = {each.id for each in self._read(ids)}
+        for child in ids:
+            if child not in here:
+                self._bring_back(child, self._sql.whole(child))
 
     def _bring_back(self, execution_id: str, moved: Parts | None) -> None:
         if moved is not None:

@@ -1,6 +1,7 @@
 -- ARGV id, fingerprint, retention_ms
 -- Forgets an execution that was copied to the history database, unless it has changed since: then it
--- is copied anew, as is a parent of which a child is still here. Returns 1 or 0.
+-- is copied anew, as is a parent of which a child is still here. What does not expire is kept: it, or
+-- what began it all, runs again. Returns 1 or 0.
 local id = ARGV[1]
 
 local function has_children_here()
@@ -16,7 +17,7 @@ local function has_children_here()
   return false
 end
 
-if fingerprint() ~= ARGV[2] or has_children_here() then
+if redis.call('PTTL', EXECUTION) < 0 or fingerprint() ~= ARGV[2] or has_children_here() then
   return 0
 end
 forget(id, now_ms(), ARGV[3])

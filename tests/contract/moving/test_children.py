@@ -205,6 +205,36 @@ def test_a_map_that_goes_on_takes_what_was_moved_of_it(store, raw, parent):
     assert in_redis(raw, [parent.id, first, second]) == []
 
 
+@pytest.fixture
+def failed_map(store, parent):
+    """A parent whose map of two failed at its second item, and the children."""
+    first, second = begun(store, parent, 2)
+    finished(store, store.claim(first, "w", "1"))
+    finished(store, store.claim(second, "w", "1"), State.FAULTED)
+    store.close_join(parent, 1, Step("items", '["no"]', StepKind.FAULT))
+    finished(store, parent, State.FAULTED)
+    store.record_delivery(store.claim_delivery(parent.id), "delivered", an_attempt())
+    return [parent.id, first, second]
+
+
+def test_so_it_does_where_only_a_part_of_it_was_moved(store, raw, failed_map, monkeypatch):
+    monkeypatch.setattr(whole_store, "_BATCH", 1)
+    monkeypatch.setattr(whole_store, "_COPIED_AT_ONCE", 1)
+    parent, first, second = failed_map
+    assert move(store) == 1
+    assert in_redis(raw, failed_map) == [parent, second]
+    assert store.restart(parent, from_start=False) is Restart.RESTARTED
+    assert begun(store, store.claim(parent, "w", "2"), 2)[0] == first
+
+
+def test_so_it_does_where_it_is_being_moved(store, raw, failed_map):
+    copied = store.copy_settled(store.take_settled(10))
+    parent, first, _ = failed_map
+    assert store.restart(parent, from_start=False) is Restart.RESTARTED
+    assert store.remove_copied(copied) == 0
+    assert begun(store, store.claim(parent, "w", "2"), 2)[0] == first
+
+
 def test_a_child_is_not_run_once_more_by_itself(store, raw, family):
     move(store)
     assert store.restart(family[1], from_start=True) is Restart.CHILD

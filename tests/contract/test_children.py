@@ -262,6 +262,38 @@ def test_so_it_is_when_a_person_has_it_run_from_the_failed_step(store):
     assert (join.ids, len(new)) == ({0: ids[0], 1: ids[1]}, 2)
 
 
+def run_again(store, claim, verdict="parked"):
+    store.record_delivery(store.claim_delivery(claim.id), verdict, an_attempt())
+    assert store.restart(claim.id, from_start=False) is Restart.RESTARTED
+    claim = hold(store, claim.id)
+    return claim, store.open_join(claim, join_of(3))
+
+
+@pytest.mark.parametrize("verdict", ["parked", "delivered"])
+def test_so_it_is_where_the_parent_was_ended_while_it_waited(store, verdict):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 3, width=3)
+    store.suspend(claim, WAIT)
+    ended(store, ids[0])
+    assert cancel(Catalog([]), store, claim.id) is not None
+    _, join = run_again(store, claim, verdict)
+    assert (join.ids, join.is_over) == ({0: ids[0]}, False)
+
+
+def test_children_of_an_earlier_try_do_not_begin(store):
+    claim = running(store)
+    ids, _ = spawned(store, claim, 3, width=3)
+    store.finish(claim, State.FAILED, RESPONSE, "why")
+    assert store.claim(ids[0], "w", "1") is None
+    claim, join = run_again(store, claim)
+    assert join.ids == {}
+    store.spawn(claim, {n: child(claim.id, join.nonce, n) for n in range(3)})
+    store.suspend(claim, WAIT)
+    assert store.claim(ids[1], "w", "1") is None
+    assert store.get(ids[1]).state is State.CANCELLED
+    assert store.get(claim.id).state is State.SUSPENDED
+
+
 def test_from_the_start_all_run_again(store):
     claim, _ = failed_map(store)
     store.finish(claim, State.FAILED, RESPONSE, "why")

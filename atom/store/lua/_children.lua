@@ -65,6 +65,15 @@ local function keep_completed(position, digest)
   end
 end
 
+-- It waits for its children no longer. Should it be run again, it finds which of them completed.
+function leave_join()
+  local position, digest = unpack(redis.call('HMGET', JOIN, 'position', 'digest'))
+  if digest then
+    keep_completed(position, digest)
+    redis.call('DEL', JOIN)
+  end
+end
+
 local function forget_completed()
   for _, name in ipairs(redis.call('HKEYS', DOCUMENTS)) do
     if name:sub(1, 5) == 'join:' then

@@ -67,8 +67,9 @@ local function standing(...)
   return redis.call('HMGET', EXECUTION, 'state', 'service', 'action', 'tenant_id', 'accepted_at', ...)
 end
 
--- What a child's parent does when it has ended, and what its flow is to be told: see _children.lua.
-local child_ended, JOIN_PROGRESS = nil, {}
+-- What a child's parent does when it has ended, how a parent stops waiting for its children, and what
+-- its flow is to be told: see _children.lua.
+local child_ended, leave_join, JOIN_PROGRESS = nil, nil, {}
 
 -- Every change of the state goes this way, so that it is found in the state that it is in. The
 -- caller writes the state itself, with what else it writes. `of` is what standing() returns. A child
@@ -162,7 +163,8 @@ local function retire(retention_ms)
   for _, key in ipairs({DOCUMENTS, EXECUTION}) do
     redis.call('HDEL', key, unpack(SPENT))
   end
-  redis.call('DEL', SIGNALS, JOIN)
+  redis.call('DEL', SIGNALS)
+  leave_join()
   -- What began it all may go on until its deadline, and has to find its children after that.
   local root, deadline, is_kept = redis.call('HGET', EXECUTION, 'root'), nil, nil
   if root then

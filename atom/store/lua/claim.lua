@@ -41,6 +41,11 @@ if state == 'accepted' and parent then
     withdraw(id, now, ARGV[5], 'Not started before its parent ended.')
     return false
   end
+  local index = redis.call('HGET', EXECUTION, 'parent_index')
+  if redis.call('HGET', EXECUTION_PREFIX .. parent .. ':join', 'id:' .. index) ~= id then
+    withdraw(id, now, ARGV[5], 'Not started: its parent, which ran again, waits for others.')
+    return false
+  end
 end
 if holder ~= ARGV[3] then
   if state == 'running' then

@@ -31,6 +31,7 @@ if ARGV[2] == 'start' then
   forget_wait()
 else
   drop_failed_steps()
+  leave_join() -- its other children were ended with it, or do not begin
 end
 keep()
 keep_run(finished_at, state)

@@ -185,6 +185,8 @@ def signal(execution_id: str, name: str, event: str, as_json: bool) -> None:
         content = orjson.dumps(orjson.loads(event)).decode()
     except orjson.JSONDecodeError as error:
         raise click.BadParameter(f"it is no JSON: {error}", param_hint="--event") from None
+    except TypeError:
+        raise click.BadParameter("it nests too deeply", param_hint="--event") from None
     store = open_store(settings_of_running())
     finish_with([operating.signal(store, execution_id, name, content)], as_json=as_json)
 

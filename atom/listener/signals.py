@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 from atom.errors import (
     Conflict,
     Forbidden,
+    MalformedRequest,
     RequestTooLarge,
     StoreUnavailable,
     TokenMissing,
@@ -35,12 +36,11 @@ def create_blueprint(store: ExecutionStore, max_event_bytes: int) -> Blueprint:
     @blueprint.post("/signals/<execution_id>/<path:name>")
     def take(execution_id: str, name: str) -> Response:
         token = _token()
-        is_empty = not request.mimetype or request.content_length == 0
-        event = orjson.dumps(None if is_empty else json_document()).decode()
-        if len(event) > max_event_bytes:
+        event = _event()
+        if len(orjson.dumps(event)) > max_event_bytes:  # it is recorded as a text
             raise RequestTooLarge(
-                f"The event is larger than {max_event_bytes} bytes; the operator sets the limit in "
-                "ATOM_MAX_STEP_BYTES."
+                f"As a step the event is larger than {max_event_bytes} bytes; the operator sets "
+                "the limit in ATOM_MAX_STEP_BYTES."
             )
         try:
             signalled = store.signal(execution_id, name, event, token)
@@ -57,6 +57,15 @@ def create_blueprint(store: ExecutionStore, max_event_bytes: int) -> Blueprint:
         return Response(orjson.dumps(taken), 202, mimetype="application/json")
 
     return blueprint
+
+
+def _event() -> str:
+    """The body as JSON; null where there is none."""
+    is_empty = request.content_length == 0 or not (request.content_length or request.mimetype)
+    try:
+        return orjson.dumps(None if is_empty else json_document()).decode()
+    except TypeError as error:  # what can be read may be more than can be written
+        raise MalformedRequest("The event nests too deeply.") from error
 
 
 def _token() -> str:

@@ -39,6 +39,12 @@ def test_check_says_what_is_right(run):
     assert "Orders" in result.stdout
 
 
+def test_an_event_that_nests_too_deeply_is_no_traceback(run):
+    result = run("executions", "signal", "id", "name", "--event", "[" * 400 + "]" * 400)
+    assert result.exit_code == 2
+    assert "it nests too deeply" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "says"),
     [

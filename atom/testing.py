@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from atom.context import Circumstances, Execution
 from atom.errors import NestedStep, SignalTimedOut, StepMismatch
-from atom.execution.children import path_of, results_of
+from atom.execution.children import child_failure, path_of, results_of, stored_items
 from atom.execution.steps import decode, encode, outcome_of, run_step
 from atom.files import UploadedFile
 from atom.profile import Profile
@@ -44,6 +44,7 @@ class MemoryJournal:
         """What `execution.cancelled` says; set it to play a lost worker."""
         self._position = 0
         self._step: str | None = None  # the one that runs
+        self._surroundings: Mapping[str, Any] = {}  # of its execution, and so of its children
 
     def progress(self, message: str, fraction: float | None) -> None:
         """See `atom.context.Journal`."""
@@ -98,9 +99,12 @@ class MemoryJournal:
 
     def call(self, function: Callable[..., Any], document: Mapping[str, Any]) -> dict[str, Any]:
         """See `atom.context.Journal`. The function is called as it is, without its profiles."""
-        child = self._child()
         name = f"call {getattr(function, '__qualname__', function)}"
-        return self.step(name, lambda: function(dict(document), execution(child)))
+        recorded = self._next(name)
+        if recorded is None:
+            recorded = self._run_child(name, 0, lambda child: function(dict(document), child))
+            self.steps.append(recorded)
+        return cast(dict[str, Any], outcome_of(recorded))
 
     def _mapped(
         self,
@@ -111,21 +115,22 @@ class MemoryJournal:
         returns_faults: bool,
     ) -> Step:
         ended = []
-        for item in items:
-            child, stored = self._child(), decode(encode(item))
-            step, _ = run_step(
-                name, partial(function, stored, execution(child)), None, self.pauses.append
-            )
+        for index, stored in enumerate(stored_items(items)):
+            step = self._run_child(name, index, partial(function, decode(stored)))
             if step.kind is not StepKind.RESULT and not returns_faults:
                 return step
             ended.append((step.kind.value, step.result))
         return Step(name, encode(ended))
 
-    def _child(self) -> "MemoryJournal":
+    def _run_child(self, name: str, index: int, function: Callable[[Execution], Any]) -> Step:
         child = MemoryJournal()
         child.signals = self.signals
         self.children.append(child)
-        return child
+        made = execution(child, **self._surroundings)
+        step, cause = run_step(name, lambda: function(made), None, self.pauses.append)
+        if step.kind is StepKind.FAILURE:
+            return Step(name, child_failure(f"Child {index} failed: {cause!r}"), step.kind)
+        return step
 
     def signal_token(self, name: str) -> str:
         """See `atom.context.Journal`."""
@@ -171,6 +176,13 @@ def execution(
     """
     journal = journal or MemoryJournal()
     journal.rewind()
+    surroundings = {
+        "user": user,
+        "configuration": configuration,
+        "properties": properties,
+        "flow": flow,
+    }
+    journal._surroundings = surroundings
     return Execution(
         "00000000-0000-4000-8000-000000000000",
         journal,

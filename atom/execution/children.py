@@ -69,14 +69,25 @@ def items_of(process: Process, function: Callable[..., Any], items: Iterable[Any
     """
     path = path_of(function)
     requests = []
-    for index, item in enumerate(items):
-        try:
-            encoded = orjson.Fragment(encode(item))
-        except (TypeError, RecursionError) as error:
-            raise CannotSpawn(f"Item {index} cannot be stored: {error}.") from error
-        document = {_FUNCTION: path, "index": index, "item": encoded}
+    for index, stored in enumerate(stored_items(items)):
+        document = {_FUNCTION: path, "index": index, "item": orjson.Fragment(stored)}
         requests.append((orjson.dumps(document), None))
     return Asked(requests, process, are_items=True)
+
+
+def stored_items(items: Iterable[Any]) -> Sequence[str]:
+    """Each as its child gets it.
+
+    Raises:
+        CannotSpawn: an item cannot be stored.
+    """
+    stored = []
+    for index, item in enumerate(items):
+        try:
+            stored.append(encode(item))
+        except (TypeError, RecursionError) as error:
+            raise CannotSpawn(f"Item {index} cannot be stored: {error}.") from error
+    return stored
 
 
 def call_of(process: MessageProcess, document: Mapping[str, Any], parent: Claim) -> Asked:
@@ -139,9 +150,13 @@ def _ended(index: int, execution_id: str, end: ChildEnd) -> tuple[str, str]:
         return StepKind.FAULT.value, orjson.dumps(faults).decode()
     said = faults[0][0] if faults else end.state.value
     reason = redacted(f"Child {index} (execution {execution_id}) {end.state.value}: {said}")
+    return StepKind.FAILURE.value, child_failure(reason)
+
+
+def child_failure(reason: str) -> str:
+    """What is recorded of a child that did not complete, nor said no."""
     kinds = [class_name(each) for each in ChildFailed.__mro__ if issubclass(each, Exception)]
-    content = {"kinds": kinds, "reason": reason[:_LONGEST_REASON]}
-    return StepKind.FAILURE.value, orjson.dumps(content).decode()
+    return orjson.dumps({"kinds": kinds, "reason": reason[:_LONGEST_REASON]}).decode()
 
 
 def path_of(function: Callable[..., Any]) -> str:

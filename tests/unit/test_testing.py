@@ -109,3 +109,49 @@ def test_a_call_is_recorded():
     journal = testing.MemoryJournal()
     assert testing.execution(journal).call(called, {"text": "x"}) == {"text": "X"}
     assert [step.name for step in journal.steps] == ["call called"]
+
+
+def region(item, execution):
+    return [item, execution.configuration["region"], execution.user, execution.properties]
+
+
+def regional(request, execution):
+    return {"region": execution.configuration["region"]}
+
+
+def test_children_have_the_surroundings_of_their_parent():
+    there = {"configuration": {"region": "EMEA"}, "properties": {"inflowtenantid": "t"}}
+    execution = testing.execution(**there)
+    assert execution.map("regions", region, [1]) == [[1, "EMEA", None, {"inflowtenantid": "t"}]]
+    assert execution.call(regional, {}) == {"region": "EMEA"}
+
+
+def test_a_call_that_is_replayed_begins_no_child():
+    journal = testing.MemoryJournal()
+    testing.execution(journal).call(called, {"text": "x"})
+    testing.execution(journal).call(called, {"text": "x"})
+    assert len(journal.children) == 1
+
+
+def breaks(item, execution):
+    raise ConnectionError("canary")
+
+
+def test_a_child_that_fails_is_known_as_one():
+    execution = testing.execution()
+    with pytest.raises(StepFailed) as failed:
+        execution.map("breaks", breaks, [1])
+    assert failed.value.kind == "ChildFailed"
+    assert "ConnectionError" in failed.value.reason
+    (found,) = execution.map("breaks", breaks, [1], return_faults=True)
+    assert found.kind == "ChildFailed"
+    with pytest.raises(StepFailed) as failed:
+        execution.call(breaks, {})
+    assert failed.value.kind == "ChildFailed"
+
+
+def test_an_item_that_cannot_be_stored_begins_none():
+    journal = testing.MemoryJournal()
+    with pytest.raises(CannotSpawn, match="Item 1 cannot be stored"):
+        testing.execution(journal).map("double", double, [1, object()])
+    assert journal.children == []

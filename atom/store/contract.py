@@ -5,8 +5,9 @@ reply. Every one raises StoreUnavailable where the store does not answer: then n
 be written, and nothing half.
 
 Where there is a history database (ATOM_HISTORY_URL), executions that have ended are moved there,
-and what is read is read in both places. `get`, `log` and `restart` raise HistoryUnavailable where
-only the database could tell and does not; the others give what Redis has, and `find` says why.
+and what is read is read in both places. `get`, `log`, `restart` and, of a parent that was moved,
+`children` raise HistoryUnavailable where only the database could tell and does not; the others give
+what Redis has, and `find` says why.
 
 What an execution holds may be encrypted (ATOM_SECRET_KEY). Who acts on what it reads raises
 Unreadable where it lacks the key; what people look at leaves out what it cannot read.

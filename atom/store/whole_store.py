@@ -146,7 +146,10 @@ class WholeStore(RedisStore):
         return codec.execution(reader, row, steps, attempts, len(children))
 
     def children(self, execution_id: str) -> Sequence[Execution]:
-        """See ExecutionStore; of one that was brought back they may be in either place."""
+        """See ExecutionStore; of one that was brought back they may be in either place.
+
+        Those of Redis alone where the database does not answer.
+        """
         with self._guard():
             ids = self._child_ids(execution_id)
         if not ids and not self._is_here(execution_id):
@@ -154,7 +157,8 @@ class WholeStore(RedisStore):
         with self._guard():
             found = {each.id: each for each in self._read(ids)}
         if missing := [each for each in ids if each not in found]:
-            found |= {row.place.id: self._summary(row) for row in self._sql.named(missing)}
+            with suppress(HistoryUnavailable):
+                found |= {row.place.id: self._summary(row) for row in self._sql.named(missing)}
         return [found[each] for each in ids if each in found]
 
     def log(self, execution_id: str) -> Sequence[LogLine]:

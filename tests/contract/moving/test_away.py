@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 from atom import names
 from atom.catalog import Catalog
 from atom.errors import HistoryUnavailable, SettingsError
+from atom.execution.ending import cancel
 from atom.execution.recovery import Recovery
 from atom.history import ExecutionFilter
 from atom.records import State
@@ -18,6 +19,7 @@ from atom.settings import Settings
 from atom.store import RedisStore, open_store
 from atom.store.files import file_store
 from atom.store.sql import database
+from tests.contract.test_ending_and_restarting import running
 from tests.support.children import begun
 from tests.support.executions import an_attempt, new_execution
 from tests.support.moving import RESPONSE, everything, move, move_these, settled
@@ -84,6 +86,21 @@ def test_redis_forgets_nothing_that_waits_for_the_database(make_store, raw):
     until(lambda: away.take_settled(10), "its retention to be over", 5)
     for part in ("", ":documents", ":steps", ":log"):
         assert raw.pttl(f"{key}{part}") > 86_000_000
+
+
+def test_children_that_are_here_are_cancelled_with_their_parent(away, store):
+    claim = running(store)
+    (moved,) = begun(store, claim)
+    store.finish(store.claim(moved, "w", "1"), State.COMPLETED, b'{"result":1}', "")
+    store.finish(claim, State.COMPLETED, RESPONSE, "")
+    store.record_delivery(store.claim_delivery(claim.id), "delivered", an_attempt())
+    assert move(store) == 2
+    store.restart(claim.id, from_start=True)
+    (here,) = begun(store, store.claim(claim.id, "w", "1"))
+    assert cancel(Catalog([]), away, claim.id) is not None
+    assert away.get(here).state is State.CANCELLED
+    assert [each.id for each in away.children(claim.id)] == [here]
+    assert [each.id for each in store.children(claim.id)] == [moved, here]
 
 
 def test_nor_the_children_of_what_waits_for_the_database(make_store, raw):

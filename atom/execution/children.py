@@ -19,7 +19,7 @@ from atom.process import OpenFile, Process, ProcessOptions
 from atom.protocol.objects import Entry
 from atom.protocol.requests import ConnectorRequest
 from atom.records import Claim, State, Step, StepKind
-from atom.redaction import parted, redacted
+from atom.redaction import MASK, Secret, parted, redacted
 from atom.retry import class_name
 
 _FUNCTION: Final = "function"
@@ -67,12 +67,24 @@ def items_of(process: Process, function: Callable[..., Any], items: Iterable[Any
     Raises:
         CannotSpawn: a worker could not find the function, or an item cannot be stored.
     """
-    path = path_of(function)
+    path, every = path_of(function), list(items)
     requests = []
-    for index, stored in enumerate(stored_items(items)):
-        document = {_FUNCTION: path, "index": index, "item": orjson.Fragment(stored)}
-        requests.append((orjson.dumps(document), None))
+    for index, (item, stored) in enumerate(zip(every, stored_items(every), strict=True)):
+        public, private = (
+            orjson.dumps({_FUNCTION: path, "index": index, "item": orjson.Fragment(each)})
+            for each in (encode(_shown(item)), stored)
+        )
+        requests.append((public, private if private != public else None))
     return Asked(requests, process, are_items=True)
+
+
+def _shown(item: Any) -> Any:
+    """The item as anybody may see it."""
+    if isinstance(item, Secret):
+        return MASK
+    if isinstance(item, dict):
+        return {key: _shown(each) for key, each in item.items()}
+    return [_shown(each) for each in item] if isinstance(item, list | tuple) else item
 
 
 def stored_items(items: Iterable[Any]) -> Sequence[str]:

@@ -5,18 +5,19 @@ import json
 import orjson
 import pytest
 
-from atom import FlowService, Profile, Retry, StepFailed, fields
+from atom import FlowService, Profile, Retry, StepFailed, fields, names
 from atom.catalog import Catalog
 from atom.errors import StoreUnavailable
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.runner import Limits, Runner
 from atom.records import State
+from atom.redaction import MASK
 from atom.store import RedisStore
 from tests.support.executions import new_execution
 
 family = FlowService("Family", summary="Processes with children", version="1")
 family.configuration_value("region", required=True)
-RAN = []
+RAN, CANARY = [], "canary-of-a-password"
 
 
 class Text(Profile):
@@ -95,14 +96,14 @@ class Worker:
     def publish_callback(self, execution_id):
         """No flow is here."""
 
-    def accept(self, action, **changes):
+    def accept(self, action, inputs=(), **changes):
         value = {"developerName": "region", "contentType": "ContentString", "contentValue": "EMEA"}
         request = {
             "token": "••••",
             "tenantId": "tenant",
             "callbackUri": "https://flow.boomi.com/api/run/1/response",
             "configurationValues": [value],
-            "inputs": [],
+            "inputs": list(inputs),
             "objectDataType": {"developerName": "Thing"},
             "listFilter": {"id": "1"},
         }
@@ -208,3 +209,27 @@ def test_who_is_answered_in_its_request_begins_no_children(worker):
     assert found.state is State.FAILED
     assert "cannot be suspended" in found.error
     assert worker.store.children(found.id) == []
+
+
+class Login(Profile):
+    password = fields.Password(data_key="Password")
+
+
+def signed_in(item, execution):
+    return item["password"] == CANARY
+
+
+@family.message_action("Sign in", request=Login, response=Text)
+def sign_in(request, execution):
+    found = execution.map("sign in", signed_in, [{"password": request["password"], "user": "ada"}])
+    return {"text": json.dumps(found)}
+
+
+def test_a_secret_in_an_item_is_for_its_function_alone(worker, raw):
+    value = {"developerName": "Password", "contentType": "ContentPassword", "contentValue": CANARY}
+    found = worker.run(worker.accept("Sign in", inputs=[value]))
+    assert text_of(found) == [True]
+    (child,) = worker.store.children(found.id)
+    shown = worker.store.get(child.id)
+    assert shown.request["item"] == {"password": MASK, "user": "ada"}
+    assert CANARY not in str(raw.hgetall(names.documents_key(child.id)))

@@ -241,7 +241,8 @@ class Execution:
 
         Raises:
             Fault, Faults: an item said no.
-            StepFailed: an item failed, timed out or was cancelled.
+            StepFailed: an item failed, timed out or was cancelled, or all results together are more
+                than the journal takes.
             CannotSpawn: the function cannot be found by its name, an item cannot be stored, or the
                 items are others than in an earlier attempt.
             CannotSuspend: the process is answered in its request.

@@ -10,12 +10,12 @@ from typing import Any, TypeVar, cast
 
 import orjson
 
-from atom.children import NewJoin
-from atom.errors import CannotSpawn, SignalTimedOut, StoreUnavailable
+from atom.children import Join, NewJoin
+from atom.errors import CannotSpawn, SignalTimedOut, StepTooLarge, StoreUnavailable
 from atom.execution.children import Asked, call_of, items_of, joined, results_of
 from atom.execution.ending import cancel
 from atom.execution.replay import Replay
-from atom.execution.steps import decode, encode, outcome_of, run_step
+from atom.execution.steps import decode, encode, outcome_of, run_step, unsuccessful
 from atom.execution.wakeup import wake_callback
 from atom.records import PROGRESS, Step, StepKind
 from atom.redaction import redacted
@@ -163,11 +163,20 @@ class StoreJournal(Replay):
             self._suspend(name, WaitKind.CHILDREN, None)
         for child in join.unfinished:
             self._lease.patiently(partial(cancel, self._catalog, self._store, child))
-        step = replace(joined(name, join), ended_at=datetime.now(UTC))
-        self._check_size(step)
+        step = replace(self._joined(name, join), ended_at=datetime.now(UTC))
         position = self._position
         self._lease.patiently(lambda: self._store.close_join(self._claim, position, step))
         self._own_log.flush()
+        return step
+
+    def _joined(self, name: str, join: Join) -> Step:
+        """What is recorded; they would be asked for again by whoever goes on without that."""
+        step = joined(name, join)
+        try:
+            self._check_size(step)
+        except StepTooLarge as error:
+            _log.error("%s", error)
+            return unsuccessful(name, error)
         return step
 
     @property

@@ -60,7 +60,7 @@ def run_step(
         except Exception as error:
             wait = retry.next_wait(failed, error) if retry else None
             if wait is None:
-                return _unsuccessful(name, error), error
+                return unsuccessful(name, error), error
         else:
             try:
                 return Step(name, encode(result)), None
@@ -89,7 +89,8 @@ def outcome_of(step: Step, cause: Exception | None = None) -> Any:
             return decode(step.result)
 
 
-def _unsuccessful(name: str, error: Exception) -> Step:
+def unsuccessful(name: str, error: Exception) -> Step:
+    """What is recorded of a step that raised this."""
     if isinstance(error, Fault | Faults):
         faults = [(_shown(each.message), each.name, each.entry) for each in error.faults]
         return Step(name, orjson.dumps(faults).decode(), StepKind.FAULT)

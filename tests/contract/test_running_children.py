@@ -233,3 +233,28 @@ def test_a_secret_in_an_item_is_for_its_function_alone(worker, raw):
     shown = worker.store.get(child.id)
     assert shown.request["item"] == {"password": MASK, "user": "ada"}
     assert CANARY not in str(raw.hgetall(names.documents_key(child.id)))
+
+
+def large(item, execution):
+    RAN.append(item)
+    assert len(RAN) < 10, "again and again"
+    return "x" * 6_000
+
+
+@family.message_action("Too much", response=Text)
+def too_much(request, execution):
+    try:
+        execution.map("large", large, [1, 2])
+    except StepFailed as failed:
+        return {"text": json.dumps([failed.kind, *execution.map("small", double_it, [3])])}
+
+
+def double_it(item, execution):
+    return item * 2
+
+
+def test_results_that_are_too_large_together_are_asked_for_once(worker):
+    RAN.clear()
+    found = worker.run(worker.accept("Too much"))
+    assert text_of(found) == ["StepTooLarge", 6]
+    assert RAN == [1, 2]

@@ -245,3 +245,12 @@ def test_run_anew_it_has_other_tokens(store):
     store.restart(claim.id, from_start=True)
     assert store.signal(claim.id, "approval", "1", token) is Signalled.REFUSED
     assert token_of(store, hold(store, claim.id)) != token
+
+
+def test_what_was_ended_when_it_was_to_go_on_is_an_attempt_more_when_it_runs_again(store):
+    claim = suspended(store, time_wait(0))
+    until(lambda: store.take_suspended(10), "its time")
+    store.cancel(claim.id, RESPONSE, "why")
+    store.record_delivery(store.claim_delivery(claim.id), "delivered", an_attempt())
+    store.restart(claim.id, from_start=True)
+    assert hold(store, claim.id).attempt == 2

@@ -40,7 +40,7 @@ redis.call('ZREM', FAILED, id)
 redis.call('HINCRBY', EXECUTION, 'fence', 1)
 for _, key in ipairs({EXECUTION, DOCUMENTS}) do
   redis.call('HDEL', key, 'finished_at', 'response', 'private_response', 'error', 'losses', 'tries',
-    'delivered_at', 'progress', 'progress_fraction')
+    'delivered_at', 'progress', 'progress_fraction', 'is_resumed')
 end
 -- Its flow has moved on where the token is spent: then the result goes to the history alone.
 if not token or token == '' then

@@ -135,6 +135,17 @@ def test_the_first_that_does_not_complete_wakes_the_parent_where_it_stops(store,
     assert ended(store, ids[1]) == []  # and no other begins
 
 
+def test_what_is_stored_after_that_does_not_begin(store):
+    claim = running(store)
+    join = store.open_join(claim, join_of(2))
+    first, second = (child(claim.id, join.nonce, index) for index in range(2))
+    store.spawn(claim, {0: first})
+    woken(store)
+    ended(store, first.id, State.FAULTED)
+    store.spawn(claim, {1: second})
+    assert woken(store) == []
+
+
 def test_where_it_does_not_stop_the_others_go_on(store):
     claim = running(store)
     ids, _ = spawned(store, claim, 3, stops=False)

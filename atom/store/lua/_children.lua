@@ -16,7 +16,11 @@ end
 -- As many as may be under way at once.
 local function release_more(parent, now)
   look_at(EXECUTION_PREFIX .. parent)
-  local following, width, flying = unpack(redis.call('HMGET', JOIN, 'next', 'width', 'flying'))
+  local following, width, flying, is_stopped = unpack(redis.call('HMGET', JOIN, 'next', 'width',
+    'flying', 'is_stopped'))
+  if is_stopped then
+    return
+  end
   while tonumber(flying) < tonumber(width) do
     look_at(EXECUTION_PREFIX .. parent)
     local child = redis.call('HGET', JOIN, 'id:' .. following)

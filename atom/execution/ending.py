@@ -39,7 +39,8 @@ def time_out(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ende
 def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ended | None:
     """End an execution that is under way, and its children; its flow hears so.
 
-    None where there is none. Children that are not ended here do not begin any more.
+    None where it is not; its children are ended all the same, for whoever ended it before may have
+    died before them. Children that are not ended here do not begin any more.
     """
     envelope = store.envelope(execution_id)
     if envelope is None:
@@ -49,7 +50,7 @@ def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ended 
     with bound_contextvars(**context_of(execution_id, envelope)):
         ended = store.cancel(execution_id, sealed(response), message)
         _tell(ended, envelope, logging.INFO, "cancelled")
-    for child in store.children(execution_id) if ended else ():
+    for child in store.children(execution_id):
         if not child.state.is_final:
             cancel(catalog, store, child.id)
     return ended

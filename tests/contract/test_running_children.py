@@ -8,11 +8,13 @@ import pytest
 from atom import FlowService, Profile, Retry, StepFailed, fields, names
 from atom.catalog import Catalog
 from atom.errors import StoreUnavailable
+from atom.execution.ending import cancel
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.runner import Limits, Runner
 from atom.records import State
 from atom.redaction import MASK
 from atom.store import RedisStore
+from tests.support.children import begun
 from tests.support.executions import new_execution
 
 family = FlowService("Family", summary="Processes with children", version="1")
@@ -258,3 +260,13 @@ def test_results_that_are_too_large_together_are_asked_for_once(worker):
     found = worker.run(worker.accept("Too much"))
     assert text_of(found) == ["StepTooLarge", 6]
     assert RAN == [1, 2]
+
+
+def test_who_dies_after_it_ended_the_parent_ends_its_children_when_asked_again(worker):
+    store = worker.store
+    claim = store.claim(worker.accept("Nested"), "w", "1")
+    first, _ = begun(store, claim, 2)
+    store.claim(first, "w", "1")
+    store.cancel(claim.id, b"{}", "why")
+    assert cancel(worker.catalog, store, claim.id) is None
+    assert {each.state for each in store.children(claim.id)} == {State.CANCELLED}

@@ -4,13 +4,13 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from json import dumps, loads
+from json import dumps
 from typing import Any, TypeVar, cast
 
 from atom.context import Circumstances, Execution
-from atom.errors import NestedStep, SignalTimedOut, StepMismatch
+from atom.errors import NestedStep, StepMismatch
 from atom.execution.children import child_failure, path_of, results_of, stored_items
-from atom.execution.steps import decode, encode, outcome_of, run_step
+from atom.execution.steps import decode, encode, event_of, outcome_of, run_step, step_of_signal
 from atom.files import UploadedFile
 from atom.profile import Profile
 from atom.protocol.files import Upload, safe_content_type, safe_name
@@ -73,12 +73,9 @@ class MemoryJournal:
         recorded = self._next(signal_step(name))
         if recorded is None:
             event = dumps(self.signals[name]) if name in self.signals else None
-            recorded = Step(signal_step(name), encode(event))
+            recorded = step_of_signal(name, event)
             self.steps.append(recorded)
-        event = decode(recorded.result)
-        if event is None:
-            raise SignalTimedOut(name)
-        return loads(event)
+        return event_of(name, recorded)
 
     def map(
         self,

@@ -8,14 +8,19 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar, cast
 
-import orjson
-
 from atom.children import Join, NewJoin
-from atom.errors import CannotSpawn, SignalTimedOut, StepTooLarge, StoreUnavailable
+from atom.errors import CannotSpawn, StepTooLarge, StoreUnavailable
 from atom.execution.children import Asked, call_of, items_of, joined, results_of
 from atom.execution.ending import cancel
 from atom.execution.replay import Replay
-from atom.execution.steps import decode, encode, outcome_of, run_step, unsuccessful
+from atom.execution.steps import (
+    encode,
+    event_of,
+    outcome_of,
+    run_step,
+    step_of_signal,
+    unsuccessful,
+)
 from atom.execution.wakeup import wake_callback
 from atom.records import PROGRESS, Step, StepKind
 from atom.redaction import redacted
@@ -94,12 +99,9 @@ class StoreJournal(Replay):
             event = self._lease.patiently(lambda: self._store.signal_event(self._claim, name))
             if event is None and (until is None or until > self._now()):
                 self._suspend(name, WaitKind.SIGNAL, until)
-            recorded = Step(signal_step(name), encode(event), ended_at=datetime.now(UTC))
+            recorded = replace(step_of_signal(name, event), ended_at=datetime.now(UTC))
             self._record(recorded)
-        event = decode(recorded.result)
-        if event is None:
-            raise SignalTimedOut(name)
-        return orjson.loads(event)
+        return event_of(name, recorded)
 
     def signal_token(self, name: str) -> str:
         """See Journal."""

@@ -8,10 +8,11 @@ from uuid import UUID
 
 import orjson
 
-from atom.errors import ClaimLost, Fault, Faults, StepFailed, StepResultError
+from atom.errors import ClaimLost, Fault, Faults, SignalTimedOut, StepFailed, StepResultError
 from atom.records import Step, StepKind
 from atom.redaction import Secret, redacted
 from atom.retry import Retry, class_name
+from atom.suspension import signal_step
 
 _LONGEST_REASON: Final = 500
 
@@ -87,6 +88,24 @@ def outcome_of(step: Step, cause: Exception | None = None) -> Any:
             raise StepFailed(step.name, kinds, content["reason"]) from cause
         case StepKind.RESULT:
             return decode(step.result)
+
+
+def step_of_signal(name: str, event: str | None) -> Step:
+    """What is recorded of a signal; None: it did not come in time, which another try may change."""
+    if event is None:
+        return unsuccessful(signal_step(name), SignalTimedOut(name))
+    return Step(signal_step(name), encode(event))
+
+
+def event_of(name: str, step: Step) -> Any:
+    """What the process sees of a recorded signal.
+
+    Raises:
+        SignalTimedOut: it did not come in time.
+    """
+    if step.kind is StepKind.FAILURE:
+        raise SignalTimedOut(name)
+    return orjson.loads(decode(step.result))
 
 
 def unsuccessful(name: str, error: Exception) -> Step:

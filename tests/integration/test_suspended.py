@@ -181,6 +181,20 @@ def test_an_operator_gives_a_signal(atom, tmp_path):
     command(atom, *signal, code=1)
 
 
+def test_run_from_the_failed_step_a_signal_is_waited_for_again(atom):
+    flow = run(atom, "Insists", Seconds=1)
+    assert "Failed" in resumed(flow)[1]
+    found = atom.execution_of(flow)
+    assert "signal “approval” did not come in time" in command(atom, "executions", "show", found.id)
+    again = command(atom, "executions", "retry", "--from-failed-step", found.id)
+    assert "starts again" in again
+    signal = ("executions", "signal", found.id, "approval", "--event", '{"by": "Ada"}')
+    suspended(atom, flow)
+    assert "goes on" in command(atom, *signal)
+    until(lambda: atom.store.get(found.id).state is State.COMPLETED, "it to complete")
+    assert atom.store.get(found.id).response["outputs"][0]["contentValue"] == "approved by Ada"
+
+
 def test_a_signal_that_does_not_come(atom, tmp_path):
     flow, _, _ = asked(atom, tmp_path, seconds=0.3)
     assert resumed(flow)[0] == {"Text": "The signal “approval” did not come in time."}

@@ -51,6 +51,12 @@ def approval(request, execution):
     return {"text": f"approved by {event['by']}"}
 
 
+@lasting.message_action("Insists", request=Asked, response=Told)
+def insists(request, execution):
+    event = execution.signal("approval", timeout=request["seconds"])
+    return {"text": f"approved by {event['by']}"}
+
+
 @lasting.message_action("Sleeps too long", response=Told, timeout=60)
 def sleeps_too_long(request, execution):
     execution.sleep(3600)

@@ -5,7 +5,7 @@ local function forget_wait()
 end
 
 -- Forgets the faults and failures that the journal ends with, so that those steps run again, and a
--- wait behind one of them: another outcome may lead elsewhere.
+-- wait of one of them, or behind it: another outcome may lead elsewhere.
 local function drop_failed_steps()
   local position = 0 -- the last; one before it may be missing, where it was too large
   for _, each in ipairs(redis.call('HKEYS', STEPS)) do
@@ -17,7 +17,7 @@ local function drop_failed_steps()
       return
     end
     redis.call('HDEL', STEPS, position)
-    if tonumber(redis.call('HGET', EXECUTION, 'wait_position') or 0) > position then
+    if tonumber(redis.call('HGET', EXECUTION, 'wait_position') or 0) >= position then
       forget_wait()
     end
     position = position - 1

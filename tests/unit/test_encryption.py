@@ -62,7 +62,9 @@ def test_what_was_changed_behind_our_back_is_not_read():
 
 
 @pytest.mark.parametrize(
-    "wrong", ["canary", f"{NEW}x", f"{NEW} {OLD}", NEW[:-4], "ä" * 44, "*" * 44]
+    "wrong",
+    ["canary", f"{NEW}x", f"{NEW} {OLD}", NEW[:-4], "ä" * 44, "*" * 44],
+    ids=["short", "longer", "two", "shorter", "no ASCII", "no Base64"],
 )
 def test_a_wrong_key_is_told_by_its_place_and_not_shown(wrong):
     with pytest.raises(SettingsError, match="ATOM_SECRET_KEY: key 2 of 3") as told:

@@ -221,7 +221,6 @@ THEIR_NOW = NOW - timedelta(days=365)
         ),
         ({"Retry-After": http_date(NOW + timedelta(hours=9)), "Date": "yesterday"}, 3600, 3600),
     ],
-    ids=repr,
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured_within_reason(status, header, least, most):

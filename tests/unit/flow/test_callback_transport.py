@@ -324,6 +324,7 @@ def test_an_answer_that_ends_early_is_none(plain):
         (b"deflate", zlib.compress(b'"SUCCESS"')),
         (b"identity", b'"SUCCESS"'),
     ],
+    ids=["gzip", "deflate", "identity"],  # what is packed is another each time
 )
 def test_a_packed_answer_is_read_although_none_was_asked_for(plain, encoding, packed):
     server, send = plain

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from atom.cli import embedded_redis as of_atom
 from atom.cli.embedded_redis import EmbeddedRedis
+from tests.support import ports
 from tests.support import rabbitmq as support
 from tests.support.postgres import PostgresServer, programs
 
@@ -21,6 +23,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the settings of whoever runs it."""
     for name in [name for name in os.environ if name.startswith("ATOM_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_ports() -> Iterator[None]:
+    """Every redis-server of this run keeps its port while it is down."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(of_atom, "free_port", ports.free_port)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
-from atom.cli.embedded_redis import free_port
 from tests.support.browser import Browser
 from tests.support.console import ConsoleAtom
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from atom.cli.embedded_redis import free_port
 from atom.records import CallbackState, State
 from atom.sandbox import Connector, SandboxError
 from tests.support.executions import an_attempt
+from tests.support.ports import free_port
 from tests.support.waiting import until
 from tests.support.world import LINES, answers, points
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from atom.cli.embedded_redis import free_port
 from atom.flow.transport import Transport, TransportError
+from tests.support.ports import free_port
 from tests.support.waiting import until
 from tests.support.world import answers, points
 

@@ -5,7 +5,6 @@ import re
 import orjson
 import pytest
 
-from atom.cli.embedded_redis import free_port
 from atom.flow.transport import Transport
 from atom.records import State
 from atom.settings import Settings
@@ -14,6 +13,7 @@ from atom.store.encryption import new_key
 from tests.support.browser import Browser
 from tests.support.console import ConsoleAtom, a_nasty_execution, ended
 from tests.support.executions import new_execution
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 POLICY = (

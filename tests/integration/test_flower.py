@@ -10,9 +10,9 @@ from urllib.parse import quote
 import pytest
 from redis import Redis
 
-from atom.cli.embedded_redis import free_port
 from atom.records import State
 from tests.support.operating import check_refused
+from tests.support.ports import free_port
 from tests.support.roles import TestAtom
 from tests.support.waiting import until
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from atom.cli.embedded_redis import free_port
 from atom.sandbox import FlowStatus
 from tests.support import waits
 from tests.support.operating import run_atom
+from tests.support.ports import free_port
 from tests.support.roles import ROOT, SERVICES, TestAtom
 from tests.support.waiting import until
 

@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from atom.cli.embedded_redis import EmbeddedRedis, free_port
+from atom.cli.embedded_redis import EmbeddedRedis
 from atom.errors import PublishFailed
 from atom.publisher import Publisher
+from tests.support.ports import free_port
 from tests.support.rabbitmq import require
 
 

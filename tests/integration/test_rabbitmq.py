@@ -6,11 +6,11 @@ from uuid import uuid4
 import pytest
 import urllib3
 
-from atom.cli.embedded_redis import free_port
 from atom.errors import PublishFailed
 from atom.publisher import Publisher
 from atom.sandbox import FlowStatus
 from tests.support import rabbitmq as support
+from tests.support.ports import free_port
 from tests.support.roles import TestAtom
 from tests.support.waiting import until
 

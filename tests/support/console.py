@@ -4,11 +4,11 @@ import contextlib
 
 import orjson
 
-from atom.cli.embedded_redis import free_port
 from atom.records import CallbackState, LogLine, State, Step, StepKind
 from atom.sandbox import Answer
 from tests.support.executions import new_execution
 from tests.support.operating import run_atom
+from tests.support.ports import free_port
 from tests.support.roles import TestAtom
 from tests.support.waiting import until
 

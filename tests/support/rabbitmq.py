@@ -15,7 +15,7 @@ from typing import Self
 import amqp
 import pytest
 
-from atom.cli.embedded_redis import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 _SCRIPTS = Path("/usr/lib/rabbitmq/bin")

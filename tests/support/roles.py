@@ -11,7 +11,7 @@ from typing import Any
 
 from redis import Redis
 
-from atom.cli.embedded_redis import EmbeddedRedis, free_port
+from atom.cli.embedded_redis import EmbeddedRedis
 from atom.flow.transport import Transport, TransportError
 from atom.history import ExecutionFilter
 from atom.names import CALLBACKS, KEY_PREFIX, PROCESSES, RECOVERY
@@ -19,6 +19,7 @@ from atom.records import Execution
 from atom.sandbox import Flow, Platform, SandboxServer
 from atom.settings import Settings
 from atom.store import RedisStore
+from tests.support.ports import free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import until
 

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from redis import Redis, RedisError
 
-from atom.cli.embedded_redis import EmbeddedRedis, find_redis_server, free_port
+from atom.cli.embedded_redis import EmbeddedRedis, find_redis_server
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 NAME = "watched"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from atom.cli.embedded_redis import free_port
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
+from tests.support.ports import free_port
 from tests.support.roles import TestAtom
 from tests.support.scraping import scrape
 from tests.support.waiting import until

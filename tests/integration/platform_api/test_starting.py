@@ -14,7 +14,6 @@ from boomi.models import (
 )
 from redis import Redis
 
-from atom.cli.embedded_redis import free_port
 from atom.records import CallbackState
 from tests.docs.pages import files_of_the_pages
 from tests.support.platform_client import (
@@ -24,6 +23,7 @@ from tests.support.platform_client import (
     refused,
     start,
 )
+from tests.support.ports import free_port
 from tests.support.redis_content import content_of
 from tests.support.waiting import until
 

@@ -5,9 +5,9 @@ import pytest
 from click.testing import CliRunner
 
 from atom.cli import main
-from atom.cli.embedded_redis import free_port
 from atom.redaction import masked, masked_url
 from atom.store.encryption import Cipher, new_key
+from tests.support.ports import free_port
 
 
 @pytest.fixture

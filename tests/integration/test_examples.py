@@ -150,7 +150,8 @@ def test_a_csv_is_imported_with_the_refused_lines_listed(examples, connector):
         {"Line": "9", "Reason": "A contact needs a name."},
         {"Line": "122", "Reason": "import119@example.org is there already."},
     ]
-    assert flow.events_of("progress")
+    # Told as it went; on a busy machine the outcome is there before the flow is told so.
+    assert examples.execution_of(flow).progress == "250 of 250 lines"
     found = contacts.query("Contact", {"search": "import249@"})
     assert len(found["objectData"]) == 1
 

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 _WITHOUT_LOGIN: Final = {"static", "health", "login", "log_in"}
 _LOOKING: Final = {"GET", "HEAD", "OPTIONS"}
 # What is sent by POST and changes nothing.
-_ANYBODY_MAY: Final = {"log_out", "executions.find"}
+_ANYBODY_MAY: Final = {"log_out", "executions.find", "flower.tasks"}
 _USER, _SINCE = "user", "since"
 _LOGINS_PER_NAME: Final = 10
 _LOGINS_PER_ADDRESS: Final = 50

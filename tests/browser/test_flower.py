@@ -8,6 +8,8 @@ from tests.support.console import ConsoleAtom
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
+ROWS = "/flower/tasks/datatable"  # of its list of tasks
+
 
 @pytest.fixture(scope="module")
 def atom(tmp_path_factory):
@@ -53,7 +55,9 @@ def test_its_pages_work_below_ours(page, url):
     page.goto("/")
     page.get_by_role("link", name="The Celery tasks in Flower").click()
     expect(page.get_by_text("Online").first).to_be_visible()
-    page.get_by_role("link", name="Tasks").click()
+    with page.expect_response(f"**{ROWS}") as listed:
+        page.get_by_role("link", name="Tasks").click()
+    assert listed.value.status == 200
     expect(page.get_by_role("columnheader", name="UUID").first).to_be_visible()
 
 
@@ -67,5 +71,11 @@ def test_its_login_is_made_by_the_console_and_never_shown(atom, url):
     assert b"canary" not in atom.log("console")
     form = browser.get("/executions").form_token
     assert browser.post("/flower/api/worker/shutdown/x", {"form": form}).status == 405
-    with atom.user("vera", "--role", "viewer"):
+    rows = {"draw": "1", "start": "0", "length": "9", "order[0][column]": "0"}
+    assert browser.post(ROWS, rows).status == 200
+    assert browser.post(ROWS, rows, Origin="http://elsewhere.example").status == 403
+    with atom.user("vera", "--role", "viewer") as token:
         until(lambda: browser.get("/flower/").status == 303, "the console asks who comes")
+        assert browser.post(ROWS, rows).status == 303
+        browser.log_in("vera", token)
+        assert browser.post(ROWS, rows).status == 200

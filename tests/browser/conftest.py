@@ -25,7 +25,10 @@ def atom(tmp_path_factory):
     directory = tmp_path_factory.mktemp("browser")
     database = {"ORDERS_DATABASE": str(directory / "orders.sqlite3")}
     database["CONTACTS_DATABASE"] = f"sqlite:///{directory}/contacts.sqlite3"
-    atom = ConsoleAtom(directory, SERVICES, ATOM_PROGRESS_SECONDS="0.1", **database)
+    documents = str(directory / "documents")
+    atom = ConsoleAtom(
+        directory, SERVICES, ATOM_PROGRESS_SECONDS="0.1", DOCUMENTS_FOLDER=documents, **database
+    )
     try:
         atom.start_all(["--pool=threads", "--concurrency=8"])
         yield atom

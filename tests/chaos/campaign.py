@@ -132,6 +132,8 @@ class _Campaign:
             traffic.stop()
             self._misbehaviour.stop()
             settled = self._settle(traffic)
+            self._wait_for_workers(supervisor)
+            supervisor.close()
             idle_workers = self._last_round(traffic, supervisor)
         finally:
             ended.set()
@@ -176,9 +178,19 @@ class _Campaign:
             for queue in _QUEUES
         ]
 
-    def _present(self, queue: str) -> bool:
+    def _present(self, queue: str, pid: str = "") -> bool:
+        match = f"atom:presence:{queue}:*{pid}*"
         with Redis.from_url(self._atom.redis.url) as client:
-            return bool(list(client.scan_iter(match=f"atom:presence:{queue}:*", count=1000)))
+            return bool(list(client.scan_iter(match=match, count=1000)))
+
+    def _wait_for_workers(self, supervisor: Supervisor) -> None:
+        """Until all are up: one whose child was killed while it started first ends by itself."""
+        for name in WORKERS:
+            until(
+                lambda name=name: self._present(_QUEUES[0], f"-{supervisor.groups().get(name)}-"),
+                name,
+                _UP_SECONDS,
+            )
 
     def _last_round(self, traffic: Traffic, supervisor: Supervisor) -> list[str]:
         """Who of the workers is up and takes nothing: executions enough for all at once."""

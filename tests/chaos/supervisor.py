@@ -77,9 +77,12 @@ class Supervisor:
         self._watching = self._threads.submit(self._watch)
 
     def end(self) -> None:
-        """No more faults; returns when everything is started again."""
+        """No more faults; what ends by itself is still started again."""
         for each in self._striking:
             each.result()
+
+    def close(self) -> None:
+        """Start nothing any more."""
         self._ended.set()
         self._watching.result()
         self._threads.shutdown()

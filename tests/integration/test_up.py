@@ -138,7 +138,8 @@ def test_a_flow_runs_and_a_signal_ends_everything(up, how):
     called = atom.atom("invoke", "Trial", "Progress")
     assert called.returncode == 0, called.stderr
     assert "WAIT in" in called.stdout
-    assert "message 0" in called.stdout
+    # Which of them the flow hears of depends on how busy the machine is.
+    assert re.search(r"message \d", called.stdout)
     assert "The flow resumed with its outputs" in called.stdout
 
     faulted = atom.atom("invoke", "Trial", "No", "--json")

@@ -43,8 +43,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	@$(BIN)/python -m examples.demo
 
+# On every core. Hundreds of processes are started: none should have to compile what it imports anew,
+# whatever the environment says.
 test: $(STAMP)
-	@$(BIN)/python -m pytest
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

@@ -3,19 +3,42 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from atom.cli import embedded_redis as of_atom
 from atom.cli.embedded_redis import EmbeddedRedis
-from tests.support import ports
+from tests.support import ports, spreading
 from tests.support import rabbitmq as support
 from tests.support.postgres import PostgresServer, programs
 
 # No test may depend on how fast the machine is.
 settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-speed")
+
+
+# Of pytest-xdist, which may be switched off.
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """For `pytest -n auto`: one more than there are cores, for many tests do little but wait."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> spreading.Spreading:
+    """For `pytest -n`, in the order of below."""
+    config.option.loadscopereorder = False  # it would be by the number of tests in each file
+    return spreading.Spreading(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes run the tests, what takes long comes first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=spreading.place)
 
 
 @pytest.fixture(autouse=True)

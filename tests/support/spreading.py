@@ -1,0 +1,34 @@
+"""How `make test` spreads the tests over several processes (pytest-xdist).
+
+Each process has servers of its own, so any two tests may run side by side. What is started once for
+several tests is to be started by one process, though: those stay together.
+"""
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# Each of these tests starts what it uses, since it breaks it.
+_APART = (
+    *("tests/chaos/", "tests/crash/"),
+    *("tests/integration/test_health.py", "tests/integration/test_up.py"),
+)
+# Files that share what their folder starts; of any other place, each file stays together.
+_TOGETHER = ("tests/browser/", "tests/integration/platform_api/")
+# What takes long comes first: at the end, short files are left to be shared out evenly.
+_ORDER = ("tests/crash/", "tests/chaos/", "tests/docs/", "tests/browser/", "tests/integration/")
+
+
+class Spreading(LoadScopeScheduling):
+    """Gives each process a file at a time, or a folder, or a test."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(_APART):
+            return nodeid
+        folder = next((each for each in _TOGETHER if nodeid.startswith(each)), None)
+        return folder or nodeid.partition("::")[0]
+
+
+def place(item: pytest.Item) -> int:
+    """Where it comes in the order."""
+    starts = [item.nodeid.startswith(each) for each in _ORDER]
+    return starts.index(True) if any(starts) else len(_ORDER)

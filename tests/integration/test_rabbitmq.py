@@ -77,7 +77,7 @@ def test_an_atom_has_its_queues_and_no_others(rabbitmq, tmp_path):
         assert {exclusive for _, _, exclusive in queues.values()} == {"true"}
         consumers = rabbitmq.control("list_consumers", "queue_name", "prefetch_count")
         assert "processes\t2" in consumers
-        assert rabbitmq.messages()["processes"] == 0
+        until(lambda: rabbitmq.messages()["processes"] == 0, "the queue to be empty")
     finally:
         atom.close()
 

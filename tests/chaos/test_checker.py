@@ -289,6 +289,15 @@ redis.exceptions.ConnectionError: Error 111 connecting to 127.0.0.1:1. Connectio
 """
 
 
+NO_QUEUE = """\
+Traceback (most recent call last):
+  File "/x/.venv/lib/python3.11/site-packages/celery/concurrency/asynpool.py", line 1216, in get
+    return next(q for q, owner in self._queues.items()
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+StopIteration
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "is_excused"),
     [
@@ -304,6 +313,8 @@ redis.exceptions.ConnectionError: Error 111 connecting to 127.0.0.1:1. Connectio
             True,
         ),
         (CELERYS_LOSS.rsplit("\n", 2)[0], False),
+        (NO_QUEUE, True),
+        (NO_QUEUE.replace("self._queues", "self._others"), False),
         (textwrap.indent(CELERYS_LOSS, "\t"), True),
         (textwrap.indent(CELERYS_LOSS, "\t").replace("redis.exceptions.Conn", "Key"), False),
     ],

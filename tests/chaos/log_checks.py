@@ -35,8 +35,8 @@ _COMPANIONS = {
     # So does py-amqp; and Celery ends a worker that waits for its broker by an exception.
     ("return self.channels[channel_id]", "KeyError: None"),
     ("raise WorkerShutdown(should_stop)", "celery.exceptions.WorkerShutdown: 0"),
-    # Celery's pool has no queue for a new child before its loop has heard of the one that died, which
-    # a lost connection keeps it from: the worker ends, and is started again.
+    # Celery's pool has no queue for a new child before its loop has heard of the one that died, and
+    # a lost connection keeps it from that: the worker ends, and is started again.
     ("return next(q for q, owner in self._queues.items()", "StopIteration"),
     # billiard wraps the exception about a child in another that quotes its traceback.
     ("raise WorkerLostError(", "billiard.einfo.ExceptionWithTraceback:"),

@@ -55,6 +55,8 @@ def test_a_message_is_refused_at_once_while_memory_or_disk_is_short(rabbitmq):
     publisher = Publisher(rabbitmq.url)
     publisher.publish("CRM.Retrieve", "e-1", "processes")
     rabbitmq.control("set_vm_memory_high_watermark", "0.0000001")
+    alarms = ("eval", "rabbit_alarm:get_alarms().")
+    until(lambda: "memory" in rabbitmq.control(*alarms), "it to notice")
     for _ in range(3):
         with pytest.raises(PublishFailed, match="out of memory or disk"):
             publisher.publish("CRM.Retrieve", "e-2", "processes")

@@ -181,8 +181,8 @@ def test_an_operator_gives_a_signal(atom, tmp_path):
     command(atom, *signal, code=1)
 
 
-def test_run_from_the_failed_step_a_signal_is_waited_for_again(atom):
-    flow = run(atom, "Insists", Seconds=1)
+def test_run_from_the_failed_step_a_signal_is_waited_for_again(atom, tmp_path):
+    flow = run(atom, "Insists", Seconds=1, File=str(tmp_path / "waits"))
     assert "Failed" in resumed(flow)[1]
     found = atom.execution_of(flow)
     assert "signal “approval” did not come in time" in command(atom, "executions", "show", found.id)

@@ -53,7 +53,10 @@ def approval(request, execution):
 
 @lasting.message_action("Insists", request=Asked, response=Told)
 def insists(request, execution):
-    event = execution.signal("approval", timeout=request["seconds"])
+    waited_before = os.path.exists(request["file"])
+    note(request["file"], "waits")
+    # The first time not for long; a wait that has begun keeps its end.
+    event = execution.signal("approval", timeout=60 if waited_before else request["seconds"])
     return {"text": f"approved by {event['by']}"}
 
 

@@ -129,16 +129,15 @@ class SqlHistory:
         with self._database.reading() as connection:
             for first in range(0, len(asked), _MOST_IDS):
                 some = asked[first : first + _MOST_IDS]
-                for of in (EXECUTIONS.c, CHILDREN.c):
-                    summary = select(of.id, of.accepted_ms, of.record).where(of.id.in_(some))
-                    found += _summaries(connection, summary)
+                for table in (EXECUTIONS, CHILDREN):
+                    found += _summaries(connection, _asked(table).where(table.c.id.in_(some)))
         return found
 
     def of_flow_states(self, prefix: str, limit: int) -> Sequence[Summary]:
         """Those of flow states whose ids begin so."""
         begins = rows.indexed(prefix)
         range_ = and_(_E.flow_state_id >= begins, _E.flow_state_id < begins + "\U0010ffff")
-        asked = select(*_SUMMARY).where(range_).order_by(_E.flow_state_id).limit(limit)
+        asked = _asked().where(range_).order_by(_E.flow_state_id).limit(limit)
         with self._database.reading() as connection:
             return list(_summaries(connection, asked))
 
@@ -175,7 +174,9 @@ class SqlHistory:
         return self._names[1:]
 
 
-_SUMMARY: Final = (_E.id, _E.accepted_ms, _E.record)
+def _asked(table: Table = EXECUTIONS) -> Select[Any]:
+    """What `_summaries` reads."""
+    return select(table.c.id, table.c.accepted_ms, table.c.record)
 
 
 def _summaries(connection: Connection, asked: Select[Any]) -> Iterator[Summary]:
@@ -228,7 +229,7 @@ def _parts(
 
 def _newest(which: Sequence[ColumnElement[bool]], size: int) -> Select[Any]:
     order = _E.accepted_ms.desc(), _E.id.desc()
-    return select(*_SUMMARY).where(*which).order_by(*order).limit(size)
+    return _asked().where(*which).order_by(*order).limit(size)
 
 
 def _together(parts: Sequence[Select[Any]]) -> Select[Any]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, Table, and_, delete, insert, select, update
 
 from atom.store import snapshot
 from atom.store.snapshot import RECORD, Snapshot
@@ -31,11 +31,12 @@ class _Bucket(NamedTuple):
 
 def write(connection: Connection, snapshots: Sequence[Snapshot]) -> Sequence[Snapshot]:
     """Write them in place of earlier ones; returns those of which there was no later one."""
-    later = _ids_copied_later(connection, snapshots)
-    newest = [each for each in snapshots if each.id not in later]
-    _write_executions(connection, [each for each in newest if not each.root])
-    _write_children(connection, [each for each in newest if each.root])
-    return newest
+    if executions := _newest(connection, EXECUTIONS, [each for each in snapshots if not each.root]):
+        _write_executions(connection, executions)
+    if children := _newest(connection, CHILDREN, [each for each in snapshots if each.root]):
+        _write_children(connection, children)
+    ids = {each.id for each in (*executions, *children)}
+    return [each for each in snapshots if each.id in ids]
 
 
 def forget(connection: Connection, rows: Sequence[Mapping[Any, Any]]) -> None:
@@ -55,21 +56,23 @@ def without_nul(text: str) -> str:
     return text.replace("\0", "\ufffd")
 
 
-def _ids_copied_later(connection: Connection, snapshots: Sequence[Snapshot]) -> set[str]:
-    copied_us = {each.id: each.at_us for each in snapshots}
-    later: set[str] = set()
-    for of in (EXECUTIONS.c, CHILDREN.c):
-        known = select(of.id, of.copied_us).where(of.id.in_(copied_us))
-        later |= {row.id for row in connection.execute(known) if row.copied_us > copied_us[row.id]}
-    return later
+def _newest(
+    connection: Connection, table: Table, snapshots: Sequence[Snapshot]
+) -> Sequence[Snapshot]:
+    """Those of which the table has no later one."""
+    if not snapshots:
+        return ()
+    ids = [each.id for each in snapshots]
+    known = select(table.c.id, table.c.copied_us).where(table.c.id.in_(ids))
+    copied_us = {row.id: row.copied_us for row in connection.execute(known)}
+    return [each for each in snapshots if copied_us.get(each.id, 0) <= each.at_us]
 
 
 def _write_executions(connection: Connection, snapshots: Sequence[Snapshot]) -> None:
     known = select(*COUNTED).where(_E.id.in_([each.id for each in snapshots]))
     _delete(connection, [row._mapping for row in connection.execute(known)])
     rows = [_row(each) for each in snapshots]
-    if rows:
-        connection.execute(insert(EXECUTIONS), rows)
+    connection.execute(insert(EXECUTIONS), rows)
     _count(connection, Counter(map(_bucket, rows)))
 
 
@@ -77,8 +80,7 @@ def _write_children(connection: Connection, snapshots: Sequence[Snapshot]) -> No
     ids = [each.id for each in snapshots]
     connection.execute(delete(CHILDREN).where(CHILDREN.c.id.in_(ids)))
     rows = [{**_content(each), "root": each.root} for each in snapshots]
-    if rows:
-        connection.execute(insert(CHILDREN), rows)
+    connection.execute(insert(CHILDREN), rows)
 
 
 def _content(of: Snapshot) -> dict[str, Any]:

@@ -7,9 +7,9 @@ if state ~= 'running' or fence ~= ARGV[1] then
   return 0
 end
 redis.call('HSET', STEPS, ARGV[2], ARGV[3])
-local digest = redis.call('HGET', JOIN, 'digest')
-if digest and cjson.decode(ARGV[3])[3] then
-  keep_completed(ARGV[2], digest)
+if cjson.decode(ARGV[3])[3] then
+  leave_join()
+else
+  redis.call('DEL', JOIN)
 end
-redis.call('DEL', JOIN)
 return 1

@@ -28,29 +28,12 @@ def wake_callback(publisher: Publisher, execution_id: str) -> None:
             _log.warning("The callback is due but could not be published: %s", error)
 
 
-def wake_workers(catalog: Catalog, publisher: Publisher, wakeups: Iterable[Wakeup]) -> bool:
-    """Publish executions whose turn has come; without a broker recovery does it later.
-
-    Returns whether the broker took them.
-    """
-    for each in wakeups:
-        queue = each.queue
-        with suppress(NotFound):  # the service may have another one by now
-            queue = catalog.process(each.service, each.action).options.queue
-        try:
-            publisher.publish(each.task_name, each.id, queue, each.parentage)
-        except PublishFailed as error:
-            with bound_contextvars(execution_id=each.id):
-                _log.warning("Its turn has come, but it could not be published: %s", error)
-            return False  # each failure takes as long as the publisher waits
-    return True
-
-
 class Waker:
-    """Does so whenever a store says whose turn has come.
+    """Publishes executions whose turn has come; without a broker recovery does it later.
 
-    That is in the middle of something else, and whoever ends many would wait for each: so the
-    broker is left alone for a moment after it took nothing.
+    A store says so in the middle of something else, each failure takes as long as the publisher
+    waits, and whoever ends many would wait for each: so the broker is left alone for a moment after
+    it took nothing.
     """
 
     def __init__(self, catalog: Catalog, publisher: Publisher) -> None:
@@ -61,8 +44,17 @@ class Waker:
         """Publish these, or leave them to recovery."""
         if time.monotonic() - self._failed_at < _LEFT_ALONE_SECONDS:
             return
-        if not wake_workers(self._catalog, self._publisher, wakeups):
-            self._failed_at = time.monotonic()
+        for each in wakeups:
+            queue = each.queue
+            with suppress(NotFound):  # the service may have another one by now
+                queue = self._catalog.process(each.service, each.action).options.queue
+            try:
+                self._publisher.publish(each.task_name, each.id, queue, each.parentage)
+            except PublishFailed as error:
+                with bound_contextvars(execution_id=each.id):
+                    _log.warning("Its turn has come, but it could not be published: %s", error)
+                self._failed_at = time.monotonic()
+                return
 
 
 def wake_callbacks(publisher: Publisher, execution_ids: Iterable[str]) -> None:

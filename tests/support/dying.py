@@ -19,7 +19,7 @@ from atom.execution.ending import cancel
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.recovery import Recovery
 from atom.execution.runner import Limits, Runner
-from atom.execution.wakeup import wake_workers
+from atom.execution.wakeup import Waker
 from atom.flow.addresses import CallbackPolicy
 from atom.flow.transport import Transport
 from atom.listener import Authenticator, create_app
@@ -91,10 +91,7 @@ class Parts:
         self.settings = settings
         self.catalog = load_catalog(["tests.support.witness"])
         self.publisher = wrap(Publisher(settings.broker))
-        self.bare_store = open_store(
-            settings,
-            on_released=lambda released: wake_workers(self.catalog, self.publisher, released),
-        )
+        self.bare_store = open_store(settings, on_released=Waker(self.catalog, self.publisher))
         self.store = wrap(self.bare_store)
         self.transport = wrap(
             Transport(read_timeout=5, policy=CallbackPolicy.from_settings(settings))

@@ -42,6 +42,11 @@ def reached_at(bind: str) -> str:
     return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]") else bind  # noqa: S104 (read)
 
 
+def is_from(origin: str | None, host: str) -> bool:
+    """Whether a page of this host has sent a request; what is no browser says no Origin."""
+    return origin is None or origin.partition("://")[2] == host
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine and nobody else's way to it."""
     if host.lower() == "localhost":

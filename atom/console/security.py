@@ -9,6 +9,8 @@ from flask import Flask, Response, request, session
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.exceptions import Forbidden
 
+from atom.endpoints import is_from
+
 _HEADERS: Final = {
     # Scripts of our own files alone, no frame, nothing from elsewhere: whatever text a flow sends
     # stays text.
@@ -51,7 +53,8 @@ def install(app: Flask, limits: Mapping[str, int]) -> None:
 
     @app.before_request
     def check_form() -> None:
-        if request.method == "POST" and not (_is_from_here() and _has_token()):
+        is_from_here = is_from(request.headers.get("Origin"), request.host)
+        if request.method == "POST" and not (is_from_here and _has_token()):
             raise Forbidden
 
     @app.after_request
@@ -67,12 +70,6 @@ def form_token() -> str:
     """What a form has to send back: the session's own secret, which other sites cannot read."""
     token: str = session.setdefault(_TOKEN, secrets.token_urlsafe(24))
     return token
-
-
-def _is_from_here() -> bool:
-    """Whether a browser sent it from one of our own pages; what is no browser says nothing."""
-    origin = request.headers.get("Origin")
-    return origin is None or origin.partition("://")[2] == request.host
 
 
 def _has_token() -> bool:

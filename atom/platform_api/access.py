@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from flask import Flask, g, request
 
 from atom.credentials import Credential, Role
+from atom.endpoints import is_from
 from atom.errors import Forbidden, Unauthorized
 
 # Some clients put it before every name, for the platform wants it before an API token's.
@@ -46,8 +47,7 @@ def install(app: Flask, users: Users) -> None:
 
     @app.before_request
     def ask() -> None:
-        origin = request.headers.get("Origin")
-        if origin is not None and origin.partition("://")[2] != request.host:
+        if not is_from(request.headers.get("Origin"), request.host):
             raise Forbidden("This comes from a page of another site.")
         g.user = None
         if users.need_no_login(urlsplit(f"//{request.host}").hostname or ""):

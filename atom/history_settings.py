@@ -8,6 +8,7 @@ from environs import Env
 
 from atom.errors import SettingsError
 from atom.setting import setting
+from atom.urls import no_url
 
 _SCHEMES: Final = ("postgresql", "sqlite")
 
@@ -50,10 +51,7 @@ class HistorySettings:
         try:
             url = _split(self.history_url)
         except ValueError:  # whose text may hold a part of a password
-            raise SettingsError(
-                "ATOM_HISTORY_URL is no URL, or its port is no number up to 65535; what is special "
-                "in a name or password must be written as %2F (/), %23 (#), %3F (?) or %5B ([)."
-            ) from None
+            raise no_url("ATOM_HISTORY_URL") from None
         is_elsewhere = url.scheme == "sqlite" and url.netloc  # it takes a slash more than others
         if url.scheme not in _SCHEMES or is_elsewhere or len(url.path) < len("/x"):
             raise SettingsError(

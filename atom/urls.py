@@ -146,6 +146,14 @@ def check_broker_url(variable: str, url: str) -> None:
             )
 
 
+def no_url(variable: str) -> SettingsError:
+    """What to say where the parts of a URL are not what they seem."""
+    return SettingsError(
+        f"{variable} is no URL, or its port is no number up to 65535; what is special in a name or "
+        "password must be written as %2F (/), %23 (#), %3F (?) or %5B ([)."
+    )
+
+
 def _check_parameters(variable: str, url: str) -> None:
     try:
         _check_parts(url)
@@ -156,10 +164,7 @@ def _check_parameters(variable: str, url: str) -> None:
     except SettingsError as error:
         raise SettingsError(f"{variable}: {error}.") from None
     except ValueError:  # whose text may hold a part of a password
-        raise SettingsError(
-            f"{variable} is no URL, or its port is no number up to 65535; what is special in a "
-            "name or password must be written as %2F (/), %23 (#), %3F (?) or %5B ([)."
-        ) from None
+        raise no_url(variable) from None
 
 
 def _check_parts(url: str) -> None:

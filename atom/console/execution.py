@@ -94,9 +94,9 @@ def _actions(execution: Execution) -> Mapping[str, str]:
     actions = {}
     if execution.callback_state in (CallbackState.PARKED, CallbackState.DISMISSED):
         actions["replay"] = "Send its callback again"
-    if not execution.parent and execution.state is not State.COMPLETED:
-        actions["retry"] = "Retry from the failed step"
     if not execution.parent:
+        if execution.state is not State.COMPLETED:
+            actions["retry"] = "Retry from the failed step"
         actions["restart"] = "Retry from the start"
     is_failure = execution.state in (State.FAILED, State.TIMED_OUT)
     if is_failure or execution.callback_state is CallbackState.PARKED:

@@ -46,3 +46,9 @@ def store(settings: Settings, raw: redis.Redis) -> Iterator[RedisStore]:
     store = open_store(settings)
     yield store
     store.close()
+
+
+@pytest.fixture
+def told():
+    """What a store said was to be published, in its order."""
+    return []

@@ -12,12 +12,6 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture
-def told():
-    """What the store said was to be published, in its order."""
-    return []
-
-
-@pytest.fixture
 def store(settings, raw, told):
     store = RedisStore(settings, on_released=told.extend)
     store.set_windows({"processes": 5})

@@ -17,12 +17,6 @@ WINDOW = 2
 
 
 @pytest.fixture
-def told():
-    """What the store said was to be published, in its order."""
-    return []
-
-
-@pytest.fixture
 def store(settings, raw, told):
     store = RedisStore(settings, on_released=told.extend)
     store.set_windows(dict.fromkeys(("processes", "own"), WINDOW))

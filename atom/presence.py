@@ -10,7 +10,7 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import Final
 
-from atom.errors import StoreUnavailable
+from atom.errors import StoreError
 from atom.service import FlowService
 from atom.settings import Settings
 from atom.store import RedisStore
@@ -74,7 +74,7 @@ class Announcer:
         self._ended.set()
         try:
             self._store.withdraw(self.role, self._instance)
-        except StoreUnavailable as error:
+        except StoreError as error:
             _log.warning("The %s could not take its announcement back: %s", self.role, error)
 
     def _run(self) -> None:
@@ -84,7 +84,7 @@ class Announcer:
                 details = {**self._details, **self._changing()}
                 self._store.announce(self.role, self._instance, details)
                 has_complained = False
-            except StoreUnavailable as error:
+            except StoreError as error:
                 if not has_complained:
                     _log.warning("The %s could not announce itself: %s", self.role, error)
                 has_complained = True

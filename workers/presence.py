@@ -7,7 +7,7 @@ from celery import signals
 from celery.worker import state
 
 from atom.catalog import Catalog
-from atom.errors import StoreUnavailable
+from atom.errors import StoreError
 from atom.presence import process_details
 from atom.settings import Settings
 from atom.store import RedisStore
@@ -39,7 +39,7 @@ class _Presence:
         try:
             for queue, hostname in self._announced:
                 self._store.announce(queue, hostname, details)
-        except StoreUnavailable as error:
+        except StoreError as error:
             _log.warning("The worker could not announce itself: %s", error)
 
     def withdraw(self, **_: Any) -> None:
@@ -47,7 +47,7 @@ class _Presence:
         try:
             for queue, hostname in self._announced:
                 self._store.withdraw(queue, hostname)
-        except StoreUnavailable as error:
+        except StoreError as error:
             _log.warning("The worker could not take its announcement back: %s", error)
 
     def _of_pool(self, pool: Any) -> dict[str, str]:

@@ -23,7 +23,10 @@ AtomError
 │   │   └── Overloaded      503  too many executions wait for a worker
 │   └── TookTooLong         504  a synchronous request outlived its time
 ├── CredentialError         a credential cannot be created or revoked
-├── StoreUnavailable        Redis does not answer
+├── StoreError              Redis did not do what it was asked for
+│   ├── StoreUnavailable         it does not answer, or cannot now
+│   │   └── StoreForbidden       … or its user lacks a permission
+│   └── StoreRefused             it refuses a value or a command, now and later
 ├── HistoryUnavailable      the history database does not answer
 ├── Unreadable              what is stored was encrypted with a key that this role lacks
 ├── PublishFailed           the broker does not take a message
@@ -104,6 +107,9 @@ from atom.errors.running import (
     PublishFailed,
     SettingsError,
     StartupError,
+    StoreError,
+    StoreForbidden,
+    StoreRefused,
     StoreUnavailable,
     Unreadable,
 )
@@ -145,6 +151,9 @@ __all__ = [
     "StepMismatch",
     "StepResultError",
     "StepTooLarge",
+    "StoreError",
+    "StoreForbidden",
+    "StoreRefused",
     "StoreUnavailable",
     "TokenMissing",
     "TooManyLogins",

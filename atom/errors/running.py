@@ -23,10 +23,22 @@ class CredentialError(AtomError):
     """A credential cannot be created or revoked; the sentence says why."""
 
 
-class StoreUnavailable(AtomError):
+class StoreError(AtomError):
+    """Redis did not do what it was asked for."""
+
+
+class StoreUnavailable(StoreError):
     """Redis does not answer, or answers with an error; nothing is known to be written."""
 
     is_retryable = True
+
+
+class StoreForbidden(StoreUnavailable):
+    """The Redis user may not do what is needed, or is not known; an operator has to change that."""
+
+
+class StoreRefused(StoreError):
+    """Redis refuses a value or a command, and will refuse it whenever it is sent again."""
 
 
 class HistoryUnavailable(AtomError):

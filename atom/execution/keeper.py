@@ -13,7 +13,7 @@ from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
-from atom.errors import ClaimLost, StoreUnavailable
+from atom.errors import ClaimLost, StoreError, StoreUnavailable
 from atom.logs import context_of
 from atom.records import Hold
 from atom.store import ExecutionStore
@@ -229,7 +229,7 @@ class LeaseKeeper:
 def _about(hold: Hold, store: ExecutionStore) -> Iterator[None]:
     """Say in the log whose execution it is; what happens here is rare enough to ask the store."""
     context = {"execution_id": hold.id}
-    with suppress(StoreUnavailable):
+    with suppress(StoreError):
         envelope = store.envelope(hold.id)
         if envelope is not None:
             context = context_of(hold.id, envelope)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from atom.catalog import Catalog
-from atom.errors import StoreUnavailable
+from atom.errors import StoreError
 from atom.look import Look, both
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
 from atom.records import Overview, Presence
@@ -72,7 +72,7 @@ class Readiness:
         try:
             self._store.check_writable()
             return self._store.overview(), self._store.presences()
-        except StoreUnavailable as error:
+        except StoreError as error:
             return str(error)
 
     def _judge(

@@ -1,4 +1,4 @@
-"""Connections to Redis, and the one error that leaves this package when it does not answer."""
+"""Connections to Redis, and the errors that leave this package when it fails."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from atom.errors import StoreUnavailable
 from atom.redaction import masked_url
+from atom.store.failures import translated
 from atom.store.pool import FreshPool, FreshSentinelPool
 from atom.urls import is_watched, watched_redis
 
@@ -63,14 +63,12 @@ def _sentinel_pool(url: str, options: dict[str, Any]) -> Any:
 
 @contextmanager
 def guarded(url: str) -> Iterator[None]:
-    """No error of the driver leaves this package.
+    """Translate every error of the driver, so that none leaves this package.
 
     Raises:
-        StoreUnavailable: in its place.
+        StoreUnavailable, StoreForbidden, StoreRefused: in its place; see `failures`.
     """
     try:
         yield
     except redis.RedisError as error:
-        raise StoreUnavailable(
-            f"Redis at {masked_url(url)} does not answer as it should: {error}"
-        ) from error
+        raise translated(error, masked_url(url)) from error

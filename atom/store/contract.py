@@ -1,8 +1,9 @@
 """What every store promises; the docstrings are the guarantees.
 
 Each method is one atomic operation unless it says otherwise, and may be repeated after a lost
-reply. Every one raises StoreUnavailable where the store does not answer: then nothing is known to
-be written, and nothing half.
+reply. Every one raises StoreUnavailable if the store does not answer, or takes no writes at this
+time: then nothing is known to be written, and nothing half. Every one raises StoreRefused if the
+store will never take this value: then nothing is written.
 
 Where there is a history database (ATOM_HISTORY_URL), executions that have ended are moved there,
 and what is read is read in both places. `get`, `log`, `restart` and, of a parent that was moved,

@@ -1,0 +1,87 @@
+"""Classification of Redis errors: passing, forbidden, or permanent for the value at hand."""
+
+from typing import Final
+
+import redis
+
+from atom.errors import AtomError, StoreForbidden, StoreRefused, StoreUnavailable
+
+# The user may not run the command, or the server does not have it (renamed, or switched off). The
+# second group is what Redis says from within a script.
+_FORBIDDEN_CODES: Final = ("NOPERM", "NOAUTH", "WRONGPASS", "DENIED")
+_FORBIDDEN_TEXTS: Final = (
+    "unknown command",
+    "ACL failure in script",
+    "The user executing the script can't",
+    "Unknown Redis command called from script",
+    "This Redis command is not allowed from script",
+)
+# Redis answers these for the same command on every day: the value or the script is wrong.
+_PERMANENT_CODES: Final = ("ERR", "WRONGTYPE", "NOSCRIPT", "CROSSSLOT")
+# Exceptions to that: ERR is also the code of some passing states.
+_PASSING_TEXTS: Final = (
+    "Script killed by user",
+    "max number of clients",
+    "Redis is loading",
+    "-READONLY",  # Redis 6 reports the error of a command within a script in this way
+    "-NOREPLICAS",
+    "-OOM",
+    "-MISCONF",
+    "-MASTERDOWN",
+)
+
+
+def translated(error: redis.RedisError, server: str) -> AtomError:
+    """Return the error of this project for one of the driver.
+
+    - StoreUnavailable: a passing state (no connection, no reply, LOADING, READONLY, NOREPLICAS,
+      MASTERDOWN, MISCONF, OOM, BUSY, a failover). The same command may succeed later.
+    - StoreForbidden, a StoreUnavailable: the Redis user lacks a permission, or is not known. An
+      operator has to change that; until then a role waits and reports it.
+    - StoreRefused: Redis refuses this value or command, and always will.
+
+    An error with an unknown code counts as passing: waiting loses nothing.
+
+    Args:
+        error: as the driver raised it.
+        server: the masked URL, for the sentence.
+    """
+    text = _reply(error)
+    code = _code(error, text)
+    if _is_forbidden(error, code, text):
+        return StoreForbidden(
+            f"Redis at {server} does not permit what flow-atom asks for: {text}. Check user and "
+            "password in ATOM_REDIS_URL, and the permissions of that user."
+        )
+    if _is_permanent(error, code, text):
+        return StoreRefused(f"Redis at {server} refuses a value or a command: {text}.")
+    return StoreUnavailable(f"Redis at {server} does not answer as it should: {text}")
+
+
+def _is_forbidden(error: redis.RedisError, code: str, text: str) -> bool:
+    if isinstance(error, redis.AuthenticationError | redis.AuthenticationWrongNumberOfArgsError):
+        return True
+    return code in _FORBIDDEN_CODES or any(each in text for each in _FORBIDDEN_TEXTS)
+
+
+def _is_permanent(error: redis.RedisError, code: str, text: str) -> bool:
+    if any(each in text for each in _PASSING_TEXTS):
+        return False
+    if isinstance(error, redis.DataError):
+        return True  # the driver has no way to send it
+    return code in _PERMANENT_CODES
+
+
+def _reply(error: redis.RedisError) -> str:
+    """Return the reply of Redis; in a pipeline the driver puts the command before it."""
+    return str(error).rpartition(" of pipeline caused error: ")[2]
+
+
+def _code(error: redis.RedisError, reply: str) -> str:
+    """Return the code of an error reply; empty for any other error.
+
+    The driver keeps the codes that it knows apart, and leaves others in the text.
+    """
+    if error.status_code:
+        return error.status_code
+    return reply.partition(" ")[0] if isinstance(error, redis.ResponseError) else ""

@@ -16,7 +16,7 @@ from atom.execution.steps import encode, outcome_of, unmarked
 from atom.message_process import MessageProcess
 from atom.names import child_execution_id
 from atom.process import OpenFile, Process, ProcessOptions
-from atom.protocol.objects import Entry
+from atom.protocol.objects import Entry, read_values
 from atom.protocol.requests import ConnectorRequest
 from atom.records import Claim, State, Step, StepKind
 from atom.redaction import MASK, Secret, parted, redacted
@@ -33,14 +33,7 @@ class Asked:
     requests: Sequence[tuple[bytes, bytes | None]]  # of each, without and with its secrets
     process: Process  # whose workers run them
     are_items: bool  # of a map
-
-    @property
-    def digest(self) -> str:
-        """What tells them from others."""
-        every = hashlib.sha256(self.process.task_name.encode())
-        for public, private in self.requests:
-            every.update(hashlib.sha256(private or public).digest())
-        return every.hexdigest()
+    digest: str  # of what the process passed: equal in every attempt, unlike ids in a request
 
     def missing(self, claim: Claim, join: Join) -> Mapping[int, NewChild]:
         """Those that are not stored yet."""
@@ -75,7 +68,23 @@ def items_of(process: Process, function: Callable[..., Any], items: Iterable[Any
             for each in (encode(_shown(item)), stored)
         )
         requests.append((public, private if private != public else None))
-    return Asked(requests, process, are_items=True)
+    digest = _digest(process, path, *(encode(_ordered(item)) for item in every))
+    return Asked(requests, process, are_items=True, digest=digest)
+
+
+def _digest(process: Process, *contents: str) -> str:
+    """Hash what a process passed to its children."""
+    hashed = hashlib.sha256(process.task_name.encode())
+    for content in contents:  # each with the same length, so that no two sequences run together
+        hashed.update(hashlib.sha256(content.encode()).digest())
+    return hashed.hexdigest()
+
+
+def _ordered(value: Any) -> Any:
+    """Return an equal value whose dicts have one order, however they were built."""
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _shown(item: Any) -> Any:
@@ -109,9 +118,13 @@ def call_of(process: MessageProcess, document: Mapping[str, Any], parent: Claim)
         InvalidRequest: its request profile refuses the document, or its service the configuration.
     """
     wire = orjson.loads(parent.parent_request or parent.request)
-    wire |= {"inputs": process.write_inputs(document), "outcomes": []}
+    inputs = process.write_inputs(document)
+    wire |= {"inputs": inputs, "outcomes": []}
     process.check(process.read(wire))
-    return Asked([parted(wire, process.secret_names)], process, are_items=False)
+    # Of the document as the child reads it: the objects on the wire have ids, new in each attempt.
+    received = orjson.dumps(read_values(process.inputs, inputs)).decode()
+    requests = [parted(wire, process.secret_names)]
+    return Asked(requests, process, are_items=False, digest=_digest(process, received))
 
 
 def child_process(process: Process, claim: Claim, document: Mapping[str, Any]) -> Process:

@@ -155,9 +155,10 @@ class StoreJournal(Replay):
         )
         join = self._lease.patiently(lambda: self._store.open_join(self._claim, new))
         if join.digest != new.digest:
+            content = "items" if asked.are_items else "document"
             raise CannotSpawn(
-                f"“{name}” was begun with other items: what a process maps over has to be the same "
-                "in every attempt. Take it from a step."
+                f"“{name}” was started with other content in an earlier attempt: a process has to "
+                f"pass the same {content} in every attempt. Take it from a step."
             )
         if not join.is_over:
             missing = asked.missing(self._claim, join)

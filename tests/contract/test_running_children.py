@@ -16,6 +16,7 @@ from atom.redaction import MASK
 from atom.store import RedisStore
 from tests.support.children import begun
 from tests.support.executions import new_execution
+from tests.support.structures import Tree, full_tree
 
 family = FlowService("Family", summary="Processes with children", version="1")
 family.configuration_value("region", required=True)
@@ -83,7 +84,7 @@ class Worker:
         self.runner = self.of(self.store)
 
     def of(self, store):
-        limits = Limits(lease_seconds=1.0, max_attempts=3, max_step_bytes=10_000, max_log_lines=9)
+        limits = Limits(lease_seconds=1.0, max_attempts=3, max_step_bytes=50_000, max_log_lines=9)
         return Runner(
             self.catalog,
             store,
@@ -240,7 +241,7 @@ def test_a_secret_in_an_item_is_for_its_function_alone(worker, raw):
 def large(item, execution):
     RAN.append(item)
     assert len(RAN) < 10, "again and again"
-    return "x" * 6_000
+    return "x" * 30_000
 
 
 @family.message_action("Too much", response=Text)
@@ -270,3 +271,48 @@ def test_who_dies_after_it_ended_the_parent_ends_its_children_when_asked_again(w
     store.cancel(claim.id, b"{}", "why")
     assert cancel(worker.catalog, store, claim.id) is None
     assert {each.state for each in store.children(claim.id)} == {State.CANCELLED}
+
+
+@family.message_action("Tree", request=Tree, response=Tree)
+def tree(request, execution):
+    return request
+
+
+def text_of_grown_tree(item, execution):
+    document = full_tree(item)
+    return execution.call(tree, document) == document
+
+
+@family.message_action("Calls with structures", response=Text)
+def calls_with_structures(request, execution):
+    documents = [
+        full_tree(),
+        {"branch": {"leaf": {"text": "one object"}}},
+        {"branches": []},
+        {"branches": [{"leaves": [{"text": "in a list in a list"}]}, {}]},
+    ]
+    replies = [execution.call(tree, document) for document in documents]
+    same = [reply["branches"] for reply in replies[1:]]
+    mapped = execution.map("trees", text_of_grown_tree, ["a", "b"])
+    return {"text": json.dumps([replies[0] == documents[0], *map(len, same), mapped])}
+
+
+def test_call_passes_objects_and_lists(worker):
+    execution = worker.run(worker.accept("Calls with structures"))
+    assert text_of(execution) == [True, 0, 0, 2, [True, True]]
+    assert len(worker.store.children(execution.id)) == 6
+
+
+PASSED = []
+
+
+@family.message_action("Calls with another document", response=Text)
+def calls_with_another_document(request, execution):
+    PASSED.append(len(PASSED))
+    execution.call(tree, {"branches": [{"text": str(PASSED[-1])}]})
+
+
+def test_call_with_another_document_in_a_later_attempt_is_refused(worker):
+    execution = worker.run(worker.accept("Calls with another document"))
+    assert execution.state is State.FAILED
+    assert "pass the same document in every attempt" in execution.error

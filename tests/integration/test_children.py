@@ -149,3 +149,38 @@ def test_children_are_seen_under_their_parent_alone(atom, file):
     assert child.id in said
     said = command(atom, "executions", "show", child.id)
     assert found.id in said
+
+
+def suspended(atom, parent, total=1):
+    """Return the suspended children of a suspended execution, once there are that many."""
+
+    def rows():
+        children = atom.store.children(parent)
+        rows = [child for child in children if child.state is State.SUSPENDED]
+        is_suspended = atom.store.get(parent).state is State.SUSPENDED
+        return rows if is_suspended and len(rows) == total else None
+
+    return until(rows, f"{total} suspended children of {parent}")
+
+
+def test_call_with_structures_survives_a_restart_of_the_workers(atom):
+    """A later attempt runs in a new process: with other hashes, and other ids of objects."""
+    flow = atom.run("Calls with structures", service="Lasting")
+    parent = atom.execution_of(flow).id
+    (called,) = suspended(atom, parent)
+    restart_worker(atom)
+    command(atom, "executions", "signal", called.id, "grow")
+
+    items = suspended(atom, parent, 2)
+    called = [suspended(atom, item.id)[0] for item in items]
+    restart_worker(atom)
+    for child in called:
+        command(atom, "executions", "signal", child.id, "grow")
+
+    assert resumed(flow) == ({"Text": "True; a,b"}, {})
+    assert len(atom.store.children(parent)) == 3
+
+
+def restart_worker(atom):
+    atom.kill("worker")
+    atom.start("worker", "worker", "--queues=processes", "--concurrency=2")

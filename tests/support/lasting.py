@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from atom import Fault, FlowService, Profile, Retry, SignalTimedOut, fields
+from tests.support.structures import Tree, full_tree
 
 lasting = FlowService("Lasting", summary="Processes that take their time")
 
@@ -200,3 +201,21 @@ def maps_a_lambda(request, execution):
 @lasting.message_action("Maps something else each time", request=Many, response=Told)
 def maps_something_else(request, execution):
     execution.map("times", square, [time.time()])
+
+
+@lasting.message_action("Tree", request=Tree, response=Tree)
+def tree(request, execution):
+    """Wait for the signal `grow`, so that a test can restart the workers meanwhile."""
+    execution.signal("grow")
+    return request
+
+
+def grown(item, execution):
+    return execution.call(tree, full_tree(item))["branches"][1]["leaves"][1]["text"]
+
+
+@lasting.message_action("Calls with structures", response=Told)
+def calls_with_structures(request, execution):
+    document = full_tree()
+    is_same = execution.call(tree, document) == document
+    return {"text": f"{is_same}; {','.join(execution.map('trees', grown, ['a', 'b']))}"}

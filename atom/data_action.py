@@ -39,6 +39,8 @@ class _DataProcess(ObjectProcess):
 class GetProcess(_DataProcess):
     """Load with an id: the function gets the key and returns the record, or None."""
 
+    argument = "key"
+
     def call(
         self, request: ObjectDataRequest, execution: Execution, open_file: OpenFile
     ) -> dict[str, Any]:
@@ -47,7 +49,7 @@ class GetProcess(_DataProcess):
             key = self.object_type.load_key(request.list_filter.id or "")
         except ValueError:
             return self.response([])  # nobody can have this id
-        records = self.records(self.function(key, execution))
+        records = self.records(self.run(key, execution))
         if len(records) > 1:
             raise InvalidResult(self.task_name, f"one record at most, not {len(records)}")
         return self.response(records)
@@ -55,6 +57,9 @@ class GetProcess(_DataProcess):
 
 class QueryProcess(_DataProcess):
     """Load without an id: the function gets the query and returns records, or a page of them."""
+
+    argument = "query"
+    returns_rows = True
 
     def check(self, request: ObjectDataRequest) -> None:
         """See Process."""
@@ -66,7 +71,7 @@ class QueryProcess(_DataProcess):
     ) -> dict[str, Any]:
         """See Process."""
         query = self._query(request)
-        return self.page(self.function(query, execution), query)
+        return self.page(self.run(query, execution), query)
 
     def _query(self, request: ObjectDataRequest) -> Query:
         return Query.load(self.object_type.profile, request.list_filter)
@@ -75,6 +80,7 @@ class QueryProcess(_DataProcess):
 class SaveProcess(_DataProcess):
     """Save: the function gets each record (or, `whole`, all of them) and returns what is stored."""
 
+    argument = "record"
     whole = False
 
     def check(self, request: ObjectDataRequest) -> None:
@@ -88,10 +94,10 @@ class SaveProcess(_DataProcess):
         """See Process. What returns nothing is answered as it was sent."""
         records = self.object_type.load(request.objects)
         if self.whole:
-            result = self.function(records, execution)
+            result = self.run(records, execution)
             saved = records if result is None else self.records(result)
         else:
-            results = [(each, self.function(each, execution)) for each in records]
+            results = [(each, self.run(each, execution)) for each in records]
             saved = [each if result is None else result for each, result in results]
         if len(saved) != len(records):
             raise InvalidResult(self.task_name, f"{len(records)} records, not {len(saved)}")
@@ -101,11 +107,14 @@ class SaveProcess(_DataProcess):
 class SaveAllProcess(SaveProcess):
     """Save, all records of a request in one call."""
 
+    argument = "records"
     whole = True
 
 
 class DeleteProcess(_DataProcess):
     """Delete: the function gets each record; what it returns is of no matter."""
+
+    argument = "record"
 
     def check(self, request: ObjectDataRequest) -> None:
         """See Process."""
@@ -121,7 +130,7 @@ class DeleteProcess(_DataProcess):
     ) -> dict[str, Any]:
         """See Process."""
         for each in self.object_type.load(request.objects, partial=True):
-            self.function(each, execution)
+            self.run(each, execution)
         return self.response([])
 
 

@@ -57,6 +57,9 @@ class _FileProcess(ObjectProcess):
 class ListProcess(_FileProcess):
     """List: the function gets the query and returns file objects, or a page of them."""
 
+    argument = "query"
+    returns_rows = True
+
     def check(self, request: FileDataRequest) -> None:
         """See Process."""
         super().check(request)
@@ -67,7 +70,7 @@ class ListProcess(_FileProcess):
     ) -> dict[str, Any]:
         """See Process."""
         query = self._query(request)
-        return self.page(self.function(query, execution), query)
+        return self.page(self.run(query, execution), query)
 
     def _query(self, request: FileDataRequest) -> Query:
         return Query.load(self.object_type.profile, request.list_filter)
@@ -76,6 +79,8 @@ class ListProcess(_FileProcess):
 class UploadProcess(_FileProcess):
     """Upload: the function gets the file and returns the object it became."""
 
+    argument = "file"
+
     def call(
         self, request: FileDataRequest, execution: Execution, open_file: OpenFile
     ) -> dict[str, Any]:
@@ -83,7 +88,7 @@ class UploadProcess(_FileProcess):
         if request.upload is None:
             raise InvalidRequest("The request was stored without its file.")
         with UploadedFile(open_file(request.upload), request.upload) as file:
-            records = self.records(self.function(file, execution))
+            records = self.records(self.run(file, execution))
         if len(records) != 1:
             raise InvalidResult(self.task_name, f"the uploaded file's object, not {len(records)}")
         return self.response(records)

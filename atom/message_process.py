@@ -74,7 +74,7 @@ class MessageProcess(Process):
         self, request: ServiceRequest, execution: Execution, open_file: OpenFile
     ) -> dict[str, Any]:
         """See Process."""
-        result = self.function(self.load(request.inputs), execution)
+        result = self.run(self.load(request.inputs), execution)
         chosen = execution.chosen_outcome
         ids = {each["developer_name"]: each["id"] for each in request.outcomes}
         return forward(

@@ -1,5 +1,6 @@
 """A process: a plain function, its options, and how it is asked and answers."""
 
+import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -10,8 +11,9 @@ from typing import Any, ClassVar, Final
 
 from atom.configuration import Configuration
 from atom.context import Execution
-from atom.errors import DeclarationError, Fault
+from atom.errors import DeclarationError, Fault, InvalidResult
 from atom.names import CALLBACKS, PROCESSES, RECOVERY, process_task
+from atom.process_function import check_function, is_deferred
 from atom.protocol.files import Upload
 from atom.protocol.objects import Entry, nested_entries
 from atom.protocol.requests import ConnectorRequest
@@ -113,6 +115,12 @@ class Process(ABC):
     is_synchronous: ClassVar[bool]
     """Whether the flow waits in the request itself: there is no WAIT and no callback."""
 
+    argument: ClassVar[str] = "request"
+    """The name of the function's first argument, in documentation and errors."""
+
+    returns_rows: ClassVar[bool] = False
+    """Whether the function returns a list of rows, and may therefore yield them."""
+
     def __init__(
         self,
         service: str,
@@ -122,6 +130,12 @@ class Process(ABC):
         configuration: Configuration,
         options: ProcessOptions,
     ) -> None:
+        check_function(
+            function,
+            self.argument,
+            may_yield=self.returns_rows,
+            location=f"Service “{service}”, action “{action}”",
+        )
         self.service: Final = service
         self.action: Final = action
         self.function: Final = function
@@ -168,6 +182,20 @@ class Process(ABC):
             request: the request where it could be read, else None.
             status: for a request that is answered with an HTTP status.
         """
+
+    def run(self, argument: Any, execution: Execution) -> Any:
+        """Call the function.
+
+        Raises:
+            InvalidResult: it returned work that has not run, such as a coroutine.
+        """
+        result = self.function(argument, execution)
+        if is_deferred(result) or (inspect.isgenerator(result) and not self.returns_rows):
+            raise InvalidResult(
+                self.task_name,
+                f"a {type(result).__name__}, whose body has not run; return its result instead",
+            )
+        return result
 
     @property
     @abstractmethod

@@ -26,7 +26,14 @@ LAYERS = [
         *("files", "service"),
         *("conditions", "sql", "query", "object_type"),
         "retry",
-        *("process", "message_process", "object_process", "data_action", "file_resource"),
+        *(
+            "process",
+            "process_function",
+            "message_process",
+            "object_process",
+            "data_action",
+            "file_resource",
+        ),
     },
     {
         *("settings", "setting", "history_settings", "catalog", "history", "credentials"),

@@ -3,7 +3,8 @@
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.metadata import entry_points
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
@@ -151,8 +152,8 @@ def load_catalog(references: Iterable[str], *, required: bool = True) -> Catalog
     Raises:
         CatalogError: one cannot be found or fails to load; the sentence says which and why.
     """
-    references = _all(references)
-    services = [service for each in references for service in _load(each)]
+    sources = _sources(references)
+    services = [service for source in sources for service in _load(source)]
     if required and not services:
         raise CatalogError(
             "No service is declared: set ATOM_SERVICES to the modules that declare one, for "
@@ -162,74 +163,95 @@ def load_catalog(references: Iterable[str], *, required: bool = True) -> Catalog
 
 
 def load_what_loads(references: Iterable[str]) -> Catalog:
-    """Import as `load_catalog` does; what fails is kept with its reason instead.
+    """Import as `load_catalog` does, and keep the reasons of failures instead of raising them.
 
-    For who shows what is declared, and serves nothing.
+    For roles and commands that show declarations and serve nothing.
     """
     services: list[FlowService] = []
     failures = {}
-    for reference in _all(references):
+    for source in _sources(references):
         try:
-            loaded = _unique([*services, *_load(reference)])
+            loaded = _unique([*services, *_load(source)])
             Catalog(loaded)
         except CatalogError as error:
-            failures[reference] = str(error).removeprefix("ATOM_SERVICES: ")
+            failures[source.reference] = str(error).removeprefix("ATOM_SERVICES: ")
         else:
             services = loaded
     return Catalog(services, failures)
 
 
-def _all(references: Iterable[str]) -> list[str]:
-    """What is to be imported; the working directory is importable from here on."""
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A module, or an attribute of one, and where its name comes from."""
+
+    reference: str
+    origin: str
+    """The setting, or the installed package, that errors name."""
+
+    def failure(self, reason: str) -> CatalogError:
+        return CatalogError(f"{self.origin}: {reason}")
+
+
+def _sources(references: Iterable[str]) -> list[_Source]:
+    """Return what is to be imported, and make the working directory importable."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    points = entry_points(group=ENTRY_POINT_GROUP)
-    return [*(each.strip() for each in references), *(point.value for point in points)]
+    settings = [_Source(reference.strip(), "ATOM_SERVICES") for reference in references]
+    return [*settings, *map(_installed, entry_points(group=ENTRY_POINT_GROUP))]
+
+
+def _installed(point: EntryPoint) -> _Source:
+    package = point.dist.name if point.dist else "unknown"
+    return _Source(
+        point.value, f"Installed package {package} (entry point “{point.name}” of {point.group})"
+    )
 
 
 def _unique(services: Iterable[FlowService]) -> list[FlowService]:
     return list({id(service): service for service in services}.values())
 
 
-def _load(reference: str) -> list[FlowService]:
-    module_name, _, attribute = reference.partition(":")
-    module = _import(module_name, reference)
+def _load(source: _Source) -> list[FlowService]:
+    module_name, _, attribute = source.reference.partition(":")
+    module = _import(module_name, source)
     if not attribute:
-        found = [each for each in vars(module).values() if isinstance(each, FlowService)]
-        if not found:
-            raise CatalogError(
-                f"ATOM_SERVICES: module {module_name} declares no FlowService at its top level."
-            )
-        return found
+        services = [value for value in vars(module).values() if isinstance(value, FlowService)]
+        if not services:
+            raise source.failure(f"module {module_name} declares no FlowService at its top level.")
+        return services
     service: Any = getattr(module, attribute, None)
     if not isinstance(service, FlowService):
-        raise CatalogError(f"ATOM_SERVICES: {reference} is not a FlowService.")
+        raise source.failure(f"{source.reference} is not a FlowService.")
     return [service]
 
 
-def _import(module_name: str, reference: str) -> ModuleType:
+def _import(module_name: str, source: _Source) -> ModuleType:
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         missing = error.name or module_name
         if module_name == missing or module_name.startswith(f"{missing}."):
-            raise CatalogError(
-                f"ATOM_SERVICES: there is no module {missing} (from {reference!r}); it must be "
-                "installed or lie in the working directory."
+            raise source.failure(
+                f"there is no module {missing} (from {source.reference!r}); it must be installed "
+                "or lie in the working directory."
             ) from None
-        raise CatalogError(
-            f"ATOM_SERVICES: module {module_name} needs {missing}, which is not installed."
+        raise source.failure(
+            f"module {module_name} needs {missing}, which is not installed."
         ) from error
     except AtomError as error:
-        raise CatalogError(f"ATOM_SERVICES: module {module_name}: {error}") from error
-    except (ValueError, TypeError) as error:
-        if not module_name or module_name.startswith("."):
-            raise CatalogError(f"ATOM_SERVICES: {reference!r} is no module name.") from None
-        raise CatalogError(_broken(module_name, error)) from error
-    except Exception as error:
-        raise CatalogError(_broken(module_name, error)) from error
-
-
-def _broken(module_name: str, error: Exception) -> str:
-    return f"ATOM_SERVICES: importing {module_name} failed: {type(error).__name__}: {error}"
+        raise source.failure(f"module {module_name}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except SystemExit as error:
+        raise source.failure(
+            f"importing {module_name} ended the program: SystemExit: {error.code}. A module of "
+            "services must not call sys.exit or parse the command line while it is imported."
+        ) from error
+    except BaseException as error:
+        is_name = module_name and not module_name.startswith(".")
+        if isinstance(error, ValueError | TypeError) and not is_name:
+            raise source.failure(f"{source.reference!r} is not a module name.") from None
+        raise source.failure(
+            f"importing {module_name} failed: {type(error).__name__}: {error}"
+        ) from error

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from atom.catalog import load_catalog
+from atom.catalog import load_catalog, load_what_loads
 from atom.errors import CatalogError, DeclarationError, NotFound
 
 SERVICE = "from atom import FlowService\n{name} = FlowService('{name}')\n"
@@ -49,13 +49,46 @@ def test_a_served_service_is_complete(module):
         ("import not_to_be_found_anywhere", "not_to_be_found_anywhere, which is not installed"),
         ("1/0", "ZeroDivisionError"),
         ("x = (", "SyntaxError"),
+        ("import sys; sys.exit('config missing')", "SystemExit: config missing"),
+        ("import argparse; argparse.ArgumentParser().parse_args(['--x'])", "SystemExit: 2"),
+        ("import asyncio; raise asyncio.CancelledError", "CancelledError"),
+        ("raise GeneratorExit('closed')", "GeneratorExit: closed"),
         ("from atom import FlowService; FlowService('a b')", "path segment"),
         (SERVICE.format(name="A") + "B = FlowService('A')", "Two services are named “A”"),
     ],
 )
 def test_a_module_that_does_not_load_is_named_with_the_reason(module, text, says):
-    with pytest.raises(CatalogError, match=says):
-        load_catalog([module(text)])
+    name = module(text)
+    with pytest.raises(CatalogError, match=says) as refused:
+        load_catalog([name])
+    assert name in str(refused.value) or "Two services" in says
+    assert load_what_loads([name]).failures.keys() == {name}
+
+
+def test_interrupt_during_an_import_is_passed_on(module):
+    with pytest.raises(KeyboardInterrupt):
+        load_catalog([module("raise KeyboardInterrupt")])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "declares no FlowService"),
+        ("1/0", "ZeroDivisionError"),
+        ("import sys; sys.exit(1)", "SystemExit: 1"),
+        ("import not_to_be_found_anywhere", "needs not_to_be_found_anywhere"),
+    ],
+)
+def test_installed_package_is_named_instead_of_the_setting(module, tmp_path, text, says):
+    reference = module(text)
+    information = tmp_path / "crm_services-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: crm-services\nVersion: 1\n")
+    (information / "entry_points.txt").write_text(f"[atom.services]\ncrm = {reference}\n")
+    with pytest.raises(CatalogError, match=says) as refused:
+        load_catalog([])
+    assert "Installed package crm-services (entry point “crm”" in str(refused.value)
+    assert "ATOM_SERVICES" not in str(refused.value)
 
 
 @pytest.mark.parametrize("reference", ["no_such_module_here", "no_such.package", ".relative", ":x"])

@@ -57,7 +57,9 @@ DECLARATIONS = {
 )
 def test_async_function_is_refused_at_declaration(kind, function):
     declare = DECLARATIONS[kind](FlowService("S"))
-    with pytest.raises(DeclarationError, match=r"Service “S”, action “.+”: async functions are not"):
+    with pytest.raises(
+        DeclarationError, match=r"Service “S”, action “.+”: async functions are not"
+    ):
         declare(function)
 
 

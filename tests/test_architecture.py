@@ -36,7 +36,15 @@ LAYERS = [
         ),
     },
     {
-        *("settings", "setting", "history_settings", "catalog", "history", "credentials"),
+        *(
+            "settings",
+            "setting",
+            "history_settings",
+            "unknown_variables",
+            "catalog",
+            "history",
+            "credentials",
+        ),
         *("suspension", "parentage", "records", "children"),
     },
     {"store", "flow", "publisher", "broker"},

@@ -106,13 +106,25 @@ def _content_type(field: Field[Any], where: str) -> ContentType:
         return ContentType.LIST
     if isinstance(field, Nested) and not isinstance(field, Pluck):
         return ContentType.OBJECT
-    if isinstance(field, String | UUID | IP) or (
-        isinstance(field, Enum) and isinstance(field.field, String)
-    ):
+    if isinstance(field, Enum):
+        return _enum_content_type(field, where)
+    if isinstance(field, String | UUID | IP):
         return ContentType.STRING
     raise DeclarationError(
         f"{where}: {type(field).__module__}.{type(field).__name__} has no content type in Flow; "
         "use a field from atom.fields."
+    )
+
+
+def _enum_content_type(field: Enum[Any], location: str) -> ContentType:
+    """Return the content type of an enum, which travels as the text of a name or a value."""
+    values = [member.value for member in field.enum] if field.by_value else []
+    is_text_field = field.by_value is True or isinstance(field.field, String)
+    if is_text_field and all(isinstance(value, str) for value in values):
+        return ContentType.STRING
+    raise DeclarationError(
+        f"{location}: by_value needs an enum whose values are texts, and {field.enum.__name__} has "
+        "others; leave by_value out to send the names of its members."
     )
 
 

@@ -57,6 +57,7 @@ class Everything(Profile):
     day = fields.Date(data_key="Date")
     uuid = fields.UUID(data_key="Uuid")
     colour = fields.Enum(Colour, data_key="Colour")
+    shade = fields.Enum(Colour, by_value=True, data_key="Shade")
     order = fields.Nested(Order, data_key="Order")
     orders = fields.List(fields.Nested(Order), data_key="Orders")
     many = fields.Nested(Line, many=True, data_key="Many")
@@ -76,6 +77,7 @@ TYPES = {
     "Date": "ContentDateTime",
     "Uuid": "ContentString",
     "Colour": "ContentString",
+    "Shade": "ContentString",
     "Order": "ContentObject",
     "Orders": "ContentList",
     "Many": "ContentList",
@@ -160,6 +162,7 @@ documents = st.fixed_dictionaries(
         "day": st.none() | st.dates(),
         "uuid": st.none() | st.uuids(),
         "colour": st.none() | st.sampled_from(Colour),
+        "shade": st.none() | st.sampled_from(Colour),
         "order": st.none() | orders,
         "orders": st.lists(orders, max_size=3),
         "many": st.lists(lines, max_size=3),
@@ -242,6 +245,7 @@ def test_a_number_is_an_int_where_it_is_whole():
         ),
         ("Date", "2025-09-04T23:00:00-05:00", "2025-09-04T00:00:00.000Z"),
         ("Colour", Colour.RED, "RED"),
+        ("Shade", Colour.RED, "r"),
         ("Uuid", UUID(int=7), "00000000-0000-0000-0000-000000000007"),
     ],
 )
@@ -259,6 +263,7 @@ def test_what_a_process_may_return_for_it(name, value, text):
         ("Boolean", "FALSE", False),
         ("Integer", "1e3", 1000),
         ("Colour", "GREEN", Colour.GREEN),
+        ("Shade", "g", Colour.GREEN),
     ],
 )
 def test_what_a_flow_may_send_for_it(name, text, value):
@@ -284,6 +289,7 @@ NO_NUMBERS = ["x", "1_000", "١٢٣", "NaN", "Infinity", "-inf", "1e999999999", 
         ("Date", "0001-01-01T00:00:00+14:00"),
         ("Uuid", "7"),
         ("Colour", "BLUE"),
+        ("Shade", "GREEN"),
     ],
     ids=lambda each: repr(each)[:24],
 )

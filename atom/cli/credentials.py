@@ -1,5 +1,6 @@
 """`atom credentials`: who may call the services, and who may open the console."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -7,6 +8,7 @@ import orjson
 from rich import box
 from rich.table import Table
 
+from atom.catalog import Catalog, load_what_loads
 from atom.cli.output import wide_console
 from atom.cli.running import settings_of_running
 from atom.credentials import Credential, Role, create
@@ -38,8 +40,10 @@ def create_(name: str, services: tuple[str, ...], role: str | None, as_json: boo
 
     On the connector, or at the console's login, NAME is the user name and the token the password.
     """
+    settings = settings_of_running()
     credential, token = create(name, services, Role(role) if role else None)
-    CredentialStore(settings_of_running()).add(credential)
+    CredentialStore(settings).add(credential)
+    _warn_of_undeclared(services, load_what_loads(settings.services))
     if as_json:
         click.echo(orjson.dumps({**_document(credential), "token": token}).decode())
         return
@@ -80,6 +84,20 @@ def revoke(name: str) -> None:
     """
     CredentialStore(settings_of_running()).revoke(name)
     click.echo(f"Revoked {name}; it is refused within 2 s.", err=True)
+
+
+def _warn_of_undeclared(services: Iterable[str], catalog: Catalog) -> None:
+    """Warn of services that this Atom does not declare: they may be misspelt, or not yet there."""
+    declared = ", ".join(catalog.services) or "no service"
+    if catalog.failures:
+        declared += f" (and {', '.join(catalog.failures)} could not be imported)"
+    for service in services:
+        if service not in catalog.services:
+            click.echo(
+                f"atom: warning: service “{service}” is not declared; this Atom declares "
+                f"{declared}. If the name is wrong, revoke the credential and create another.",
+                err=True,
+            )
 
 
 def _document(credential: Credential) -> dict[str, Any]:

@@ -346,8 +346,9 @@ class Settings(HistorySettings):
                 f"ATOM_CALLBACK_HOURS must be at most {_LONGEST_FLOW_HOURS}, the longest life of "
                 f"a flow's state, not {self.callback_hours:g}."
             )
-        for name in ("public_url", "listener_url", "sandbox_url", "flower_url"):
-            check_url(f"ATOM_{name.upper()}", getattr(self, name))
+        for name in ("public", "listener", "sandbox", "flow", "flower"):
+            check_url(f"ATOM_{name.upper()}_URL", getattr(self, f"{name}_url"))
+        check_url("ATOM_FLOWER_LINK", self.flower_link)
         check_hosts("ATOM_CALLBACK_HOSTS", self.callback_hosts)
         check_networks("ATOM_CALLBACK_NETWORKS", self.callback_networks)
         if bool(self.tls_cert) != bool(self.tls_key):
@@ -365,9 +366,8 @@ class Settings(HistorySettings):
             raise SettingsError(f"ATOM_FLOWER_{missing} is missing: the two come together.")
         self.check_history()
         split_bind("ATOM_BIND", self.bind)
-        split_bind("ATOM_SANDBOX_BIND", self.sandbox_bind)
-        split_bind("ATOM_CONSOLE_BIND", self.console_bind)
-        split_bind("ATOM_FLOWER_BIND", self.flower_bind)
+        for name in ("sandbox", "console", "flower"):
+            split_bind(f"ATOM_{name.upper()}_BIND", getattr(self, f"{name}_bind"))
         if self.metrics_bind:
             split_bind("ATOM_METRICS_BIND", self.metrics_bind)
 

@@ -38,7 +38,8 @@ _HEAD: Final = """\
 # Settings
 
 Environment variables, read once at the start of each role. A wrong value is refused with
-the name of its variable. This page is written by `make docs` from `atom/settings.py`.
+the name of its variable, and an `ATOM_` variable that is not a setting is reported.
+This page is written by `make docs` from `atom/settings.py`.
 """
 _FOOT: Final = """
 ## Beside these

@@ -35,7 +35,7 @@ def serve(settings: Settings) -> None:
     """
     host, port = split_bind("ATOM_BIND", settings.bind)
     configure_logging(settings.log_level, settings.log_format, "listener")
-    _check_certificates(settings)
+    check_certificates(settings)
     authenticator = Authenticator(
         CredentialStore(settings).all,
         is_open=(is_loopback(host) or settings.allow_anonymous) and not settings.tls_client_ca,
@@ -109,7 +109,7 @@ def _check_callers(authenticator: Authenticator, host: str, settings: Settings) 
     )
 
 
-def _check_certificates(settings: Settings) -> None:
+def check_certificates(settings: Settings) -> None:
     """Refuse certificate files that cannot be used, before gunicorn meets them in a worker.
 
     Raises:

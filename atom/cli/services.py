@@ -5,10 +5,13 @@ from click import command, echo, option
 from rich.table import Table
 
 from atom.catalog import load_catalog
+from atom.cli.listener_role import check_certificates
 from atom.cli.output import wide_console
 from atom.object_process import ObjectProcess
 from atom.protocol.objects import Entry
 from atom.settings import Settings
+from atom.store.encryption import Cipher
+from atom.store.lazily import import_fsspec, import_sql_history
 
 
 def _entries(entries: tuple[Entry, ...]) -> str:
@@ -59,9 +62,24 @@ def services(as_json: bool) -> None:
 def check() -> None:
     """Check the settings and import every declared service."""
     settings = Settings.from_env()
+    _check_environment(settings)
     catalog = load_catalog(settings.services)
     actions = sum(1 for _ in catalog.processes())
     names = ", ".join(catalog.services)
     echo(
         f"Settings and {len(catalog.services)} service(s) are right: {names}; {actions} action(s)."
     )
+
+
+def _check_environment(settings: Settings) -> None:
+    """Refuse settings that a role would refuse when it starts: keys, files and missing extras.
+
+    Raises:
+        AtomError: naming the setting.
+    """
+    Cipher(settings.secret_key)
+    check_certificates(settings)
+    if settings.file_store:
+        import_fsspec()
+    if settings.history_url:
+        import_sql_history()

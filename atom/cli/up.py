@@ -44,6 +44,11 @@ def up(concurrency: int | None) -> None:
             "ATOM_TLS_CERT is for `atom listener`: `atom up` speaks plain http on this machine. "
             "Leave the ATOM_TLS_ variables out here."
         )
+    if settings.metrics_bind:
+        click.echo(
+            "ATOM_METRICS_BIND is ignored by `atom up`: its roles cannot share one address. The "
+            f"listener answers http://{settings.bind}/metrics."
+        )
     catalog = load_catalog(settings.services)
     running.refuse_second()
     check_free("ATOM_BIND", *split_bind("ATOM_BIND", settings.bind))

@@ -311,6 +311,12 @@ def test_a_wrong_setting(up):
     assert "ATOM_LEASE_SECONDS" in refused(up(ATOM_LEASE_SECONDS="soon"))
 
 
+def test_address_for_metrics_is_reported_as_ignored(up):
+    atom = up(ATOM_METRICS_BIND="127.0.0.1:9464", ATOM_SERVICES="no_such_module")
+    assert atom.process.wait(30) == 1
+    assert re.search(r"ATOM_METRICS_BIND is ignored .*/metrics", atom.text(), re.DOTALL)
+
+
 def test_an_address_that_is_open_to_others(up):
     assert "ATOM_BIND" in refused(up(ATOM_BIND="0.0.0.0:0"))
 

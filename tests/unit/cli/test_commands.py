@@ -1,5 +1,7 @@
 """The commands that need no running Atom, and how each mistake is told."""
 
+import sys
+
 import orjson
 import pytest
 from click.testing import CliRunner
@@ -51,6 +53,10 @@ def test_an_event_that_nests_too_deeply_is_no_traceback(run):
         ("ATOM_SERVICES", "no_such_module", "no_such_module"),
         ("ATOM_SERVICES", "", "ATOM_SERVICES"),
         ("ATOM_BIND", "nowhere", "ATOM_BIND"),
+        ("ATOM_SECRET_KEY", "secret", "ATOM_SECRET_KEY: key 1 of 1"),
+        ("ATOM_SECRET_KEY", f"{new_key()},{new_key()[1:]}", "ATOM_SECRET_KEY: key 2 of 2"),
+        ("ATOM_FLOW_URL", "flow.boomi.com", "ATOM_FLOW_URL"),
+        ("ATOM_FLOWER_LINK", "127.0.0.1:5555", "ATOM_FLOWER_LINK"),
     ],
 )
 def test_check_says_what_is_wrong(run, monkeypatch, variable, value, says):
@@ -59,6 +65,38 @@ def test_check_says_what_is_wrong(run, monkeypatch, variable, value, says):
     assert result.exit_code == 1
     assert result.stderr.startswith("atom: ")
     assert says in result.stderr
+
+
+def test_check_refuses_a_secret_key_without_printing_it(run, monkeypatch):
+    monkeypatch.setenv("ATOM_SECRET_KEY", "canary-of-a-key")
+    result = run("check")
+    assert result.exit_code == 1
+    assert "canary" not in result.output
+
+
+def test_check_refuses_certificate_files_that_are_missing(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("ATOM_TLS_CERT", str(tmp_path / "cert.pem"))
+    monkeypatch.setenv("ATOM_TLS_KEY", str(tmp_path / "key.pem"))
+    result = run("check")
+    assert result.exit_code == 1
+    assert "ATOM_TLS_CERT" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "module"),
+    [
+        ("ATOM_FILE_STORE", "s3://bucket/uploads", "fsspec"),
+        ("ATOM_HISTORY_URL", "sqlite:////tmp/history.db", "sqlalchemy"),
+    ],
+)
+def test_check_names_the_extra_that_a_setting_needs(run, monkeypatch, variable, value, module):
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "atom.store.sql.history", raising=False)
+    result = run("check")
+    assert result.exit_code == 1
+    assert f"{variable} needs {module}" in result.stderr
+    assert "pip install 'flow-atom[" in result.stderr
 
 
 @pytest.mark.parametrize(

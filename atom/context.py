@@ -159,6 +159,7 @@ class Execution:
         Raises:
             StepFailed: the function raised something other than a Fault.
             StepMismatch: the process asks for another step than the one recorded here.
+            WrongThread: the caller is not the thread that runs the process.
             StepResultError: what the function returned cannot be recorded.
             ClaimLost: this attempt no longer counts; let it end the process.
         """

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from atom.context import Circumstances, Execution
 from atom.errors import NestedStep, StepMismatch
 from atom.execution.children import child_failure, path_of, results_of, stored_items
+from atom.execution.ownership import Owner
 from atom.execution.steps import decode, encode, event_of, outcome_of, run_step, step_of_signal
 from atom.files import UploadedFile
 from atom.profile import Profile
@@ -42,6 +43,7 @@ class MemoryJournal:
         """The journals of what the process mapped over or called, in order."""
         self.cancelled = False
         """What `execution.cancelled` says; set it to play a lost worker."""
+        self._owner = Owner.current()  # whoever made the execution
         self._position = 0
         self._step: str | None = None  # the one that runs
         self._surroundings: Mapping[str, Any] = {}  # of its execution, and so of its children
@@ -135,6 +137,7 @@ class MemoryJournal:
 
     def _next(self, name: str) -> Step | None:
         """Go on to the next position; what was recorded there."""
+        self._owner.check(name)
         if self._step is not None:
             raise NestedStep(name, self._step)
         self._position += 1
@@ -146,7 +149,11 @@ class MemoryJournal:
         return recorded
 
     def rewind(self) -> None:
-        """Start the next execution at the first step, as a new attempt does."""
+        """Start the next execution at the first step, as a new attempt does.
+
+        From now on steps belong to the calling thread.
+        """
+        self._owner = Owner.current()
         self._position = 0
 
 

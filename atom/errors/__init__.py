@@ -35,6 +35,7 @@ AtomError
 ├── StepResultError         a step returned what cannot be recorded
 │   └── StepTooLarge             … since it is too large
 ├── NestedStep              a step or a wait was asked for within a step
+├── WrongThread             … or outside of the thread that runs the process
 ├── StepFailed              a step raised something other than a Fault
 ├── CannotSuspend           a process may not wait here, or not for so long
 ├── CannotSpawn             a process may not have such children
@@ -78,6 +79,7 @@ from atom.errors.processes import (
     StepResultError,
     StepTooLarge,
     UnknownOutcome,
+    WrongThread,
 )
 from atom.errors.refusals import (
     Conflict,
@@ -164,6 +166,7 @@ __all__ = [
     "UnknownOutcome",
     "Unreadable",
     "UnsupportedMedia",
+    "WrongThread",
 ]
 
 # Journals name what a step raised by this path, whichever file it is in.

@@ -61,6 +61,22 @@ class NestedStep(AtomError):
         )
 
 
+class WrongThread(AtomError):
+    """A thread of its own, an asyncio task or a forked process requested a step or a wait."""
+
+    def __init__(self, name: str, caller: str) -> None:
+        super().__init__(name, caller)
+        self.name, self.caller = name, caller
+
+    def __str__(self) -> str:
+        return (
+            f"“{self.name}” was requested in {self.caller}. Steps, waits, map and call belong to "
+            "the thread that runs the process, so that every attempt finds them in the same order. "
+            "Let the process itself request the step, and start threads or asyncio within it; or "
+            "use execution.map."
+        )
+
+
 class StepFailed(AtomError):
     """A step raised something other than a Fault.
 

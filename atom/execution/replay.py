@@ -9,6 +9,7 @@ from atom.catalog import Catalog
 from atom.errors import CannotSuspend, NestedStep, StepMismatch, StepTooLarge
 from atom.execution.lease import Lease
 from atom.execution.own_log import OwnLog
+from atom.execution.ownership import Owner
 from atom.metrics import STEPS
 from atom.process import Process
 from atom.publisher import Publisher
@@ -38,6 +39,7 @@ class Replay:
         self._process = process
         self._store, self._publisher = means.store, means.publisher
         self._catalog, self._max_step_bytes = means.catalog, means.max_step_bytes
+        self._owner: Final = Owner.current()
         self._position = 0
         self._step: str | None = None  # the one that runs
         self._suspended_at: Wait | None = None
@@ -62,10 +64,12 @@ class Replay:
         """Go on to the next position; what an earlier attempt recorded there.
 
         Raises:
+            WrongThread: the caller is not the thread that runs the process.
             StepMismatch: something else is there.
             NestedStep: a step runs.
             Suspended: this attempt has ended, and the process held that back.
         """
+        self._owner.check(name)
         if self._suspended_at is not None:
             raise Suspended(self._suspended_at)
         if self._step is not None:

@@ -1,0 +1,62 @@
+"""Executions of a service, run as a worker runs them, one after the other."""
+
+import orjson
+
+from atom.catalog import Catalog
+from atom.execution.keeper import LeaseKeeper
+from atom.execution.runner import Limits, Runner
+from atom.store import RedisStore
+from tests.support.executions import new_execution
+
+
+class Worker:
+    """A worker of one service that runs whatever is to be published, until nothing is."""
+
+    def __init__(self, settings, service):
+        self.service = service.name
+        self.catalog = Catalog([service])
+        self.told = []
+        self.store = RedisStore(settings, on_released=self.told.extend)
+        self.store.set_windows({"processes": 100})
+        self.keeper = LeaseKeeper(lambda: RedisStore(settings), 1.0, 1.0)
+        self.keeper.start()
+        self.runner = self.of(self.store)
+
+    def of(self, store):
+        limits = Limits(lease_seconds=1.0, max_attempts=3, max_step_bytes=50_000, max_log_lines=9)
+        return Runner(
+            self.catalog,
+            store,
+            self,
+            None,
+            keeper=self.keeper,
+            limits=limits,
+            worker="w",
+            make_flow_client=lambda tenant: None,
+        )
+
+    def publish_callback(self, execution_id):
+        """No flow is here."""
+
+    def accept(self, action, inputs=(), **changes):
+        value = {"developerName": "region", "contentType": "ContentString", "contentValue": "EMEA"}
+        request = {
+            "token": "••••",
+            "tenantId": "tenant",
+            "callbackUri": "https://flow.boomi.com/api/run/1/response",
+            "configurationValues": [value],
+            "inputs": list(inputs),
+            "objectDataType": {"developerName": "Thing"},
+            "listFilter": {"id": "1"},
+        }
+        new = new_execution(
+            service=self.service, action=action, request=orjson.dumps(request), **changes
+        )
+        self.store.accept(new)
+        return new.id
+
+    def run(self, execution_id):
+        self.runner.run(execution_id, "1")
+        while self.told:
+            self.runner.run(self.told.pop(0).id, "1")
+        return self.store.get(execution_id)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID, uuid5
 
-from atom.errors import UnknownOutcome
+from atom.errors import DeclarationError, UnknownOutcome
 from atom.protocol.running_user import RunningUser
 from atom.retry import Retry
 
@@ -87,6 +87,17 @@ class Circumstances:
     flow: Callable[[], Any] | None = None  # makes the Flow Client connector
 
 
+def _check_policy(step: str, retry: Any) -> None:
+    """Refuse a value that was meant for the function, and a policy nobody can have meant."""
+    if not isinstance(retry, Retry):
+        raise DeclarationError(
+            f"{step}: retry must be a Retry, not {type(retry).__name__}: it is the policy of the "
+            "step. Pass an argument of that name to the function by "
+            "functools.partial(function, retry=…)."
+        )
+    retry.check(step)
+
+
 class Execution:
     """One run of a process, as the process sees it."""
 
@@ -144,6 +155,7 @@ class Execution:
         self,
         name: str,
         function: Callable[..., _T],
+        /,
         *args: Any,
         retry: Retry | None = None,
         **kwargs: Any,
@@ -156,7 +168,11 @@ class Execution:
         step can run twice, a recorded one cannot. What is recorded stays in the history: return no
         secret. With a `retry` policy the step is tried again, in this worker, before it fails.
 
+        Every keyword argument but `retry` is passed to the function. A function that has a
+        parameter `retry` gets it by `functools.partial(function, retry=…)`.
+
         Raises:
+            DeclarationError: `retry` is not a `Retry`.
             StepFailed: the function raised something other than a Fault.
             StepMismatch: the process asks for another step than the one recorded here.
             WrongThread: the caller is not the thread that runs the process.
@@ -164,7 +180,7 @@ class Execution:
             ClaimLost: this attempt no longer counts; let it end the process.
         """
         if retry is not None:
-            retry.check(f"Step “{name}”")
+            _check_policy(f"Step “{name}”", retry)
         return self._journal.step(name, lambda: function(*args, **kwargs), retry)
 
     def sleep(self, seconds: float) -> None:
@@ -188,7 +204,7 @@ class Execution:
             raise ValueError("time needs a time zone, such as datetime.now(UTC) has")
         self._journal.wait_until("wait until", time)
 
-    def signal(self, name: str, *, timeout: float | None = None) -> Any:
+    def signal(self, name: str, /, *, timeout: float | None = None) -> Any:
         """Wait for an event from outside and return it; no worker is held meanwhile (see `sleep`).
 
         It comes as `POST /signals/<execution id>/<name>` with the signal's token, or from
@@ -221,6 +237,7 @@ class Execution:
         name: str,
         function: Callable[[Any, "Execution"], _T],
         items: Iterable[Any],
+        /,
         *,
         concurrency: int = 10,
         return_faults: bool = False,
@@ -253,7 +270,7 @@ class Execution:
         return self._journal.map(name, function, items, concurrency, returns_faults=return_faults)
 
     def call(
-        self, process: Callable[..., Any], document: Mapping[str, Any] | None = None
+        self, process: Callable[..., Any], document: Mapping[str, Any] | None = None, /
     ) -> dict[str, Any]:
         """Run another declared message action as a child, and return what it returns.
 

@@ -1,9 +1,9 @@
-"""Typed conditions over the records of a type, and whether a record in memory meets them.
+"""Typed conditions over the records of a type, and their evaluation in memory.
 
-What they mean, here and in SQL (`atom.sql`) alike: texts are equal and ordered exactly, by code
-point; CONTAINS, STARTS_WITH, ENDS_WITH and the search disregard the case of A to Z; a record
-without a value is NOT_EQUAL to any, is never greater, less or containing, and sorts before all
-others. Dates are compared as instants, those without a zone taken as UTC.
+They mean the same here and in SQL (`atom.sql`). Texts are equal and ordered exactly, by code
+point. CONTAINS, STARTS_WITH, ENDS_WITH and the search disregard the case of A to Z. A record
+without a value is NOT_EQUAL to any value, never greater, less or containing, and sorts before all
+others. Dates are compared as instants; those without a zone are taken as UTC.
 """
 
 import datetime as dt
@@ -11,6 +11,7 @@ import operator
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any, Final
 
 from marshmallow.fields import Field
@@ -44,14 +45,14 @@ class Condition:
     criteria: Criteria
     operand: Any  # typed by the property's field; for IS_EMPTY whether it is to be empty
     text: str | None  # the operand as it was sent
+    field: Field[Any] = dataclass_field(repr=False, compare=False)
 
     def matches(self, profile: Profile, record: Any) -> bool:
-        """Whether a record meets it."""
-        field = profile.fields[self.attribute]
-        value = comparable(field, profile.get_attribute(record, self.attribute, None))
+        """Return whether a record meets it."""
+        value = comparable(self.field, profile.get_attribute(record, self.attribute, None))
         if self.criteria is Criteria.IS_EMPTY:
             return (value is None or value == "") is self.operand
-        operand = comparable(field, self.operand)
+        operand = comparable(self.field, self.operand)
         if isinstance(value, float) and not isinstance(operand, float) and operand is not None:
             # To a float, 0.1 is the float that is nearest to it, as it is to a database.
             operand = float(str(operand))
@@ -88,13 +89,13 @@ class Sort:
     name: str
     attribute: str
     descending: bool
+    field: Field[Any] = dataclass_field(repr=False, compare=False)
 
     def key(self, profile: Profile) -> Callable[[Any], tuple[bool, Any]]:
-        """A sort key for records: those without a value come first."""
-        field = profile.fields[self.attribute]
+        """Return a sort key for records: those without a value come first."""
 
         def key(record: Any) -> tuple[bool, Any]:
-            value = comparable(field, profile.get_attribute(record, self.attribute, None))
+            value = comparable(self.field, profile.get_attribute(record, self.attribute, None))
             return value is not None, 0 if value is None else value
 
         return key

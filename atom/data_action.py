@@ -71,10 +71,17 @@ class QueryProcess(_DataProcess):
     ) -> dict[str, Any]:
         """See Process."""
         query = self._query(request)
+        if query is None:
+            return self.response([])
         return self.page(self.run(query, execution), query)
 
-    def _query(self, request: ObjectDataRequest) -> Query:
-        return Query.load(self.object_type.profile, request.list_filter)
+    def _query(self, request: ObjectDataRequest) -> Query | None:
+        """Return the query, or None if no record can be in its answer."""
+        provided = None
+        if request.list_filter.provided_only:
+            provided = self.object_type.provided(request.objects)
+        query = Query.load(self.object_type.profile, request.list_filter, provided)
+        return query if provided is None or provided.members else None
 
 
 class SaveProcess(_DataProcess):

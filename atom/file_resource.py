@@ -70,6 +70,8 @@ class ListProcess(_FileProcess):
     ) -> dict[str, Any]:
         """See Process."""
         query = self._query(request)
+        if request.list_filter.provided_only:  # and a file request provides no objects
+            return self.response([])
         return self.page(self.run(query, execution), query)
 
     def _query(self, request: FileDataRequest) -> Query:

@@ -1,14 +1,18 @@
 """An object type: what data actions and file resources pass between a flow and a process."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from marshmallow import ValidationError
 
+from atom import fields
+from atom.conditions import Condition, Group
 from atom.errors import DeclarationError, InvalidRequest
 from atom.outcome import dump_response
 from atom.profile import Profile, entries_of, prepared
 from atom.protocol.objects import Entry, read_values, write_object
+from atom.protocol.query_filter import MAX_PROVIDED, Comparison, Criteria
 from atom.protocol.wire import problems, sentence
 
 
@@ -59,6 +63,39 @@ class ObjectType:
             return self._key_field.deserialize(external_id)
         except ValidationError as error:
             raise ValueError("; ".join(problems(error.messages))) from None
+
+    def provided(self, objects: Sequence[Mapping[str, Any]]) -> Group:
+        """Return the condition that only the records behind these objects meet.
+
+        An object has the key as its `externalId`, else as its property. One without a key, or
+        with a key that no record can have, adds nothing; if that is all of them, the group has no
+        members.
+
+        Raises:
+            InvalidRequest: there are more than MAX_PROVIDED objects.
+        """
+        if len(objects) > MAX_PROVIDED:
+            raise InvalidRequest(
+                f"listFilter.filterByProvidedObjects: the request provides {len(objects)} objects, "
+                f"but at most {MAX_PROVIDED} can be loaded at a time."
+            )
+        field = self._key_field or fields.String()
+        name = field.data_key or self.key
+        texts = dict.fromkeys(self._identity(each, name) for each in objects)
+        members = []
+        for text in filter(None, texts):
+            with suppress(ValueError):
+                key = self.load_key(text)
+                members.append(Condition(name, self.key, Criteria.EQUAL, key, text, field))
+        return Group(Comparison.OR, tuple(members))
+
+    @staticmethod
+    def _identity(sent: Mapping[str, Any], key_name: str) -> str | None:
+        values = {
+            each["developerName"]: each.get("contentValue") for each in sent.get("properties") or ()
+        }
+        identity: str | None = sent.get("externalId") or values.get(key_name)
+        return identity
 
     def load(self, objects: Sequence[Mapping[str, Any]], *, partial: bool = False) -> list[Record]:
         """The MObjects of a request as records.

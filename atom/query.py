@@ -8,7 +8,7 @@ from marshmallow import ValidationError
 from marshmallow.fields import Field, List, Nested
 
 from atom import fields
-from atom.conditions import ORDERINGS, TEXT_MATCHES, Condition, Group, Sort, is_text, lower
+from atom.conditions import ORDERINGS, TEXT_MATCHES, Condition, Group, Sort, is_text
 from atom.errors import InvalidRequest
 from atom.profile import Profile
 from atom.protocol.query_filter import (
@@ -42,48 +42,54 @@ class Query:
     search: str | None = None
     search_in: tuple[str, ...] = ()  # attributes
     _profile: Profile = field(default_factory=Profile, repr=False)
-    _wire: ListFilter = field(default_factory=ListFilter, repr=False)
+    _found: Group = field(default_factory=Group, repr=False)  # the search as conditions
 
     @classmethod
-    def load(cls, profile: Profile, asked: ListFilter) -> "Query":
+    def load(cls, profile: Profile, asked: ListFilter, among: Group | None = None) -> "Query":
         """Type a list filter by the profile of the records it is about.
+
+        Args:
+            profile: of the records.
+            asked: the list filter of the request.
+            among: a further condition that every record has to meet.
 
         Raises:
             InvalidRequest: a property does not exist or cannot be compared so, or an operand is
                 no value for it; the sentence names it.
         """
         loader = _Loader(profile)
+        where = loader.group(asked.where)
+        if among is not None:
+            where = Group(Comparison.AND, (among, where) if where.members else (among,))
         text = (asked.search or "").strip() or None
+        found = loader.search(text, asked.search_columns) if text else Group()
         return cls(
-            loader.group(asked.where),
+            where,
             tuple(loader.sort(*each) for each in asked.order_by),
             asked.limit,
             asked.offset,
             text,
-            tuple(loader.searched(asked.search_columns)) if text else (),
+            tuple(each.attribute for each in found.members if isinstance(each, Condition)),
             profile,
-            asked,
+            found,
         )
 
     def to_xml(self) -> str:
-        """The query as the QueryFilter text that the platform hands to its query processes.
+        """Write the query as the QueryFilter text that the platform hands to its query processes.
 
         A search, which that text has no word for, stands in it as an `or` of CONTAINS.
         """
-        where = self._wire.where
-        if self.search is not None:
-            names = [self._profile.fields[each].data_key or each for each in self.search_in]
-            contains = tuple(
-                WireCondition(each, Criteria.CONTAINS, self.search, "") for each in names
-            )
-            found = WireGroup(Comparison.OR, contains)
-            members = (where, found) if where.members else (found,)
-            where = WireGroup(Comparison.AND, members)
-        return query_filter_xml(where, self._wire.order_by)
+        where = self.where
+        if self._found.members:
+            members = (where, self._found) if where.members else (self._found,)
+            where = Group(Comparison.AND, members)
+        return query_filter_xml(
+            _on_the_wire(where), [(each.name, each.descending) for each in self.order_by]
+        )
 
     def matches(self, row: Any) -> bool:
-        """Whether a record (a dict, or an object with attributes) is one of those asked for."""
-        return self.where.matches(self._profile, row) and self._is_found(row)
+        """Return whether a record (a dict, or an object with attributes) is asked for."""
+        return self.where.matches(self._profile, row) and self._found.matches(self._profile, row)
 
     def page(self, rows: Iterable[Any]) -> Page:
         """Filter, sort and cut records in memory."""
@@ -93,7 +99,7 @@ class Query:
         return self.cut(found[self.offset :])
 
     def cut(self, rows: Sequence[Any]) -> Page:
-        """The page of records that are filtered, sorted and past the offset already."""
+        """Cut the page from records that are filtered, sorted and past the offset already."""
         if self.limit is None:
             return Page(list(rows))
         return Page(list(rows[: self.limit]), len(rows) > self.limit)
@@ -112,25 +118,29 @@ class Query:
         Raises:
             DeclarationError: an entry that the flow asks for has no column.
         """
-        found = Columns(self._profile, model, columns)
-        if self.where.members:
-            statement = statement.where(found.condition(self.where))
-        if self.search is not None and self.search_in:
-            statement = statement.where(found.search(self.search, self.search_in))
+        found = Columns(model, columns)
+        for group in (self.where, self._found):
+            if group.members:
+                statement = statement.where(found.condition(group))
         statement = statement.order_by(*found.order(self.order_by))
         if self.limit is not None:
             statement = statement.limit(self.limit + 1)
         return statement.offset(self.offset) if self.offset else statement
 
-    def _is_found(self, row: Any) -> bool:
-        if self.search is None or not self.search_in:
-            return True
-        wanted = lower(self.search)
-        values = (self._profile.get_attribute(row, each, None) for each in self.search_in)
-        return any(wanted in lower(str(each)) for each in values if each is not None)
-
 
 ALL: Final = Query()
+
+
+def _on_the_wire(group: Group) -> WireGroup:
+    return WireGroup(
+        group.comparison,
+        tuple(
+            _on_the_wire(each)
+            if isinstance(each, Group)
+            else WireCondition(each.name, each.criteria, each.text, "")
+            for each in group.members
+        ),
+    )
 
 
 class _Loader:
@@ -143,29 +153,42 @@ class _Loader:
         }
 
     def group(self, asked: WireGroup) -> Group:
-        members = tuple(
-            self.group(each) if isinstance(each, WireGroup) else self._condition(each)
-            for each in asked.members
-        )
-        return Group(asked.comparison, members)
+        """Type a group; a condition without a value, and a group of nothing, are left out."""
+        members: list[Condition | Group] = []
+        for each in asked.members:
+            if isinstance(each, WireGroup):
+                group = self.group(each)
+                members += [group] if group.members else []
+            else:
+                condition = self._condition(each)
+                members += [] if condition is None else [condition]
+        return Group(asked.comparison, tuple(members))
 
     def sort(self, name: str, descending: bool) -> Sort:
-        attribute, _ = self._property(name, "listFilter.orderBy")
-        return Sort(name, attribute, descending)
+        attribute, declared = self._property(name, "listFilter.orderBy")
+        return Sort(name, attribute, descending, declared)
 
-    def searched(self, names: Sequence[str]) -> Iterator[str]:
-        """Where to search: in the properties that are named, else in every text."""
+    def search(self, text: str, names: Sequence[str]) -> Group:
+        """Return the search as conditions, of which any has to be met."""
+        members = tuple(
+            Condition(name, attribute, Criteria.CONTAINS, text, text, declared)
+            for name, attribute, declared in self._searched(names)
+        )
+        return Group(Comparison.OR, members)
+
+    def _searched(self, names: Sequence[str]) -> Iterator[tuple[str, str, Field[Any]]]:
+        """Yield the properties that are named, else every text."""
         for name in names:
             attribute, declared = self._property(name, "listFilter.searchCriteria")
             if not is_text(declared):
                 raise InvalidRequest(
                     f"listFilter.searchCriteria: “{name}” is no text to search in."
                 )
-            yield attribute
+            yield name, attribute, declared
         if not names:
-            for attribute, declared in self._fields.values():
+            for name, (attribute, declared) in self._fields.items():
                 if not _refusal(declared) and is_text(declared):
-                    yield attribute
+                    yield name, attribute, declared
 
     def _property(self, name: str, where: str) -> tuple[str, Field[Any]]:
         if name not in self._fields:
@@ -181,13 +204,18 @@ class _Loader:
             )
         return attribute, declared
 
-    def _condition(self, asked: WireCondition) -> Condition:
+    def _condition(self, asked: WireCondition) -> Condition | None:
+        """Type a condition; None if it has no value to compare with.
+
+        An empty search field sends no value, and restricts nothing. EQUAL and NOT_EQUAL are kept:
+        a flow that loads the records “of this person” must not load all of them for nobody.
+        """
         attribute, declared = self._property(asked.column, f"{asked.where}.columnName")
         textual = is_text(declared)
         criteria, text = asked.criteria, asked.operand
         if criteria is Criteria.IS_EMPTY:
             wanted = (text or "").strip().lower() != "false"
-            return Condition(asked.column, attribute, criteria, wanted, text)
+            return Condition(asked.column, attribute, criteria, wanted, text, declared)
         misfit = (criteria in TEXT_MATCHES and not textual) or (
             criteria in ORDERINGS and isinstance(declared, fields.Boolean)
         )
@@ -197,11 +225,14 @@ class _Loader:
                 f"{asked.where}.criteriaType: {criteria} is not possible for “{asked.column}”, "
                 f"a {kind}."
             )
-        has_value = text is not None and (textual or text.strip() != "")
-        if not has_value and criteria not in (Criteria.EQUAL, Criteria.NOT_EQUAL):
-            raise InvalidRequest(f"{asked.where}: {criteria} needs a contentValue.")
+        if criteria in (Criteria.EQUAL, Criteria.NOT_EQUAL):
+            has_value = text is not None and (textual or text.strip() != "")
+        elif text and (textual or text.strip()):
+            has_value = True
+        else:
+            return None
         operand = self._operand(declared, asked) if has_value else None
-        return Condition(asked.column, attribute, criteria, operand, text)
+        return Condition(asked.column, attribute, criteria, operand, text, declared)
 
     @staticmethod
     def _operand(declared: Field[Any], asked: WireCondition) -> Any:

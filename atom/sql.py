@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from atom.conditions import ORDERINGS, Condition, Group, Sort, comparable
 from atom.errors import DeclarationError
-from atom.profile import Profile
 from atom.protocol.query_filter import Comparison, Criteria
 
 _LARGEST_INTEGER: Final = 2**63 - 1
@@ -27,8 +26,8 @@ _PYTHON_METHODS: Final = {
 class Columns:
     """The columns behind the properties of a profile."""
 
-    def __init__(self, profile: Profile, model: Any, named: Mapping[str, Any] | None) -> None:
-        self._profile, self._model, self._named = profile, model, named or {}
+    def __init__(self, model: Any, named: Mapping[str, Any] | None) -> None:
+        self._model, self._named = model, named or {}
 
     def __getitem__(self, attribute: str) -> Any:
         column = self._named.get(attribute, getattr(self._model, attribute, None))
@@ -50,10 +49,9 @@ class Columns:
             if _python_type(column) is str:
                 empty = empty | (column == "")
             return empty if asked.operand else ~empty
-        field = self._profile.fields[asked.attribute]
         operand = asked.operand
         if isinstance(operand, dt.date):
-            operand = comparable(field, operand)
+            operand = comparable(asked.field, operand)
         operand = _bound(operand, column)
         if asked.criteria is Criteria.EQUAL:
             return column.is_(None) if operand is None else column == operand
@@ -62,10 +60,6 @@ class Columns:
         if asked.criteria in ORDERINGS:
             return ORDERINGS[asked.criteria](column, operand)
         return getattr(column, _PYTHON_METHODS[asked.criteria])(asked.text, autoescape=True)
-
-    def search(self, text: str, attributes: Sequence[str]) -> Any:
-        """The SQL expression of a search in any of these."""
-        return reduce(or_, (self[each].icontains(text, autoescape=True) for each in attributes))
 
     def order(self, order_by: Sequence[Sort]) -> Iterator[Any]:
         """What to order by; the primary key last, so that pages never overlap."""

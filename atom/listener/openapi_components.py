@@ -129,6 +129,10 @@ def _list_filter() -> dict[str, Any]:
             "id": {"type": ["string", "null"], "description": "of the one object to get"},
             "comparisonType": {"enum": [*Comparison, None], "description": any_case},
             "where": {"type": ["array", "null"], "items": condition},
+            "filterByProvidedObjects": {
+                "type": ["boolean", "null"],
+                "description": "load only the objects of objectData",
+            },
             "listFilters": {"type": ["array", "null"], "items": ref("ListFilter")},
             "orderBy": {"type": ["array", "null"], "items": order},
             "limit": {**count, "description": "0 and null: no limit"},

@@ -12,6 +12,7 @@ from atom.errors import InvalidRequest
 # A SQL engine parses a chain of a thousand conditions as a tree of that depth, and refuses it.
 MAX_CONDITIONS: Final = 500
 MAX_DEPTH: Final = 20
+MAX_PROVIDED: Final = 1000  # objects to load by; Oracle takes no longer list of values
 MAX_OPERAND_LENGTH: Final = 4000
 _LONGEST_ID: Final = 1000
 _LARGEST_PAGE: Final = 2**31 - 1  # what every database takes
@@ -70,6 +71,7 @@ class ListFilter:
     search_columns: tuple[str, ...] = ()
     order_by: tuple[tuple[str, bool], ...] = ()  # column, whether descending
     where: WireGroup = WireGroup()
+    provided_only: bool = False  # only the objects that the request provides
 
     @classmethod
     def read(cls, document: Any) -> "ListFilter":
@@ -95,6 +97,9 @@ class ListFilter:
             ),
             order_by=tuple(_order(listed)),
             where=reader.group(listed, "listFilter", 0),
+            provided_only=_flag(
+                listed.get("filterByProvidedObjects"), "listFilter.filterByProvidedObjects"
+            ),
         )
 
 
@@ -211,6 +216,12 @@ def _count(sent: Any, where: str) -> int:
     if not isinstance(sent, int) or isinstance(sent, bool) or not 0 <= sent <= _LARGEST_PAGE:
         raise InvalidRequest(f"{where} must be a whole number from 0 to {_LARGEST_PAGE}, or null.")
     return sent
+
+
+def _flag(sent: Any, where: str) -> bool:
+    if sent is not None and not isinstance(sent, bool):
+        raise InvalidRequest(f"{where} must be true, false or null.")
+    return bool(sent)
 
 
 def query_filter_xml(where: WireGroup, order_by: Sequence[tuple[str, bool]]) -> str:

@@ -114,6 +114,32 @@ def test_special_characters_are_only_characters(shop, value):
     assert names(shop.query("Item", {"where": [where("Name", "CONTAINS", value)]})) == []
 
 
+@pytest.mark.parametrize("criteria", ["CONTAINS", "STARTS_WITH", "ENDS_WITH", "GREATER_THAN"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_empty_search_field_restricts_nothing(shop, criteria, value):
+    asked = {"where": [where("Name", criteria, value)], "limit": 3}
+    assert names(shop.query("Item", asked)) == ["Item 00", "Item 01", "Item 02"]
+
+
+@pytest.mark.parametrize("objects", [None, [], [{"externalId": "gone"}, {"externalId": None}]])
+def test_without_provided_objects_nothing_is_loaded(shop, objects):
+    assert loaded(shop, objects) == []
+
+
+def test_only_provided_objects_are_loaded(shop):
+    key = {"developerName": "ID", "contentType": "ContentString", "contentValue": "i9"}
+    objects = [{"externalId": "i7"}, {"properties": [key]}, {"externalId": "gone"}]
+    assert loaded(shop, objects) == ["Item 07", "Item 09"]
+
+
+def loaded(shop, objects):
+    list_filter = {"filterByProvidedObjects": True}
+    document = shop.data_request("Item", listFilter=list_filter, objectData=objects)
+    reply = shop.send("POST", "data", orjson.dumps(document), JSON)
+    assert reply.status == 200, reply.body
+    return names(orjson.loads(reply.body))
+
+
 # --- save and delete
 
 
@@ -189,6 +215,7 @@ def test_get_without_a_get_process(shop):
         ({"listFilter": {"search": "x", "searchCriteria": ["Nix"]}}, "must be an object"),
         ({"listFilter": {"comparisonType": "XOR"}}, "listFilter.comparisonType"),
         ({"listFilter": {"where": {}}}, "listFilter.where"),
+        ({"listFilter": {"filterByProvidedObjects": "yes"}}, "listFilter.filterByProvidedObjects"),
         ({"listFilter": {"where": [7]}}, "listFilter.where[0]"),
         ({"listFilter": {"where": [where("Nix", "EQUAL", "1")]}}, "there is no property “Nix”"),
         ({"listFilter": {"where": [where("Name", "LIKE", "1")]}}, "criteriaType must be one of"),

@@ -20,6 +20,7 @@ from atom.records import CallbackState, State
 from atom.store import RedisStore
 from atom.store.encryption import new_key
 from tests.support.executions import new_execution
+from tests.support.hostile_peer import HostilePeer, Script
 from tests.unit.execution.conftest import TOKEN, USER
 
 
@@ -64,6 +65,29 @@ def test_the_flow_gets_the_outcome_and_who_runs_it(store, flow, make_deliverer, 
     assert (state, tried.kind) == (CallbackState.DELIVERED, "outcome")
     assert (tried.status, tried.answer) == (200, "SUCCESS")
     assert make_deliverer().deliver(execution_id) == "nothing to do"
+
+
+def test_a_repeated_answer_does_not_deliver_the_next_callback(store, make_deliverer, finished):
+    success = b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"SUCCESS"'
+    first_hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+
+    def script(_body, number):
+        if number:
+            return Script(answer=[first_hint], is_kept=False)
+        return Script(answer=[first_hint, success], late=[first_hint, success])
+
+    peer = HostilePeer(script)
+    deliverer = make_deliverer()
+    try:
+        taken = finished(peer.url)
+        assert deliverer.deliver(taken) == "delivered"
+        not_taken = finished(peer.url)
+        assert deliverer.deliver(not_taken) == "retry"
+    finally:
+        peer.close()
+    assert last_try(store, taken)[0] == CallbackState.DELIVERED
+    state, tried = last_try(store, not_taken)
+    assert (state, tried.status) == (CallbackState.DUE, None)
 
 
 @pytest.mark.parametrize(

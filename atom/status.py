@@ -53,7 +53,7 @@ class Situation:
     overview: Overview
     presences: Sequence[Presence]
     queues: Sequence[str]  # that processes are declared for; empty where no service is known
-    facts: ServerFacts | None = None  # None: nobody asked
+    facts: ServerFacts | None = None  # None: unknown, the Redis user may not run INFO
     history: HistoryFacts | None = None  # None: there is no history database
     messages: Mapping[str, int] | None = None  # by queue; None: the broker does not say
     broker_problem: str = ""
@@ -140,7 +140,7 @@ def judge(situation: Situation) -> Sequence[Finding]:
         *_judge_executions(situation.overview),
         *_judge_callbacks(situation.overview),
         *_judge_versions(situation.presences),
-        *(_judge_server(situation.facts) if situation.facts else ()),
+        *(_judge_server(situation.facts) if situation.facts else _judge_unknown_server()),
         *(_judge_history(situation.history) if situation.history else ()),
         *_judge_paused(situation.overview),
     ]
@@ -293,6 +293,15 @@ def _judge_versions(presences: Iterable[Presence]) -> Iterator[Finding]:
                 f"Roles have different versions of {what} ({told}): restart those with the old "
                 "one.",
             )
+
+
+def _judge_unknown_server() -> Iterator[Finding]:
+    yield Finding(
+        Severity.NOTE,
+        "Memory, eviction policy, replication and persistence of Redis are not checked: its user "
+        "may not run INFO. Permit it (+info), or make sure of maxmemory-policy noeviction and "
+        "appendonly yes.",
+    )
 
 
 def _judge_server(facts: ServerFacts) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from docs.generate import SETTINGS, settings_page
 from docs.measured import SCALING, scaling_page
 from tests.docs.pages import BLOCKS, PAGES, ROOT
 from tests.docs.rules import VARIABLES, check_inline
+from tests.support.permissions import PAGE, permitted_commands
 
 README = PAGES["README.md"]
 # Named in prose as they are named on a page of ours.
@@ -38,6 +39,13 @@ def test_the_first_service_of_the_readme_has_twenty_lines():
     (service, *_) = [block.text for block in README.blocks if block.file_name == "services.py"]
     lines = [line for line in service.split("\n") if line.strip() and not line.startswith("#")]
     assert len(lines) <= 20
+
+
+def test_the_permissions_of_the_redis_user_cover_every_command_of_a_script():
+    scripts = "".join(path.read_text() for path in (ROOT / "atom/store/lua").glob("*.lua"))
+    used = {name.lower() for name in re.findall(r"redis\.call\('([A-Z]+)'", scripts)}
+    assert len(used) > 30
+    assert used - permitted_commands() == set(), f"grant them in {PAGE}"
 
 
 def options_of_a_service():

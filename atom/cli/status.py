@@ -64,8 +64,7 @@ def _print(situation: Situation, findings: Sequence[Finding]) -> None:
     console.print(_roles(situation), _queues(situation), sep="\n")
     for line in _lines(situation):
         console.print(line, highlight=False)
-    if situation.facts is not None:
-        console.print(_server(situation.facts), highlight=False)
+    console.print(_server(situation.facts), highlight=False)
     _print_findings(console, findings)
 
 
@@ -164,7 +163,9 @@ def _moved(history: HistoryFacts | None) -> str:
     return f", {'?' if history.executions is None else history.executions} in {history.where}"
 
 
-def _server(facts: ServerFacts) -> str:
+def _server(facts: ServerFacts | None) -> str:
+    if facts is None:
+        return "Redis       unknown: the Redis user may not run INFO"
     room = megabytes(facts.max_bytes) if facts.max_bytes else "no limit"
     return (
         f"Redis       {facts.version}, {megabytes(facts.used_bytes)} of {room} "

@@ -370,8 +370,8 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         What it costs does not depend on how many executions there are.
         """
 
-    def facts(self) -> ServerFacts:
-        """What the server says of itself."""
+    def facts(self) -> ServerFacts | None:
+        """Return what the server reports of itself; None if the user may not ask for it (INFO)."""
 
     def check_writable(self) -> None:
         """Return if the store answers and takes a write: it may be full, or a replica."""

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import redis
+
 from atom import names
 from atom.records import ServerFacts
 from atom.store.redis_part import RedisPart
@@ -12,10 +14,13 @@ _PROBE_SECONDS: Final = 60
 class RedisServer(RedisPart):
     """See `ExecutionStore`."""
 
-    def facts(self) -> ServerFacts:
+    def facts(self) -> ServerFacts | None:
         """See ExecutionStore; INFO alone, for a managed Redis may refuse CONFIG."""
         with self._guard():
-            info: dict[str, Any] = self._redis.info()
+            try:
+                info: dict[str, Any] = self._redis.info()
+            except redis.ResponseError:  # it answers: the user may not, or the command was renamed
+                return None
         written = {
             "AOF": info.get("aof_last_write_status"),
             "rewritten AOF": info.get("aof_last_bgrewrite_status"),

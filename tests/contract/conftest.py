@@ -12,6 +12,7 @@ from atom.cli.embedded_redis import EmbeddedRedis
 from atom.settings import Settings
 from atom.store import RedisStore, open_store
 from atom.store.encryption import new_key
+from tests.support.permissions import grant
 
 KEY = new_key()
 
@@ -26,16 +27,19 @@ def short_times(redis_url: str, **changes: Any) -> Settings:
 def settings(
     embedded_redis: EmbeddedRedis, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Settings:
-    """Short times, so that a test can outwait them; with a key, a history database and neither."""
+    """Short times, so that a test can outwait them; with a key, a history database and neither.
+
+    The store's Redis user has the documented permissions, and no others.
+    """
     key = (KEY,) if request.param == "encrypted" else ()
     database = f"sqlite:///{tmp_path / 'history.db'}" if request.param == "with a database" else ""
-    return short_times(embedded_redis.url, secret_key=key, history_url=database)
+    return short_times(grant(embedded_redis.url), secret_key=key, history_url=database)
 
 
 @pytest.fixture
-def raw(settings: Settings) -> Iterator[redis.Redis]:
+def raw(embedded_redis: EmbeddedRedis) -> Iterator[redis.Redis]:
     """The bare client, to look behind the store; the database is empty at the start."""
-    with redis.Redis.from_url(settings.redis_url) as client:
+    with redis.Redis.from_url(embedded_redis.url) as client:
         client.flushall()
         yield client
 

@@ -184,7 +184,7 @@ def _kubectl(words: list[str]) -> None:
             assert (ROOT / path).exists(), f"there is no {path}"
 
 
-_REDIS_COMMANDS = {"BGREWRITEAOF", "BGSAVE", "CONFIG", "INFO", "LASTSAVE", "PING"}
+_REDIS_COMMANDS = {"ACL", "BGREWRITEAOF", "BGSAVE", "CONFIG", "INFO", "LASTSAVE", "PING"}
 
 
 def _redis_cli(words: list[str]) -> None:

@@ -204,3 +204,9 @@ def test_a_broker_that_is_away_comes_first_and_what_is_wanted_last():
     assert found[3][1].endswith("“Shop.Buy” takes no new requests since 2026-01-31 14:01 UTC. → "
                                 "atom listeners resume Shop.Buy")  # fmt: skip
     assert [each.needs_a_person for each in Severity] == [True, True, False]
+
+
+def test_unknown_server_facts_are_a_note():
+    (finding,) = judged(facts=None)
+    assert finding[0] == "note"
+    assert "may not run INFO" in finding[1]

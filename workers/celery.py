@@ -16,6 +16,7 @@ from workers.heartbeat import keep_heart_beating
 from workers.intake import limit_intake
 from workers.lifecycle import connect_lifecycle
 from workers.metrics import answer_scrapes
+from workers.outcomes import OutcomeEvents
 from workers.presence import announce_worker
 from workers.tasks import register_tasks
 
@@ -32,11 +33,12 @@ def create_app(settings: Settings) -> Celery:
     keeper = LeaseKeeper(
         lambda: RedisStore(settings), settings.lease_seconds, settings.cancel_grace_seconds
     )
-    register_tasks(app, settings, catalog, keeper)
+    outcomes = OutcomeEvents(lambda: RedisStore(settings))
+    register_tasks(app, settings, catalog, keeper, outcomes.request_class)
     connect_lifecycle(settings, keeper)
     answer_scrapes(settings, catalog)
     announce_worker(settings, catalog)
-    batch_events(app)
+    batch_events(app, outcomes)
     ending = end_in_time(app, settings.shutdown_seconds, keeper)
     if BrokerAddress.of(settings.broker).is_redis:
         keep_heart_beating(app, keeper, ending, AsksRedis)

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from celery import Celery, bootsteps
 
+from workers.outcomes import OutcomeEvents
+
 FLUSH_SECONDS: Final = 0.2
 
 
@@ -17,6 +19,8 @@ class EventBatches(bootsteps.StartStopStep):
 
     requires = ("celery.worker.consumer.events:Events",)
 
+    outcomes: OutcomeEvents
+
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
         self._timer: Any = None
@@ -28,7 +32,7 @@ class EventBatches(bootsteps.StartStopStep):
             return
         self._cancel()
         dispatcher.on_send_buffered = None
-        self._timer = consumer.timer.call_repeatedly(FLUSH_SECONDS, dispatcher.flush)
+        self._timer = consumer.timer.call_repeatedly(FLUSH_SECONDS, self._send, (dispatcher,))
 
     def stop(self, consumer: Any) -> None:
         """Stop flushing before a reconnection; at the end it goes on for what still runs."""
@@ -39,7 +43,11 @@ class EventBatches(bootsteps.StartStopStep):
         """Send what is buffered, while the connection is still open."""
         self._cancel()
         if consumer.event_dispatcher is not None:
-            consumer.event_dispatcher.flush()
+            self._send(consumer.event_dispatcher)
+
+    def _send(self, dispatcher: Any) -> None:
+        self.outcomes.send(dispatcher)
+        dispatcher.flush()
 
     def _cancel(self) -> None:
         if self._timer is not None:
@@ -47,6 +55,10 @@ class EventBatches(bootsteps.StartStopStep):
             self._timer = None
 
 
-def batch_events(app: Celery) -> None:
-    """Have every worker of the app send its events in batches."""
-    app.steps["consumer"].add(EventBatches)
+def batch_events(app: Celery, outcome_events: OutcomeEvents) -> None:
+    """Have every worker of the app send its events, and those of executions, in batches."""
+
+    class Batches(EventBatches):
+        outcomes = outcome_events
+
+    app.steps["consumer"].add(Batches)

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from celery import Celery
 from celery.events import EventReceiver
+from celery.events.state import Task
+from celery.states import PENDING, READY_STATES
 from flower.app import Flower
 from flower.events import Events
 from flower.options import default_options
@@ -27,6 +29,7 @@ from atom.presence import Announcer
 from atom.settings import Settings
 from workers.celery_config import celery_options
 from workers.connection import AMQP
+from workers.outcomes import REDACTED
 
 _log = logging.getLogger(__name__)
 
@@ -42,11 +45,29 @@ _MAX_TASKS: Final = 10_000
 _DATA: Final = ("args", "kwargs", "traceback")
 
 
+class RestartableTask(Task):
+    """A task that may run again after its end, as an execution can.
+
+    Celery keeps the final state of a task whatever comes later, apart from a success.
+    """
+
+    def event(self, type_: str | None, *args: Any, **options: Any) -> str | None:
+        """Apply an event; a new delivery of the message discards how the one before ended."""
+        if type_ == "received" and self.state in READY_STATES:
+            self.state = PENDING
+            self.result = self.exception = self.runtime = None
+        return super().event(type_, *args, **options)
+
+
 class WatchedEvents(Events):
     """What Flower remembers: which task ran, where, when and how it ended, and no data of it."""
 
     _receiver: EventReceiver | None = None
     _has_to_end = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.state.Task = RestartableTask
 
     def run(self) -> None:
         """Receive events until `stop`, however often the broker goes away.
@@ -78,7 +99,9 @@ class WatchedEvents(Events):
     def on_event(self, event: dict[str, Any]) -> None:
         """Take an event in without what it may tell of data."""
         kept = {name: value for name, value in event.items() if name not in _DATA}
-        if kept.get("exception"):  # its class; the text of an exception may be anything
+        # Our workers send the error text of the history; any other text may contain anything, and
+        # only the class stays.
+        if kept.get("exception") and not kept.pop(REDACTED, False):
             kept["exception"] = str(kept["exception"]).partition("(")[0]
         super().on_event(kept)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery
+from celery.worker.request import Request
 from structlog.contextvars import bound_contextvars
 
 from atom.catalog import Catalog
@@ -99,13 +100,19 @@ class _Parts:
         return Recovery(self._catalog, self._store, self._publisher, self._files)
 
 
-def register_tasks(app: Celery, settings: Settings, catalog: Catalog, keeper: LeaseKeeper) -> None:
-    """Add every task to the app."""
+def register_tasks(
+    app: Celery,
+    settings: Settings,
+    catalog: Catalog,
+    keeper: LeaseKeeper,
+    request_class: type[Request],
+) -> None:
+    """Add every task to the app; `request_class` is that of the tasks that run executions."""
     parts = _Parts(settings, catalog, keeper)
 
     for service in catalog.services.values():
         for process in service.processes.values():
-            app.task(bind=True, name=process.task_name)(
+            app.task(bind=True, name=process.task_name, Request=request_class)(
                 _run_process(parts, process, service.version)
             )
 

@@ -307,7 +307,7 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         """Read the callbacks that wait for a person, longest parked first. Not atomic."""
 
     def take_scheduled(self, limit: int) -> Sequence[str]:
-        """What was put off counts as accepted when its time has come; returns whose turn it is."""
+        """Return due executions whose turn it is, and ended ones that no message reports yet."""
 
     def take_unstarted(self, limit: int) -> Sequence[str]:
         """Accepted executions that should have started; each is put off for the next look."""

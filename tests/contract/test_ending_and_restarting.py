@@ -120,6 +120,9 @@ def test_what_waits_for_its_next_try_can_be_cancelled(store, raw):
     claim = running(store)
     store.hand_back(claim, delay_seconds=60, failed="x")
     assert store.cancel(claim.id, RESPONSE, "") == Ended(State.ACCEPTED, True)
+    # One more message is published, so that a worker reports the end to Flower.
+    assert indexes(raw, claim.id) == {"callbacks", "history", "scheduled"}
+    assert store.take_scheduled(10) == [claim.id]
     assert indexes(raw, claim.id) == {"callbacks", "history"}
     assert store.claim(claim.id, "w", "1") is None
 

@@ -30,6 +30,14 @@ def suspended(store, wait, **changes):
     return claim
 
 
+def test_cancel_publishes_a_suspended_execution_once(store):
+    claim = suspended(store, signal_wait())
+    store.cancel(claim.id, RESPONSE, "")
+    assert store.take_scheduled(10) == [claim.id]
+    assert store.take_scheduled(10) == []
+    assert store.claim(claim.id, "w", "1") is None
+
+
 def test_it_holds_no_worker_and_is_nobodys_to_claim(store):
     claim = suspended(store, time_wait(60))
     found = store.get(claim.id)

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from atom.records import State
-from tests.support.operating import check_refused
+from tests.support.operating import check_refused, command
 from tests.support.ports import free_port
 from tests.support.roles import TestAtom
 from tests.support.waiting import until
@@ -46,6 +46,7 @@ class FlowerAtom(TestAtom):
             "ATOM_FLOWER_PASSWORD": PASSWORD,
             "ATOM_FLOWER_PREFIX": "/watch",
             "ATOM_FLOWER_DATABASE": str(self.database),
+            "ATOM_CANCEL_GRACE_SECONDS": "1",
         }
 
     def make_user(self):
@@ -84,12 +85,13 @@ class FlowerAtom(TestAtom):
         assert status == 200
         return json.loads(body)
 
-    def until_seen(self, execution_id):
-        """The task of an execution, once Flower has seen its end."""
+    def until_seen(self, execution_id, *states):
+        """The task of an execution, once Flower has seen its end, or it is in one of the states."""
+        states = states or ("SUCCESS", "FAILURE", "REVOKED")
         return until(
             lambda: (
-                found
-                if (found := self.tasks().get(execution_id)) and found["state"] == "SUCCESS"
+                task
+                if (task := self.tasks().get(execution_id)) and task["state"] in states
                 else None
             ),
             f"Flower to see {execution_id}",
@@ -108,8 +110,8 @@ def watched(tmp_path_factory):
         atom.close()
 
 
-def run_and_see(atom, action, inputs=None):
-    flow = atom.run(action, inputs)
+def run_and_see(atom, action, inputs=None, service="Trial"):
+    flow = atom.run(action, inputs, service)
     execution = until(
         lambda: each if (each := atom.execution_of(flow)).state.is_final else None, "its end"
     )
@@ -133,9 +135,15 @@ def test_each_execution_is_a_task_with_its_id_and_name_and_none_of_its_data(watc
     }
     for execution, task in seen.values():
         assert (task["args"], task["kwargs"], task["traceback"]) == (None, None, None)
-        # What our tasks return is the state of the execution, and nothing of its result.
-        assert task["result"] == repr(execution.state.value)
-    assert seen["No"][0].state is State.FAULTED
+        # The result of a task is the state of the execution, and nothing of its own result.
+        assert task["result"] in (repr(execution.state.value), None)
+    assert {action: task["state"] for action, (_, task) in seen.items()} == {
+        "Echo": "SUCCESS",
+        "No": "SUCCESS",
+        "Break": "FAILURE",
+        "Plain name: ä/b?": "SUCCESS",
+    }
+    assert seen["No"][1]["result"] == repr("faulted")
     assert seen["Break"][0].state is State.FAILED
 
     callback = f"{seen['Echo'][0].id}.callback"
@@ -156,6 +164,86 @@ def test_each_execution_is_a_task_with_its_id_and_name_and_none_of_its_data(watc
     everything = b"".join(body for _, _, body in read.values()) + watched.log("flower")
     everything += b"".join(path.read_bytes() for path in watched.database.parent.iterdir())
     assert [canary for canary in CANARIES if canary in everything] == []
+
+
+@pytest.mark.parametrize(
+    ("service", "action", "inputs"),
+    [
+        ("Trial", "Break", {}),
+        ("Trial", "Wrong result", {}),
+        ("Trial", "Short", {"Seconds": "2"}),  # past its deadline, and it notices
+        ("Trial", "Short", {"Seconds": "60"}),  # past its deadline, until it is killed
+        ("Trial", "Always dies", {}),
+        ("Stubborn", "Never", {}),
+    ],
+)
+def test_a_failed_execution_is_a_failed_task_with_the_error_of_the_history(
+    watched, tmp_path, service, action, inputs
+):
+    if service == "Stubborn":
+        inputs = {"File": str(tmp_path / "lines")}
+    execution, task = run_and_see(watched, action, inputs, service)
+    assert execution.state in (State.FAILED, State.TIMED_OUT)
+    assert (task["state"], task["exception"]) == ("FAILURE", execution.error)
+    assert (task["result"], task["traceback"]) == (None, None)
+
+
+def test_an_execution_that_waits_is_a_retried_task_until_it_is_cancelled(watched, tmp_path):
+    inputs = {"File": str(tmp_path / "lines")}
+    flows = {
+        "Waits long": watched.run("Waits long", inputs, "Stubborn"),
+        "Approval": watched.run("Approval", {**inputs, "Seconds": "3600"}, "Lasting"),
+    }
+    waiting = {action: watched.execution_of(flow).id for action, flow in flows.items()}
+    seen = {action: watched.until_seen(id, "RETRY") for action, id in waiting.items()}
+    failed = watched.store.get(waiting["Waits long"])
+    assert seen["Waits long"]["exception"] == failed.error != ""
+    assert seen["Approval"]["exception"] == "suspended"
+    command(watched, "executions", "cancel", *waiting.values())
+    for execution_id in waiting.values():
+        assert watched.until_seen(execution_id)["state"] == "REVOKED"
+
+
+def test_an_execution_that_is_cancelled_while_it_runs_is_a_revoked_task(watched, tmp_path):
+    flow = watched.run("Until cancelled", {"File": str(tmp_path / "lines")}, "Stubborn")
+    execution_id = watched.execution_of(flow).id
+    until(lambda: watched.store.get(execution_id).state is State.RUNNING, "its start")
+    command(watched, "executions", "cancel", execution_id)
+    assert watched.until_seen(execution_id)["state"] == "REVOKED"
+
+
+def test_a_suspended_execution_that_times_out_is_a_failed_task(watched, tmp_path):
+    inputs = {"File": str(tmp_path / "lines"), "Seconds": "3600"}
+    execution_id = watched.execution_of(watched.run("Approval", inputs, "Lasting")).id
+    watched.until_seen(execution_id, "RETRY")
+    with Redis.from_url(watched.plain_url) as client:
+        client.hset(f"atom:execution:{execution_id}", "deadline", 1)
+        client.zadd("atom:deadlines", {execution_id: 1})
+    task = watched.until_seen(execution_id)
+    assert (task["state"], task["exception"]) == (
+        "FAILURE",
+        watched.store.get(execution_id).error,
+    )
+
+
+def test_an_execution_that_runs_again_is_seen_by_its_latest_end(watched, tmp_path):
+    file = tmp_path / "lines"
+    execution, task = run_and_see(watched, "Repairable", {"File": str(file)}, "Stubborn")
+    assert task["state"] == "FAILURE"
+    until(lambda: watched.store.get(execution.id).delivered_at, "its callback")
+    file.write_text("repaired")
+    command(watched, "executions", "retry", "--from-failed-step", execution.id)
+    repaired = watched.until_seen(execution.id, "SUCCESS")
+    assert (repaired["result"], repaired["exception"]) == (repr("completed"), None)
+    file.write_text("broken")
+    command(watched, "executions", "retry", "--from-start", execution.id)
+    assert watched.until_seen(execution.id, "FAILURE")["result"] is None
+
+
+def test_a_failed_execution_leaves_no_traceback_of_celery(watched):
+    for action in ("Break", "Wrong result"):
+        run_and_see(watched, action)
+    assert b"celery/app/trace.py" not in watched.log("worker")
 
 
 def test_the_password_is_asked_for_and_on_no_command_line(watched):

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from atom.errors import SettingsError
+from atom.networks import LOOPBACK, as_address, kind_of
 
 # Where the platform documents that its flows live.
 FLOW_HOSTS: Final = (
@@ -51,10 +52,8 @@ def is_loopback(host: str) -> bool:
     """Whether a host is this machine and nobody else's way to it."""
     if host.lower() == "localhost":
         return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    address = as_address(host)
+    return address is not None and kind_of(address, LOOPBACK) is not None
 
 
 def check_url(variable: str, url: str) -> None:

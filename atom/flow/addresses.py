@@ -10,45 +10,29 @@ from urllib.parse import urlsplit
 
 from atom.endpoints import PLAIN, is_loopback
 from atom.errors import InvalidRequest
+from atom.networks import (
+    LOOPBACK,
+    UNROUTABLE,
+    Address,
+    Network,
+    as_address,
+    kind_of,
+    network_table,
+    unmapped,
+)
 from atom.settings import Settings
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-# What no flow platform on the internet has, with the word that explains it. Written out, since
-# the `is_…` properties of the standard library differ from one version of Python to the next.
-_FORBIDDEN: Final[tuple[tuple[_Network, str], ...]] = tuple(
-    (ipaddress.ip_network(network), kind)
-    for network, kind in (
-        ("0.0.0.0/8", "unspecified"),
-        ("10.0.0.0/8", "private"),
-        ("100.64.0.0/10", "shared by a carrier"),
-        ("127.0.0.0/8", "loopback"),
-        ("169.254.0.0/16", "link-local"),
-        ("172.16.0.0/12", "private"),
-        ("192.0.0.0/24", "reserved"),
-        ("192.0.2.0/24", "documentation"),
+# What no flow platform on the internet has, with the word that explains it.
+_FORBIDDEN: Final = (
+    *UNROUTABLE,
+    *network_table(
         ("192.88.99.0/24", "6to4 relay"),
-        ("192.168.0.0/16", "private"),
-        ("198.18.0.0/15", "benchmarking"),
-        ("198.51.100.0/24", "documentation"),
-        ("203.0.113.0/24", "documentation"),
-        ("224.0.0.0/4", "multicast"),
-        ("240.0.0.0/4", "reserved"),
-        ("::/128", "unspecified"),
-        ("::1/128", "loopback"),
         ("::/96", "IPv4-compatible"),
         ("64:ff9b:1::/48", "local NAT64"),
         ("2001::/32", "Teredo"),
         ("2001::/23", "reserved"),
-        ("2001:db8::/32", "documentation"),
         ("2002::/16", "6to4"),
-        ("3fff::/20", "documentation"),
-        ("fc00::/7", "private"),
-        ("fe80::/10", "link-local"),
-        ("fec0::/10", "site-local"),
-        ("ff00::/8", "multicast"),
-    )
+    ),
 )
 _PUBLIC_IPV6: Final = ipaddress.IPv6Network("2000::/3")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
@@ -68,7 +52,7 @@ class CallbackPolicy:
     """Which hosts callbacks may go to, and in which networks beside the public ones."""
 
     hosts: frozenset[tuple[str, int | None]]  # a host without a port allows every port
-    networks: tuple[_Network, ...] = ()
+    networks: tuple[Network, ...] = ()
     plain_hosts: frozenset[tuple[str, int | None]] = frozenset()  # those of `hosts` without TLS
 
     @classmethod
@@ -127,21 +111,17 @@ class CallbackPolicy:
                 return f"{each} ({kind})"
         return None
 
-    def _kind(self, address: _Address, may_be_loopback: bool) -> str | None:
+    def _kind(self, address: Address, may_be_loopback: bool) -> str | None:
         """What is wrong with an address, in a word."""
         if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
             return "of one interface only"
         judged = _unwrapped(address)
         if may_be_loopback:
-            return None if judged.is_loopback else "not loopback"
+            return None if kind_of(judged, LOOPBACK) else "not loopback"
         if any(address in network or judged in network for network in self.networks):
             return None
-        for network, kind in _FORBIDDEN:
-            if judged in network:
-                return kind
-        if judged.version == 6 and judged not in _PUBLIC_IPV6:
-            return "reserved"
-        return None
+        is_reserved = judged.version == 6 and judged not in _PUBLIC_IPV6
+        return kind_of(judged, _FORBIDDEN) or ("reserved" if is_reserved else None)
 
 
 @lru_cache(_REMEMBERED)
@@ -185,19 +165,11 @@ def _host_entry(text: str) -> tuple[str, int | None]:
     return str(_as_address(host) or host), int(port) if port else None
 
 
-@lru_cache(_REMEMBERED)
-def _as_address(text: str) -> _Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
+_as_address = lru_cache(_REMEMBERED)(as_address)
 
 
-def _unwrapped(address: _Address) -> _Address:
-    """The IPv4 address that an IPv6 one stands for, where packets to it end up there."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return address.ipv4_mapped
-        if address in _NAT64:
-            return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address
+def _unwrapped(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 one stands for, if packets to it end up there."""
+    if isinstance(address, ipaddress.IPv6Address) and address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return unmapped(address)

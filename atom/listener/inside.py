@@ -7,12 +7,13 @@ header, and then the caller counts as from outside. A balancer that passes conne
 nothing has to keep these paths to itself.
 """
 
-import ipaddress
 from collections.abc import Iterable
 from typing import Final
 
 from flask import request
 from werkzeug.exceptions import NotFound
+
+from atom.networks import UNROUTABLE, as_address, kind_of, unmapped
 
 _OF_A_PROXY: Final = frozenset(
     {"forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
@@ -21,13 +22,10 @@ _OF_A_PROXY: Final = frozenset(
 
 def is_inside(peer: str | None, headers: Iterable[str]) -> bool:
     """Whether the caller at the other end of the connection, with headers of these names, is."""
-    try:
-        address = ipaddress.ip_address(peer or "")
-    except ValueError:
+    address = as_address(peer or "")
+    if address is None or kind_of(unmapped(address), UNROUTABLE) is None:
         return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return not address.is_global and _OF_A_PROXY.isdisjoint(map(str.lower, headers))
+    return _OF_A_PROXY.isdisjoint(map(str.lower, headers))
 
 
 def only_for_inside() -> None:

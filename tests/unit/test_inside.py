@@ -1,6 +1,8 @@
 """Who is of the inside network, going by the connection and what a proxy says."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atom.listener.inside import is_inside
 
@@ -17,6 +19,33 @@ def test_addresses_that_the_internet_cannot_route_to(peer):
 )
 def test_others_and_none(peer):
     assert not is_inside(peer, [])
+
+
+@given(st.ip_addresses(v=4))
+def test_a_mapped_address_is_judged_as_the_address_it_maps(address):
+    assert is_inside(f"::ffff:{address}", []) == is_inside(str(address), [])
+
+
+# The standard library judges each of these differently in some version of Python.
+@pytest.mark.parametrize(
+    ("peer", "is_unroutable"),
+    [
+        ("192.0.0.9", True),
+        ("192.0.0.170", True),
+        ("192.88.99.1", False),
+        ("::ffff:127.0.0.1", True),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b:1::1", False),
+        ("2001:1::1", False),
+        ("2001:20::1", False),
+        ("2002::1", False),
+        ("2002:7f00:1::", False),
+        ("3fff::1", True),
+        ("fec0::1", True),
+    ],
+)
+def test_every_version_of_python_judges_alike(peer, is_unroutable):
+    assert is_inside(peer, []) is is_unroutable
 
 
 def test_a_mapped_address_is_what_it_maps():

@@ -77,6 +77,9 @@ def test_addresses():
     assert is_loopback("localhost")
     assert not is_loopback("0.0.0.0")
     assert not is_loopback("flow.boomi.com")
+    # By its own name only, whatever the version of Python: see atom/networks.py.
+    assert not is_loopback("::ffff:127.0.0.1")
+    assert not is_loopback("128.0.0.1")
 
 
 def test_every_setting_has_a_meaning():

@@ -25,7 +25,8 @@ AtomError
 ├── CredentialError         a credential cannot be created or revoked
 ├── StoreError              Redis did not do what it was asked for
 │   ├── StoreUnavailable         it does not answer, or cannot now
-│   │   └── StoreForbidden       … or its user lacks a permission
+│   │   ├── StoreForbidden       … or its user lacks a permission
+│   │   └── StoreUnanswered      … and a write may have been done before
 │   └── StoreRefused             it refuses a value or a command, now and later
 ├── HistoryUnavailable      the history database does not answer
 ├── Unreadable              what is stored was encrypted with a key that this role lacks
@@ -112,6 +113,7 @@ from atom.errors.running import (
     StoreError,
     StoreForbidden,
     StoreRefused,
+    StoreUnanswered,
     StoreUnavailable,
     Unreadable,
 )
@@ -156,6 +158,7 @@ __all__ = [
     "StoreError",
     "StoreForbidden",
     "StoreRefused",
+    "StoreUnanswered",
     "StoreUnavailable",
     "TokenMissing",
     "TooManyLogins",

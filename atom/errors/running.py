@@ -37,6 +37,10 @@ class StoreForbidden(StoreUnavailable):
     """The Redis user may not do what is needed, or is not known; an operator has to change that."""
 
 
+class StoreUnanswered(StoreUnavailable):
+    """A write was sent and no reply came: it may have been done, and will not be from now on."""
+
+
 class StoreRefused(StoreError):
     """Redis refuses a value or a command, and will refuse it whenever it is sent again."""
 

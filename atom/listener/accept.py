@@ -14,7 +14,7 @@ from atom.protocol.message_actions import ServiceRequest
 from atom.publisher import Publisher
 from atom.records import NewExecution
 from atom.redaction import parted
-from atom.store import Accepted, Answer, ExecutionStore, Result
+from atom.store import Accepted, Answer, ExecutionStore, Result, not_accepted
 from atom.traces import current, describe
 
 _log = logging.getLogger(__name__)
@@ -119,9 +119,7 @@ class Acceptor:
             accepted = self._store.accept(execution)
         except StoreUnavailable as error:
             _log.error("A request was refused: %s", error)
-            raise Unavailable(
-                "The execution could not be stored; nothing was started. Try again."
-            ) from error
+            raise not_accepted(execution, error) from error
         if accepted.id != execution.id:
             bind_contextvars(execution_id=accepted.id)
             describe({"execution_id": accepted.id})

@@ -32,7 +32,7 @@ _PROBLEMS: Final = {
     "413": "The request or the file is too large",
     "415": "The body has another content type",
     "429": "The tenant or the service has more requests per second than it may",
-    "503": "For the moment nothing can be accepted; nothing was started",
+    "503": "Not accepted for the moment; the message says if it may be stored already",
 }
 _SYNCHRONOUS_PROBLEMS: Final = {
     **_PROBLEMS,

@@ -14,6 +14,7 @@ from atom.errors import (
     Forbidden,
     MalformedRequest,
     RequestTooLarge,
+    StoreUnanswered,
     StoreUnavailable,
     TokenMissing,
     Unavailable,
@@ -44,8 +45,13 @@ def create_blueprint(store: ExecutionStore, max_event_bytes: int) -> Blueprint:
             )
         try:
             signalled = store.signal(execution_id, name, event, token)
+        except StoreUnanswered as error:
+            raise Unavailable(
+                "The store did not confirm the signal in time. Either it is stored already, or it "
+                "never will be. Send the same event again: it counts once."
+            ) from error
         except (StoreUnavailable, Unreadable) as error:
-            raise Unavailable("The signal could not be stored. Try again.") from error
+            raise Unavailable("The signal was not stored. Try again.") from error
         if signalled is Signalled.GIVEN:
             raise Conflict(f"Another event was given for the signal “{name}” before.")
         if signalled is Signalled.ENDED:

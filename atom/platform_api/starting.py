@@ -8,7 +8,7 @@ import orjson
 from structlog.contextvars import bound_contextvars
 
 from atom.catalog import Catalog
-from atom.errors import InvalidRequest, NotFound, PublishFailed, StoreUnavailable, Unavailable
+from atom.errors import InvalidRequest, NotFound, PublishFailed, StoreUnavailable
 from atom.logs import context_of
 from atom.message_process import MessageProcess
 from atom.protocol.objects import Document, Entry, write_values
@@ -16,7 +16,7 @@ from atom.protocol.values import ContentType, boolean_text, number_text
 from atom.publisher import Publisher
 from atom.records import NewExecution
 from atom.redaction import MASK, parted
-from atom.store import ExecutionStore
+from atom.store import ExecutionStore, not_accepted
 
 _log = logging.getLogger(__name__)
 
@@ -83,10 +83,7 @@ class Starter:
                 accepted = self._store.accept(new)
             except StoreUnavailable as error:
                 _log.error("A request was refused: %s", error)
-                raise Unavailable(
-                    "The store does not answer; whether the execution was started is not known. "
-                    "Look for it before you ask again."
-                ) from error
+                raise not_accepted(new, error) from error
             try:
                 if accepted.is_out:
                     self._publisher.publish(process.task_name, new.id, process.options.queue)

@@ -2,11 +2,20 @@
 
 from atom.settings import Settings
 from atom.store.contract import Accepted, Answer, ExecutionStore, Result
+from atom.store.failures import not_accepted
 from atom.store.redis_store import RedisStore
 from atom.store.scripts import OnReleased
 from atom.store.whole_store import WholeStore
 
-__all__ = ["Accepted", "Answer", "ExecutionStore", "RedisStore", "Result", "open_store"]
+__all__ = [
+    "Accepted",
+    "Answer",
+    "ExecutionStore",
+    "RedisStore",
+    "Result",
+    "not_accepted",
+    "open_store",
+]
 
 
 def open_store(

@@ -14,12 +14,12 @@ from atom.store.pool import FreshPool, FreshSentinelPool
 from atom.urls import is_watched, watched_redis
 
 _CONNECT_SECONDS: Final = 3.0
-_REPLY_SECONDS: Final = 10.0
+REPLY_SECONDS: Final = 10.0
 # As many as there are threads that ask at once: the driver refuses the 101st unless it is told so.
 _MOST_CONNECTIONS: Final = 2**31
 
 
-def connect(url: str, reply_seconds: float = _REPLY_SECONDS, *, retries: bool = True) -> Any:
+def connect(url: str, reply_seconds: float = REPLY_SECONDS, *, retries: bool = True) -> Any:
     """A pool of connections; safe to share between threads, and to use after a fork.
 
     A command whose connection turns out to be closed is sent once more over a new one: each can be

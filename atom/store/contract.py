@@ -79,7 +79,11 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         as its execution is (in Redis, or would be), at least for the retention from its deadline
         on. The id of one that an earlier version accepted is not `new.id`.
 
+        Nothing is stored after the caller has stopped waiting (10 s).
+
         Raises:
+            StoreUnanswered: it may be stored already, but will not be from now on. A plain
+                StoreUnavailable: it is not stored, and will not be.
             Paused: the service or action takes no new requests; nothing is stored.
             Overloaded: too many executions wait for a worker; nothing is stored.
             TooManyRequests: its tenant or its service asks more often than it may; nothing is

@@ -4,7 +4,15 @@ from typing import Final
 
 import redis
 
-from atom.errors import AtomError, StoreForbidden, StoreRefused, StoreUnavailable
+from atom.errors import (
+    AtomError,
+    StoreForbidden,
+    StoreRefused,
+    StoreUnanswered,
+    StoreUnavailable,
+    Unavailable,
+)
+from atom.records import NewExecution
 
 # The user may not run the command, or the server does not have it (renamed, or switched off). The
 # second group is what Redis says from within a script.
@@ -56,6 +64,24 @@ def translated(error: redis.RedisError, server: str) -> AtomError:
     if _is_permanent(error, code, text):
         return StoreRefused(f"Redis at {server} refuses a value or a command: {text}.")
     return StoreUnavailable(f"Redis at {server} does not answer as it should: {text}")
+
+
+def not_accepted(new: NewExecution, error: StoreUnavailable) -> Unavailable:
+    """Return the answer to a caller whose execution the store did not confirm.
+
+    Only if it was certainly not stored, and never will be, the answer says that nothing was
+    started.
+    """
+    if not isinstance(error, StoreUnanswered):
+        return Unavailable("The execution could not be stored; nothing was started. Try again.")
+    if new.token:
+        advice = "Send the same request again: it is run once."
+    else:
+        advice = f"Look for execution {new.id} in the history before you send it again."
+    return Unavailable(
+        "The store did not confirm in time that the execution is stored. Either it is stored "
+        f"already, or it never will be. {advice}"
+    )
 
 
 def _is_forbidden(error: redis.RedisError, code: str, text: str) -> bool:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from atom import names
 from atom.settings import Settings
-from atom.store.connection import connect, guarded
+from atom.store.connection import REPLY_SECONDS, connect, guarded
 from atom.store.encryption import Cipher
 from atom.store.reading import Reader
 from atom.store.scripts import OnReleased, Scripts
@@ -48,6 +48,7 @@ class RedisPart:
         self._scripts = Scripts(
             self._redis,
             republish_ms=in_ms(settings.republish_seconds),
+            caller_seconds=REPLY_SECONDS if within_seconds is None else within_seconds,
             on_released=on_released,
         )
         self._retention_ms = in_ms(settings.retention_days * 86_400)

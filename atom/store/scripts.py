@@ -11,11 +11,21 @@ from redis.exceptions import NoScriptError
 from atom.names import SCRIPT_KEYS
 from atom.parentage import Wakeup
 from atom.store import child_codec
+from atom.store.timely import Timely
 
 _LUA: Final = files("atom.store") / "lua"
 _PARTS: Final = ("_turns.lua", "_prelude.lua", "_journal.lua", "_children.lua")
 _KEYS: Final = "".join(f"local {name} = '{key}'\n" for name, key in SCRIPT_KEYS.items())
 _SHARED: Final = "".join((_LUA / name).read_text() for name in _PARTS)
+
+# The last two arguments of a script on behalf of a caller; see `timely`. A clock that was set back
+# since it was read tells nothing about the caller.
+_TIMES: Final = """
+local NOT_AFTER, NOT_BEFORE = tonumber(table.remove(ARGV)), tonumber(table.remove(ARGV))
+local function is_late(now)
+  return now >= NOT_AFTER or now < NOT_BEFORE
+end
+"""
 
 OnReleased = Callable[[Sequence[Wakeup]], None]
 
@@ -47,8 +57,26 @@ class _ReleasingScript(_Script):
 
     def __call__(self, keys: Sequence[str], arguments: Sequence[Any], pipeline: Any = None) -> Any:
         result, released = super().__call__(keys, arguments)
+        self._publish(released)
+        return result
+
+    def _publish(self, released: Sequence[bytes]) -> None:
         if released and self._tell:
             self._tell(child_codec.wakeups(released))
+
+
+class _TimelyScript(_ReleasingScript):
+    """A script on behalf of a caller, which does nothing once the caller has stopped waiting."""
+
+    def __init__(
+        self, client: redis.Redis, text: str, tell: OnReleased | None, timely: Timely
+    ) -> None:
+        super().__init__(client, text, tell)
+        self._timely = timely
+
+    def __call__(self, keys: Sequence[str], arguments: Sequence[Any], pipeline: Any = None) -> Any:
+        result, released, _ = self._timely.run(self._script, keys, arguments)
+        self._publish(released)
         return result
 
 
@@ -56,12 +84,18 @@ class Scripts:
     """Every script by its name.
 
     Where nobody publishes what becomes free (no `on_released`), nothing is set free for it, and
-    recovery sees to that.
+    recovery sees to that. `caller_seconds` is how long the callers of the listener wait.
     """
 
     def __init__(
-        self, client: redis.Redis, *, republish_ms: int, on_released: OnReleased | None
+        self,
+        client: redis.Redis,
+        *,
+        republish_ms: int,
+        caller_seconds: float,
+        on_released: OnReleased | None,
     ) -> None:
+        timely = Timely(client, caller_seconds)
         shared = (
             f"{_KEYS}local REPUBLISH_MS = {republish_ms}\n"
             f"local PUBLISHES = {'true' if on_released else 'false'}\n{_SHARED}"
@@ -75,7 +109,13 @@ class Scripts:
             whole = f"local function script()\n{body}end\nreturn {{script() or false, RELEASED}}"
             return _ReleasingScript(client, shared + whole, on_released)
 
-        self.accept = script("accept")
+        def for_caller(name: str) -> _Script:
+            body = (_LUA / f"{name}.lua").read_text()
+            whole = f"{_TIMES}local function script()\n{body}end\n"
+            result = "return {script() or false, RELEASED, now_ms()}"
+            return _TimelyScript(client, shared + whole + result, on_released, timely)
+
+        self.accept = for_caller("accept")
         self.answer = script("answer")
         self.confirm_answer = script("confirm_answer")
         self.give_up = releasing("give_up")
@@ -88,7 +128,7 @@ class Scripts:
         self.hand_back = releasing("hand_back")
         self.suspend = releasing("suspend")
         self.signal_token = script("signal_token")
-        self.signal = releasing("signal")
+        self.signal = for_caller("signal")
         self.open_join = script("open_join")
         self.spawn = releasing("spawn")
         self.close_join = script("close_join")

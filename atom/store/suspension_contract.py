@@ -36,9 +36,12 @@ class SuspensionStore(Protocol):
     def signal(self, execution_id: str, name: str, event: str, token: str | None) -> Signalled:
         """Give an execution the one event of a name; the same event may be given again.
 
-        An operator needs no token (None).
+        An operator needs no token (None). Nothing is stored after the caller has stopped waiting
+        (10 s).
 
         Raises:
+            StoreUnanswered: it may be stored already, but will not be from now on. A plain
+                StoreUnavailable: it is not stored, and will not be.
             Unreadable: the token is encrypted, with none of our keys.
         """
 

@@ -63,7 +63,7 @@ def test_a_reply_that_was_lost_is_asked_for_again(store, raw, monkeypatch):
     monkeypatch.setattr(redis.Connection, "read_response", lose_first)
     new = new_execution()
     assert store.accept(new) == (new.id, True, True)
-    assert lost == [[b"new", new.id.encode(), 1]]
+    assert lost[0][0] == [b"new", new.id.encode(), 1]
     assert raw.zcard("atom:history") == 2
 
 

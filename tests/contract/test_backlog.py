@@ -99,7 +99,9 @@ def accept_many(store, count):
                     ids.append(new.id)
             finally:
                 store._scripts.accept = real
-            assert all(verdict == b"new" and is_out for verdict, _, is_out in pipeline.execute())
+            assert all(
+                verdict == b"new" and is_out for (verdict, _, is_out), *_ in pipeline.execute()
+            )
     return ids
 
 
@@ -110,7 +112,8 @@ class _InPipeline:
         self._script, self._pipeline = script, pipeline
 
     def __call__(self, keys, arguments):
-        self._script(keys, arguments, self._pipeline)
+        in_time = (*arguments, 0, 2**53)
+        self._script._script(keys=list(keys), args=in_time, client=self._pipeline)
         return b"stored", b""
 
 

@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from atom.records import CallbackState, State
 from atom.sandbox import Answer, FlowStatus
 from tests.support.waiting import until
@@ -121,6 +123,27 @@ def test_without_redis_a_request_is_refused_and_later_accepted(atom):
     assert_resumed_once(flow)
     assert len(atom.store.find(10).executions) == 1
     assert b"Traceback" not in atom.log("listener")
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["clock known", "clock not known"])
+def test_a_request_that_was_refused_while_redis_stood_still_never_runs(atom, is_known):
+    """Its command may be under way, and executed when Redis goes on."""
+    if is_known:  # then the command is sent at once, else Redis is asked for its time first
+        atom.run("Echo", {"Text": "x"}).wait_over(30)
+    before = len(atom.store.find(10).executions)
+    flow = atom.platform.prepare(f"{atom.url}/fs/Trial", [("Echo", {"Text": "y"})])
+    atom.redis.process.send_signal(signal.SIGSTOP)
+    try:
+        atom.platform.send(flow)
+    finally:
+        atom.redis.process.send_signal(signal.SIGCONT)
+    (failed,) = flow.events_of("failed")
+    assert failed.details["status"] == 503
+    message = failed.details["message"]
+    assert "never will be" in message or "nothing was started" in message
+    flow_after = atom.run("Echo", {"Text": "z"})  # behind what was under way
+    assert_resumed_once(flow_after)
+    assert len(atom.store.find(10).executions) == before + 1
 
 
 def test_sigterm_ends_each_role_cleanly(atom):

@@ -5,8 +5,8 @@
 --      per second, 0: any) of tenant and service, how many of the rest are documents, field, value, …
 -- The id follows from the request, so one that is known is a request that came before.
 -- Returns {'new', id, 1 where the caller is to publish it}, {'known', the id under which it is stored},
--- {'paused', the target that is}, {'full', how many wait} or {'limited', whose rate is exceeded, in
--- how many ms it is not}.
+-- {'paused', the target that is}, {'full', how many wait}, {'limited', whose rate is exceeded, in
+-- how many ms it is not}, or 'late': the caller has stopped waiting, and nothing is stored.
 
 -- The generic cell rate algorithm: each request is paid for with the time that the rate gives it, and as much
 -- as a second gives (one request at least) may be paid for ahead. None is paid for that another rate
@@ -45,6 +45,9 @@ if KEYS[2] then
   if forgotten or before then
     return {'known', before or id}
   end
+end
+if is_late(now) then
+  return 'late'
 end
 local targets = {'*', ARGV[9], ARGV[9] .. '.' .. ARGV[10]}
 for index, since in ipairs(redis.call('HMGET', PAUSED, unpack(targets))) do

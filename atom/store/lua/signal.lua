@@ -12,6 +12,9 @@ end
 if FINAL[state] then
   return 'ended'
 end
+if is_late(now) and redis.call('HEXISTS', SIGNALS, 'event:' .. name) == 0 then
+  return 'late'
+end
 if redis.call('HSETNX', SIGNALS, 'event:' .. name, ARGV[4]) == 0 then
   return 'given'
 end

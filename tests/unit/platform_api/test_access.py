@@ -44,7 +44,7 @@ def test_while_the_store_is_away_it_says_so():
     client = app_of(Users(list, is_on_loopback=True), ["Run"]).test_client()
     reply = client.post("/acme/ExecutionRequest", json={"processId": "CRM.Run"})
     assert (reply.status_code, reply.headers["Retry-After"]) == (503, "5")
-    assert "whether the execution was started is not known" in reply.json["message"]
+    assert "nothing was started" in reply.json["message"]
     for reply in (
         client.post("/acme/ExecutionRecord/query"),
         client.post("/acme/cancelExecution/1"),

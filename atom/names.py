@@ -85,6 +85,9 @@ PRESENCES: Final = KEY_PREFIX + "presences"
 # A sorted set of hosts by when their circuit closes.
 CIRCUITS: Final = KEY_PREFIX + "circuits"
 
+# A prefix: the reply of a script that was just run, by the call.
+CALLS: Final = KEY_PREFIX + "calls"
+
 # A hash of what was done → how often.
 COUNTERS: Final = KEY_PREFIX + "counters"
 
@@ -127,6 +130,7 @@ SCRIPT_KEYS: Final = {
     "PLACES": PLACES,
     "LEAVING": LEAVING,
     "RATES": RATES,
+    "CALLS": CALLS,
     "COUNTERS": COUNTERS,
     "MINUTES": MINUTES,
     "PAUSED": PAUSED,

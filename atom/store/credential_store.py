@@ -39,6 +39,8 @@ class CredentialStore:
         """
 
         def change(held: Credential | None) -> Credential:
+            if held is not None and held == credential:
+                return held  # written by this call, whose reply was lost
             if held is not None and held.revoked_at is None:
                 raise CredentialError(
                     f"There is a credential “{held.name}” already; revoke it first, or choose "
@@ -60,12 +62,15 @@ class CredentialStore:
         Raises:
             CredentialError: there is none of that name, or it is revoked already.
         """
+        now = datetime.now(UTC)
 
         def change(held: Credential | None) -> Credential:
+            if held is not None and held.revoked_at == now:
+                return held  # revoked by this call, whose reply was lost
             if held is None or held.revoked_at is not None:
                 why = "is revoked already" if held else "does not exist"
                 raise CredentialError(f"The credential “{name}” {why}.")
-            return replace(held, revoked_at=datetime.now(UTC))
+            return replace(held, revoked_at=now)
 
         self._change(name, change)
 

@@ -31,7 +31,7 @@ class RedisOperations(RedisPart):
     def resume(self, target: str) -> bool:
         """See ExecutionStore."""
         with self._guard():
-            return bool(self._redis.hdel(names.PAUSED, target))
+            return bool(self._scripts.resume((), (target,)))
 
     def paused(self) -> Mapping[str, datetime]:
         """See ExecutionStore."""

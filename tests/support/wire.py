@@ -5,18 +5,19 @@ import socket
 import threading
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 
 class Wire:
     """The way to a Redis, which a test may disturb. Its `url` is that of the Redis by this way."""
 
     def __init__(self, url: str) -> None:
-        host, _, rest = url.removeprefix("redis://").partition(":")
-        port, _, database = rest.partition("/")
-        self._target = (host, int(port))
+        parts = urlsplit(url)
+        self._target = (parts.hostname, parts.port)
         self._server = socket.create_server(("127.0.0.1", 0))
-        self._port = self._server.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self._port}/{database}"
+        port = self._server.getsockname()[1]
+        user, _, _ = parts.netloc.rpartition("@")
+        self.url = parts._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
         self._lock = threading.Lock()
         self._mark, self._times, self._then_down = b"", 0, False
         self._flows = threading.Event()

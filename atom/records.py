@@ -11,10 +11,6 @@ from atom.names import request_execution_id
 from atom.parentage import Parentage
 from atom.suspension import Wait
 
-# How the scripts of the store call what they count; the rest is what recovery counts.
-_FINISHED: Final = "finished:"
-_TAKEN_OVER: Final = "lease_lost"
-
 
 class State(StrEnum):
     """Where an execution stands: accepted → running → one of the final states."""
@@ -318,14 +314,6 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueState:
-    """What waits for a worker: accepted, handed back or to be tried again, and due by now."""
-
-    waiting: int
-    oldest_at: datetime | None  # since when the first of them waits
-
-
-@dataclass(frozen=True, slots=True)
 class Presence:
     """A process that announced itself lately."""
 
@@ -333,55 +321,6 @@ class Presence:
     instance: str
     seen_at: datetime  # by the store's clock
     details: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
-    """How it stands with everything at one moment.
-
-    What is late is counted among the few hundred that are looked at next, so that the cost does
-    not grow with the trouble: a count that high means “at least”.
-    """
-
-    at: datetime  # of the store's clock, as every time here
-    queues: Mapping[str, QueueState]  # every queue that was ever used
-    scheduled: int  # wait for their time: handed back, or to be tried again
-    suspended: int  # wait for a time or an event
-    running: int  # are held, the lost ones among them
-    lost: int  # are held with a lease that ran out
-    overdue_deadlines: int
-    callbacks_due: int  # are to be sent, now or at a later time, or on their way
-    callbacks_late_since: datetime | None  # the oldest due time that has passed
-    parked: int
-    failed: int  # failed or timed out, and nobody has seen to it
-    open_circuits: Mapping[str, datetime]  # host → until when nothing is sent to it
-    paused: Mapping[str, datetime]  # target → since when
-    counters: Mapping[str, int]  # see `ExecutionStore.counters`
-    stored: int  # executions in Redis, whether they have ended or not
-    held_back: Mapping[str, int]  # process at its max_concurrency → how many of those that wait
-
-    @property
-    def finished(self) -> Mapping[str, int]:
-        """How many executions ever ended in each final state; none where there was none."""
-        return {
-            name.removeprefix(_FINISHED): count
-            for name, count in sorted(self.counters.items())
-            if name.startswith(_FINISHED)
-        }
-
-    @property
-    def taken_over(self) -> int:
-        """How often a worker took an execution over from a lost one."""
-        return self.counters.get(_TAKEN_OVER, 0)
-
-    @property
-    def recoveries(self) -> Mapping[str, int]:
-        """What recovery did, and how often."""
-        return {
-            name: count
-            for name, count in self.counters.items()
-            if name != _TAKEN_OVER and not name.startswith(_FINISHED)
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

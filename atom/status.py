@@ -13,7 +13,8 @@ from typing import Final
 from atom.errors import PublishFailed
 from atom.history import HistoryFacts
 from atom.names import CALLBACKS, LISTENER, PROCESSES, RECOVERY
-from atom.records import Overview, Presence, QueueState, ServerFacts
+from atom.overview import Overview, QueueState
+from atom.records import Presence, ServerFacts
 from atom.store import ExecutionStore
 
 # What waits no longer than this is on its way: an outage of seconds is nobody's business.

@@ -45,7 +45,7 @@ LAYERS = [
             "history",
             "credentials",
         ),
-        *("suspension", "parentage", "records", "children"),
+        *("suspension", "parentage", "records", "overview", "children"),
     },
     {"store", "flow", "publisher", "broker"},
     {"execution", "metrics", "presence", "status"},

@@ -199,6 +199,7 @@ def _document(situation: Situation, findings: Sequence[Finding]) -> dict[str, An
         ],
         "queues": _queue_states(situation),
         **overview,
+        "finished": situation.overview.finished,
         "redis": asdict(situation.facts) if situation.facts else None,
         "history": asdict(situation.history) if situation.history else None,
         "broker_problem": situation.broker_problem,

@@ -9,7 +9,8 @@ from flask import Blueprint, render_template, url_for
 from atom.catalog import Catalog
 from atom.console.charts import chart
 from atom.execution.pausing import EVERYTHING
-from atom.records import Overview, State
+from atom.overview import Overview
+from atom.records import State
 from atom.status import Finding, judge, take_stock
 from atom.store import ExecutionStore
 

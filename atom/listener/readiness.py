@@ -9,7 +9,8 @@ from atom.catalog import Catalog
 from atom.errors import StoreError
 from atom.look import Look, both
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
-from atom.records import Overview, Presence
+from atom.overview import Overview
+from atom.records import Presence
 from atom.status import Situation, ask_broker, judge_roles
 from atom.store import ExecutionStore
 

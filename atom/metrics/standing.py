@@ -16,8 +16,9 @@ from atom.catalog import Catalog
 from atom.errors import PublishFailed, StoreUnavailable
 from atom.look import Look, both
 from atom.names import CALLBACKS, LISTENER, PROCESSES, RECOVERY
+from atom.overview import Overview
 from atom.publisher import Publisher
-from atom.records import Overview, Presence
+from atom.records import Presence
 from atom.store import ExecutionStore
 
 # Below the time that Prometheus gives a scrape (10 s unless told otherwise).
@@ -83,7 +84,14 @@ def _queues(overview: Overview) -> Iterator[Metric]:
 
 
 def _executions(overview: Overview) -> Iterator[Metric]:
-    yield _counters("executions_finished", "Executions that ended.", "state", overview.finished)
+    ends = CounterMetricFamily(
+        "atom_executions_finished",
+        "Executions that ended, without children.",
+        labels=["service", "action", "state"],
+    )
+    for labels, count in sorted(overview.ends.items()):
+        ends.add_metric(labels, count)
+    yield ends
     yield _counters("recoveries", "What recovery did.", "kind", overview.recoveries)
     taken_over = overview.taken_over
     yield CounterMetricFamily("atom_leases_lost", "Take-overs from lost workers.", taken_over)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from atom.overview import Overview, QueueState
 from atom.records import (
     Attempt,
     CallbackState,
@@ -16,10 +17,8 @@ from atom.records import (
     Hold,
     LogLine,
     NewExecution,
-    Overview,
     ParkedCallback,
     Presence,
-    QueueState,
     RecordedStep,
     Run,
     RunEnd,

@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from atom.children import After
+from atom.overview import Overview
 from atom.records import (
     Attempt,
     Claim,
@@ -30,7 +31,6 @@ from atom.records import (
     Hold,
     LogLine,
     NewExecution,
-    Overview,
     ParkedCallback,
     Presence,
     Restart,
@@ -364,8 +364,8 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
     def counters(self) -> Mapping[str, int]:
         """What was done since the store was made, by name.
 
-        `finished:<final state>` for each execution that ended so, `lease_lost` for each claim that
-        took over from a holder (both are counted in the write itself), and what recovery did.
+        `finished:<state>:<service>.<action>` counts executions that ended, without children;
+        `lease_lost` claims that took over from a lost worker. The others are recovery's work.
         """
 
     def overview(self) -> Overview:

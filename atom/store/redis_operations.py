@@ -8,7 +8,8 @@ from typing import Final
 import orjson
 
 from atom import names
-from atom.records import Overview, Presence
+from atom.overview import Overview
+from atom.records import Presence
 from atom.store import codec
 from atom.store.redis_part import RedisPart, in_ms
 from atom.store.redis_recovery import LONGEST_PUT_OFF_SECONDS

@@ -16,7 +16,7 @@ KEPT = {
     ),
     r"atom:history:(processes|tenants)": "sets of the names that those indexes have",
     r"atom:(paused|credentials)": "hashes of what an operator decided",
-    r"atom:counters": "a hash of fixed names",
+    r"atom:counters": "a hash of fixed names and declared actions",
     r"atom:waiting": "the set of the queues that were ever used",
     r"atom:windows": "a hash of the queues that workers served",
     r"atom:(out|backlogs|lines|called)(:.+)?": (

@@ -67,6 +67,24 @@ def test_so_many_begin_and_each_end_lets_another_begin(store):
     ] * 4
 
 
+@pytest.mark.parametrize("state", [State.COMPLETED, State.FAULTED, State.FAILED])
+def test_children_are_not_counted_as_executions(store, state):
+    claim = running(store, action="Map")
+    ids, _ = spawned(store, claim, 3, width=3)
+    ended(store, ids[0], state)
+    hold(store, ids[1])
+    assert cancel(Catalog([]), store, ids[1])  # while it runs
+    assert cancel(Catalog([]), store, ids[2])  # before it starts
+    assert store.overview().ends == {}
+    store.finish(claim, State.COMPLETED, b"{}", "")
+    assert store.overview().ends == {("CRM", "Map", "completed"): 1}
+    assert store.counters() == {"finished:completed:CRM.Map": 1}
+    minutes = store.minutes(3)
+    assert sum(minute.counts.get("accepted", 0) for minute in minutes) == 1
+    assert sum(minute.counts.get("completed", 0) for minute in minutes) == 1
+    assert not any(minute.counts.keys() - {"accepted", "completed"} for minute in minutes)
+
+
 def test_a_child_knows_its_parent_and_its_request(store):
     claim = running(store, request=b'{"inputs":[]}', authorization="ManyWhoUserId%3Du")
     ids, _ = spawned(store, claim, 1)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from atom import names
-from atom.records import LogLine, QueueState, State, Step, StepKind
+from atom.overview import QueueState
+from atom.records import LogLine, State, Step, StepKind
 from atom.store import RedisStore
 from tests.support.executions import an_attempt, new_execution
 from tests.support.waiting import until
@@ -215,7 +216,8 @@ def test_each_end_is_counted_once(store, state):
     claim = claimed(store)
     store.finish(claim, state, b"{}", "")
     store.finish(claim, state, b"{}", "")  # repeated after a lost reply
-    assert store.counters() == {f"finished:{state}": 1}
+    assert store.overview().ends == {("CRM", "Retrieve", state): 1}
+    assert store.overview().finished == {state: 1}
 
 
 def test_ends_from_outside_are_counted(store):
@@ -224,7 +226,7 @@ def test_ends_from_outside_are_counted(store):
     assert store.give_up(accepted(store, is_synchronous=True)) is True
     late = accepted(store, timeout_seconds=0.001)
     until(lambda: store.time_out(late, b"{}", ""), "the deadline")
-    assert store.overview().counters == {"finished:cancelled": 3, "finished:timed_out": 1}
+    assert store.overview().finished == {"cancelled": 3, "timed_out": 1}
 
 
 # --- an execution's own log

@@ -67,7 +67,7 @@ def test_from_nobody_to_everybody_and_back(own):
     assert (roles["callbacks"]["pool"], roles["callbacks"]["concurrency"]) == ("threads", "8")
     assert (roles["recovery"]["pool"], roles["recovery"]["concurrency"]) == ("solo", "1")
     assert 0 <= worker["seen_seconds_ago"] < 30
-    assert found["counters"]["finished:completed"] == 1
+    assert found["finished"] == {"completed": 1}
     assert found["redis"]["is_append_only"]
     assert found["findings"] == []
     assert "Nothing is wrong." in operating.command(own, "status")

@@ -10,7 +10,8 @@ from prometheus_client import values
 from atom.catalog import Catalog
 from atom.errors import PublishFailed, StartupError
 from atom.metrics import REQUESTS, Scrape, Standing, share, standing
-from atom.records import Overview, Presence, QueueState
+from atom.overview import Overview, QueueState
+from atom.records import Presence
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -42,7 +43,11 @@ class Store:
             failed=2,
             open_circuits={"a.example": NOW, "b.example": NOW},
             paused={},
-            counters={"finished:completed": 8, "lease_lost": 9, "lost taken over": 10},
+            counters={
+                "finished:completed:Shop.Buy: all. of it": 8,
+                "lease_lost": 9,
+                "lost taken over": 10,
+            },
             stored=12,
             held_back={"Shop.Buy": 11},
         )
@@ -76,7 +81,8 @@ def test_how_it_stands_is_told_in_numbers():
         'atom_executions{state="scheduled"} 4.0',
         'atom_executions{state="suspended"} 3.0',
         'atom_executions{state="running"} 2.0',
-        'atom_executions_finished_total{state="completed"} 8.0',
+        'atom_executions_finished_total{action="Buy: all. of it",service="Shop",'
+        'state="completed"} 8.0',
         "atom_leases_lost_total 9.0",
         "atom_executions_unseen 2.0",
         "atom_executions_stored 12.0",

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from atom.names import CALLBACKS, LISTENER, RECOVERY
-from atom.records import Overview, Presence, QueueState, ServerFacts
+from atom.overview import Overview, QueueState
+from atom.records import Presence, ServerFacts
 from atom.status import Severity, Situation, judge
 
 NOW = datetime(2026, 1, 31, 14, 3, tzinfo=UTC)

@@ -9,7 +9,6 @@ local function let_begin(id, now)
     return false
   end
   wait_for_turn(id, now, of, of[6], of[7])
-  count_minute(now, 'accepted')
   return true
 end
 

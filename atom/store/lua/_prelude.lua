@@ -62,6 +62,14 @@ local function count_minute(now, what)
   end
 end
 
+-- Children are part of their parent: they are not counted.
+local function count_end(now, of, state, parent)
+  if not parent then
+    redis.call('HINCRBY', COUNTERS, 'finished:' .. state .. ':' .. of[2] .. '.' .. of[3], 1)
+    count_minute(now, state)
+  end
+end
+
 -- What move() needs to know of an execution, and then the fields of these names.
 local function standing(...)
   return redis.call('HMGET', EXECUTION, 'state', 'service', 'action', 'tenant_id', 'accepted_at', ...)
@@ -274,8 +282,7 @@ local function finish(id, now, of, state, response, failure, private, retention_
   end
   move(id, of, state)
   leave_place(id, of[2], of[3], limit, now)
-  redis.call('HINCRBY', COUNTERS, 'finished:' .. state, 1)
-  count_minute(now, state)
+  count_end(now, of, state, parent)
   if (state == 'failed' or state == 'timed_out') and not parent then
     redis.call('ZADD', FAILED, now, id)
   end
@@ -312,13 +319,12 @@ end
 
 -- Ends what nobody has started, and nobody waits for any more.
 local function withdraw(id, now, retention_ms, why)
-  local of = standing('queue', 'limit')
+  local of = standing('queue', 'limit', 'parent')
   end_waiting(id, now, of, of[6], of[7])
   move(id, of, 'cancelled')
   redis.call('HSET', EXECUTION, 'state', 'cancelled', 'finished_at', now, 'error', why)
   call_next(of[2], of[3], of[7], now)
-  redis.call('HINCRBY', COUNTERS, 'finished:cancelled', 1)
-  count_minute(now, 'cancelled')
+  count_end(now, of, 'cancelled', of[8])
   forget_turns(id)
   retire(retention_ms)
 end

@@ -252,6 +252,11 @@ def presence_member(role: str, instance: str) -> str:
     return f"{role}\0{instance}"
 
 
+def session_key(digest: str) -> str:
+    """Return the key of an open session of the console, by the digest of its id."""
+    return f"{KEY_PREFIX}session:{digest}"
+
+
 def flower_url(link: str, execution_id: str) -> str:
     """Where Flower shows an execution's task; empty where nobody knows where Flower is."""
     return f"{link.rstrip('/')}/task/{execution_id}" if link else ""

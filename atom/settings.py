@@ -73,6 +73,14 @@ class Settings(HistorySettings):
     console_bind: str = _setting(
         "ATOM_CONSOLE_BIND", Env.str, "127.0.0.1:8078", "Where the console listens, `host:port`."
     )
+    trusted_proxies: tuple[str, ...] = _setting(
+        "ATOM_TRUSTED_PROXIES",
+        Env.list,
+        ("127.0.0.0/8", "::1/128"),
+        "Networks of the proxies in front of the console. Their `X-Forwarded-For` names the client "
+        "whose failed logins are counted, their `X-Forwarded-Proto` the scheme. A value replaces "
+        "the default.",
+    )
     sandbox_url: str = _setting(
         "ATOM_SANDBOX_URL",
         Env.str,
@@ -351,6 +359,7 @@ class Settings(HistorySettings):
         check_url("ATOM_FLOWER_LINK", self.flower_link)
         check_hosts("ATOM_CALLBACK_HOSTS", self.callback_hosts)
         check_networks("ATOM_CALLBACK_NETWORKS", self.callback_networks)
+        check_networks("ATOM_TRUSTED_PROXIES", self.trusted_proxies)
         if bool(self.tls_cert) != bool(self.tls_key):
             missing = "ATOM_TLS_KEY" if self.tls_cert else "ATOM_TLS_CERT"
             raise SettingsError(f"{missing} is missing: certificate and key come together.")

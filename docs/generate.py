@@ -32,7 +32,9 @@ _TOPICS: Final = {
     "Progress and callbacks": ("PROGRESS_SECONDS", "CALLBACK_"),
     "Running other flows": ("FLOW_",),
     "Logs and metrics": ("LOG_", "MAX_LOG_LINES", "METRICS_BIND"),
-    "Console, Flower and sandbox": ("CONSOLE_BIND", "FLOWER_", "SANDBOX_", "LISTENER_URL"),
+    "Console, Flower and sandbox": (
+        *("CONSOLE_BIND", "TRUSTED_PROXIES", "FLOWER_", "SANDBOX_", "LISTENER_URL"),
+    ),
 }
 _HEAD: Final = """\
 # Settings

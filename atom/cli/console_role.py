@@ -8,6 +8,7 @@ from typing import Final
 from atom import platform_api
 from atom.catalog import Catalog, load_what_loads
 from atom.cli.serving import Gunicorn, check_free
+from atom.cli.trusted_proxies import TrustedProxies
 from atom.console import Users, create_app
 from atom.endpoints import is_loopback, split_bind
 from atom.health import answers_at
@@ -18,6 +19,7 @@ from atom.publisher import Publisher
 from atom.settings import Settings
 from atom.store import open_store
 from atom.store.credential_store import CredentialStore
+from atom.store.session_store import SessionStore
 
 _log = logging.getLogger(__name__)
 
@@ -37,14 +39,13 @@ def serve(settings: Settings) -> None:
     check_free("ATOM_CONSOLE_BIND", host, port)
     catalog, store, publisher = _catalog(settings), open_store(settings), Publisher(settings.broker)
     users = Users(CredentialStore(settings).all, is_on_loopback=is_loopback(host))
-    pages = create_app(
-        settings, catalog, store, publisher.waiting, users, _session_secret(settings)
-    )
+    sessions, secret = SessionStore(settings), _session_secret(settings)
+    pages = create_app(settings, catalog, store, publisher.waiting, users, sessions, secret)
     api = platform_api.create_app(catalog, store, publisher, users, settings.max_request_bytes)
     answers_at(CONSOLE, host, port)
     _log.info("The console listens on http://%s", settings.console_bind)
     Gunicorn(
-        platform_api.mounted(api, pages),
+        TrustedProxies(platform_api.mounted(api, pages), settings.trusted_proxies),
         Announcer(settings, CONSOLE),
         settings.console_bind,
         processes=_PROCESSES,

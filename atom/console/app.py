@@ -25,8 +25,8 @@ from atom.console.jobs import Jobs
 from atom.console.login import Users
 from atom.settings import Settings
 from atom.store import ExecutionStore
+from atom.store.session_store import SESSION_SECONDS, SessionStore
 
-_SESSION: Final = timedelta(hours=12)
 # Few forms of ours are larger.
 _MAX_FORM_BYTES: Final = 16_384
 
@@ -37,6 +37,7 @@ def create_app(
     store: ExecutionStore,
     waiting: Callable[[str], int],
     users: Users,
+    sessions: SessionStore,
     secret: bytes,
 ) -> Flask:
     """Build the console over its parts.
@@ -47,6 +48,7 @@ def create_app(
         store: what happened.
         waiting: how many messages the broker has in a queue; raises PublishFailed.
         users: who may look.
+        sessions: those that are open.
         secret: signs the sessions; the same for every process of the console.
     """
     app = Flask("atom.console")
@@ -56,7 +58,7 @@ def create_app(
         # Strict would show the login to whoever follows a link from a chat or a ticket. Nothing
         # is done by a GET, and a POST needs more than the cookie.
         SESSION_COOKIE_SAMESITE="Lax",
-        PERMANENT_SESSION_LIFETIME=_SESSION,
+        PERMANENT_SESSION_LIFETIME=timedelta(seconds=SESSION_SECONDS),
         MAX_CONTENT_LENGTH=_MAX_FORM_BYTES,
     )
     app.session_interface = security.Sessions()
@@ -64,7 +66,7 @@ def create_app(
     showing.install(app)
     problems.install(app)
     security.install(app, trying.LIMITS)
-    login.install(app, users)
+    login.install(app, users, sessions)
     app.add_url_rule("/health", "health", lambda: {"status": "ok"})
     link = settings.flower_link or (flower_proxy.PATH if settings.flower_url else "")
     if settings.flower_url:

@@ -1,5 +1,6 @@
-"""Who may look: the credentials with a role, asked for unless nobody else can come here."""
+"""Access to the console: logins with credentials that have a role, and their sessions."""
 
+import ipaddress
 import logging
 import time
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from atom.console.problems import problem
 from atom.credentials import NOBODY, Credential, KnownCredentials, Role
 from atom.endpoints import is_loopback
 from atom.errors import TooManyLogins
+from atom.store.session_store import SessionStore
 
 _log = logging.getLogger(__name__)
 
@@ -21,9 +23,9 @@ _WITHOUT_LOGIN: Final = {"static", "health", "login", "log_in"}
 _LOOKING: Final = {"GET", "HEAD", "OPTIONS"}
 # What is sent by POST and changes nothing.
 _ANYBODY_MAY: Final = {"log_out", "executions.find", "flower.tasks"}
-_USER, _SINCE = "user", "since"
-_LOGINS_PER_NAME: Final = 10
-_LOGINS_PER_ADDRESS: Final = 50
+_USER, _SINCE, _ID = "user", "since", "id"
+_FAILURES_PER_NAME: Final = 10
+_FAILURES_PER_CLIENT: Final = 50
 _FORGIVEN_SECONDS: Final = float(TooManyLogins.retry_after_seconds)
 _MOST_REMEMBERED: Final = 10_000
 
@@ -37,7 +39,7 @@ class Users:
         """Make them of all credentials there are; reading them raises StoreUnavailable."""
         self._known = KnownCredentials(read_credentials, lambda each: each.role is not None)
         self._is_on_loopback = is_on_loopback
-        self._attempts = Attempts()
+        self._failures = Failures()
 
     def are_there(self) -> bool:
         """Whether there are any; revoked ones count, so that the console does not open again.
@@ -55,18 +57,24 @@ class Users:
         return self._is_on_loopback and not self.are_there() and is_loopback(host)
 
     def log_in(self, name: str, token: str, address: str) -> Credential | None:
-        """The user of that name, where the token is right and not revoked; else it is counted.
+        """Return the user of that name if the token is valid; otherwise count a failure.
+
+        A valid token is accepted whatever has failed before: else whoever fails on purpose locks
+        others out. This is safe since a token has 256 random bits, which nobody guesses. The limit
+        keeps guesses from filling the log.
 
         Raises:
-            TooManyLogins: this address has to wait.
+            TooManyLogins: the token is not valid, nor were the latest ones.
             Unavailable: the users could never be read.
         """
-        if self._attempts.are_too_many(address, name):
-            raise TooManyLogins("Too many logins failed; try again in some minutes.")
         credential = self._known.by_name().get(name, NOBODY)
         if credential.accepts(token):
             return credential
-        self._attempts.failed(address, name)
+        if not self._failures.count(name, address):
+            raise TooManyLogins(
+                "Too many logins failed with this name or from this address. A valid token is "
+                "accepted; further failures are counted again in some minutes."
+            )
         _log.warning("A login to the console failed, from %s", address)
         return None
 
@@ -77,43 +85,57 @@ class Users:
         return found if is_same else None
 
 
-class Attempts:
-    """Logins that failed lately, each forgotten in time; of too many the oldest go first."""
+class Failures:
+    """Recent failed logins by name and by client; each is forgotten after five minutes.
+
+    If there are too many, the oldest are forgotten first.
+    """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._failed: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
+        self._counts: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
-    def are_too_many(self, address: str, name: str) -> bool:
-        """Whether this address has to wait, with this name or with any."""
-        return (
-            self._count((address, name)) >= _LOGINS_PER_NAME
-            or self._count((address, "")) >= _LOGINS_PER_ADDRESS
-        )
-
-    def failed(self, address: str, name: str) -> None:
-        """Count one."""
-        for key in ((address, name), (address, "")):
-            counted = self._count(key)
-            self._failed[key] = (counted + 1, self._now() + _FORGIVEN_SECONDS)
-            self._failed.move_to_end(key)
-        while len(self._failed) > _MOST_REMEMBERED:
-            self._failed.popitem(last=False)
+    def count(self, name: str, address: str) -> bool:
+        """Count a failure; return False if its name or client had reached the limit already."""
+        limits = {
+            ("name", name): _FAILURES_PER_NAME,
+            ("client", _client(address)): _FAILURES_PER_CLIENT,
+        }
+        counts = {key: self._count(key) for key in limits}
+        if any(counts[key] >= limit for key, limit in limits.items()):
+            return False
+        for key, count in counts.items():
+            self._counts[key] = (count + 1, self._now() + _FORGIVEN_SECONDS)
+            self._counts.move_to_end(key)
+        while len(self._counts) > _MOST_REMEMBERED:
+            self._counts.popitem(last=False)
+        return True
 
     def _count(self, key: tuple[str, str]) -> int:
-        counted, until = self._failed.get(key, (0, 0.0))
-        return counted if self._now() < until else 0
+        count, until = self._counts.get(key, (0, 0.0))
+        return count if self._now() < until else 0
 
 
-def install(app: Flask, users: Users) -> None:
-    """Ask every request who it is from, and serve the login."""
+def _client(address: str) -> str:
+    """Return what a client is counted by: of IPv6, the network that one customer has."""
+    try:
+        if ipaddress.ip_address(address).version == 6:
+            return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+    except ValueError:
+        pass
+    return address
+
+
+def install(app: Flask, users: Users, sessions: SessionStore) -> None:
+    """Authenticate every request, and serve login and logout."""
 
     @app.before_request
     def ask() -> AnyResponse | None:
-        g.user, g.may_operate = _logged_in(users), False
-        # Before the users are looked for: these answer while the store is away, too.
+        g.user, g.may_operate = None, False
+        # Before the store is asked: these answer while it is away, too.
         if request.endpoint in _WITHOUT_LOGIN:
             return None
+        g.user = _logged_in(users, sessions)
         g.may_operate = g.user.role is Role.OPERATOR if g.user else users.need_no_login(_host())
         if g.may_operate:
             return None
@@ -139,14 +161,15 @@ def install(app: Flask, users: Users) -> None:
             return response
         if user is None:
             return Response(_form(was_wrong=True), 401)
-        session.clear()
+        _end_session(sessions)
         session.permanent = True
+        session[_ID] = sessions.open(user.name)
         session[_USER], session[_SINCE] = user.name, user.created_at.isoformat()
         return redirect(_local(request.form.get("next", "")), 303)
 
     @app.post("/logout")
     def log_out() -> AnyResponse:
-        session.clear()
+        _end_session(sessions)
         return redirect(url_for("login"), 303)
 
     def _form(*, was_wrong: bool = False) -> str:
@@ -156,11 +179,22 @@ def install(app: Flask, users: Users) -> None:
         )
 
 
-def _logged_in(users: Users) -> Credential | None:
-    """Who this session is of; asked anew each time, so that a revoked credential ends it."""
-    if _USER not in session:
+def _logged_in(users: Users, sessions: SessionStore) -> Credential | None:
+    """Return the user of the session, if it is open and the credential still valid.
+
+    Raises:
+        StoreUnavailable: the store was not able to tell.
+    """
+    if _ID not in session or not sessions.renew(session[_ID]):
         return None
-    return users.still(session[_USER], session.get(_SINCE, ""))
+    return users.still(session[_USER], session[_SINCE])
+
+
+def _end_session(sessions: SessionStore) -> None:
+    """End the session in the store too: the browser's cookie may have been copied."""
+    if _ID in session:
+        sessions.end(session[_ID])
+    session.clear()
 
 
 def _host() -> str:

@@ -1,9 +1,11 @@
 """`atom console` as a process: who may look, what is shown, and what never is."""
 
+import base64
 import re
 
 import orjson
 import pytest
+import redis
 
 from atom.flow.transport import Transport
 from atom.records import State
@@ -255,8 +257,83 @@ def test_logins_that_fail_too_often_have_to_wait(atom, url):
     fields = {"form": form, "name": "guessed", "token": "wrong"}
     statuses = [browser.post("/login", fields).status for _ in range(11)]
     assert statuses == [401] * 10 + [429]
-    assert browser.post("/login", fields).headers["Retry-After"] == "300"
+    page = browser.post("/login", fields)
+    assert page.headers["Retry-After"] == "300"
+    assert "A valid token is accepted" in page.text
     assert browser.post("/login", {**fields, "name": "another"}).status == 401
+
+
+@pytest.mark.parametrize("proxies", ["", "127.0.0.0/8"], ids=["not trusted", "trusted"])
+def test_failures_of_others_behind_the_same_proxy_lock_nobody_out(atom, proxies):
+    name = f"eve-{len(proxies)}"
+    with atom.user(name, "--role", "operator") as token:
+        url = atom.start_console("console-behind-proxy", ATOM_TRUSTED_PROXIES=proxies)
+
+        def fail(number, client):
+            fields = {"form": form, "name": f"guess {number}", "token": "wrong"}
+            return guesser.post("/login", fields, **{"X-Forwarded-For": client}).status
+
+        guesser = Browser(url)
+        form = guesser.get("/login").form_token
+        attacker = [fail(number, "made up, 203.0.113.9") for number in range(52)]
+        assert attacker == [401] * 50 + [429] * 2
+        # The limit holds for the client; without a trusted proxy that is everybody behind it.
+        assert fail(100, "198.51.100.7") == (401 if proxies else 429)
+        assert Browser(url).log_in(name, token).status == 303
+        auth = base64.b64encode(f"{name}:{token}".encode()).decode()
+        api = "/api/rest/v1/account/Process/query"
+        assert Browser(url).post(api, {}, Authorization=f"Basic {auth}").status != 429
+        atom.end("console-behind-proxy")
+
+
+def test_a_copied_cookie_ends_with_the_logout_everywhere(atom):
+    """Sessions are kept in the store: each console knows, and so does one that starts later."""
+    environment = {"ATOM_SECRET_KEY": atom.cli("secret-key")}
+    with atom.user("fay", "--role", "viewer") as token:
+        one = atom.start_console("console-1", **environment)
+        other = atom.start_console("console-2", **environment)
+        browser, stays = Browser(one), Browser(one)
+        assert browser.log_in("fay", token).status == 303
+        assert stays.log_in("fay", token).status == 303
+        copies = [Browser(url) for url in (one, other)]
+        for copy in copies:
+            copy.cookies = dict(browser.cookies)
+            assert copy.get("/").status == 200
+        assert browser.post("/logout", {"form": browser.get("/").form_token}).status == 303
+        later = Browser(atom.start_console("console-3", **environment))
+        later.cookies = dict(copies[0].cookies)
+        for copy in (*copies, later):
+            assert copy.get("/").status == 303
+            assert copy.get("/executions.csv").status == 303
+        assert stays.get("/").status == 200, "another session of the same user"
+        for number in (1, 2, 3):
+            atom.end(f"console-{number}")
+
+
+def test_a_new_login_ends_the_session_before_it(atom):
+    with atom.user("gil", "--role", "viewer") as token:
+        url = atom.start_console("console-again")
+        browser, copy = Browser(url), Browser(url)
+        browser.log_in("gil", token)
+        copy.cookies = dict(browser.cookies)
+        assert copy.get("/").status == 200
+        browser.log_in("gil", token)
+        assert (browser.get("/").status, copy.get("/").status) == (200, 303)
+        atom.end("console-again")
+
+
+def test_a_session_in_redis_has_an_end_and_opens_nothing(atom):
+    with atom.user("hal", "--role", "viewer") as token:
+        url = atom.start_console("console-sessions")
+        browser = Browser(url)
+        browser.log_in("hal", token)
+        with redis.Redis.from_url(atom.redis.url) as client:
+            keys = [key.decode() for key in client.scan_iter("atom:session:*")]
+            assert keys
+            for key in keys:
+                assert 0 < client.pttl(key) <= 12 * 3600 * 1000
+                assert key.rpartition(":")[2] not in str(browser.cookies)
+        atom.end("console-sessions")
 
 
 def test_with_a_secret_key_a_session_outlives_a_restart(atom):

@@ -6,6 +6,7 @@ from atom.catalog import Catalog
 from atom.console import Users, create_app, inbox
 from atom.records import CallbackState, State
 from atom.settings import Settings
+from atom.store.session_store import SessionStore
 from tests.support.browser import Browser
 from tests.support.console import NASTY, ConsoleAtom
 from tests.support.executions import an_attempt, new_execution
@@ -111,7 +112,10 @@ def test_all_that_match_however_many(atom, browser):
 def test_a_long_inbox_is_read_in_part_and_says_so(atom, browser, monkeypatch):
     monkeypatch.setattr(inbox, "_COUNTED", 2)
     users = Users(list, is_on_loopback=True)
-    app = create_app(Settings(), Catalog([]), atom.store, lambda queue: 0, users, b"secret")
+    sessions = SessionStore(Settings())
+    app = create_app(
+        Settings(), Catalog([]), atom.store, lambda queue: 0, users, sessions, b"secret"
+    )
     kept = [park(atom) for _ in range(3)]
     text = app.test_client().get("/inbox").text
     assert "2 wait, of the first 2 of each kind" in text

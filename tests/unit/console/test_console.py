@@ -6,13 +6,14 @@ import pytest
 
 from atom.catalog import Catalog
 from atom.console import Users, create_app
-from atom.console.login import Attempts, _local
+from atom.console.login import Failures, _local
 from atom.console.showing import clock, document
 from atom.credentials import Role, create
-from atom.errors import StoreUnavailable
+from atom.errors import StoreUnavailable, TooManyLogins
 from atom.names import flower_url
 from atom.settings import Settings
 from atom.store import RedisStore
+from atom.store.session_store import SessionStore
 
 
 class Clock:
@@ -22,28 +23,58 @@ class Clock:
         return self.now
 
 
-def test_failed_logins_are_counted_by_address_and_name_and_forgiven():
+def test_failed_logins_are_counted_by_name_and_by_client_and_forgotten():
     clock = Clock()
-    attempts = Attempts(clock)
-    for _ in range(10):
-        assert not attempts.are_too_many("here", "ada")
-        attempts.failed("here", "ada")
-    assert attempts.are_too_many("here", "ada")
-    assert not attempts.are_too_many("there", "ada")
-    assert not attempts.are_too_many("here", "bea")
-    for number in range(40):
-        attempts.failed("here", f"guess {number}")
-    assert attempts.are_too_many("here", "bea")
+    failures = Failures(clock)
+    assert [failures.count("ada", f"192.0.2.{number}") for number in range(12)] == (
+        [True] * 10 + [False] * 2
+    ), "a name, from wherever"
+    assert failures.count("bea", "192.0.2.1")
+    by_client = [failures.count(f"guess {number}", "198.51.100.1") for number in range(52)]
+    assert by_client == [True] * 50 + [False] * 2, "a client, whatever the name"
+    assert failures.count("bea", "198.51.100.2")
     clock.now = 301
-    assert not attempts.are_too_many("here", "ada")
-    assert not attempts.are_too_many("here", "bea")
+    assert failures.count("ada", "198.51.100.1")
 
 
-def test_what_is_remembered_of_failed_logins_is_bounded():
-    attempts = Attempts()
-    for number in range(12_000):
-        attempts.failed(f"address {number}", "ada")
-    assert len(attempts._failed) == 10_000
+@pytest.mark.parametrize(
+    ("first", "second", "is_one_client"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("", "", True),
+        ("unix", "unix", True),
+    ],
+)
+def test_a_client_is_an_address_or_the_network_of_an_ipv6_address(first, second, is_one_client):
+    failures = Failures()
+    for number in range(50):
+        assert failures.count(f"guess {number}", first)
+    assert failures.count("another", second) is not is_one_client
+
+
+def test_the_memory_of_failed_logins_is_bounded():
+    failures = Failures()
+    for number in range(6_000):
+        failures.count(f"name {number}", f"address {number}")
+    assert len(failures._counts) == 10_000
+
+
+def test_a_valid_token_is_accepted_after_any_number_of_failures():
+    ada, token = create("ada", role=Role.VIEWER)
+    users = Users(lambda: [ada], is_on_loopback=False)
+    refusals = 0
+    for number in range(80):
+        for name in ("ada", f"guess {number}"):
+            try:
+                assert users.log_in(name, "wrong", "192.0.2.1") is None
+            except TooManyLogins:
+                refusals += 1
+        assert users.log_in("ada", token, "192.0.2.1") == ada
+    assert refusals > 80
+    with pytest.raises(TooManyLogins, match="A valid token is accepted"):
+        users.log_in("ada", token[:-1], "198.51.100.1")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +96,8 @@ def test_a_login_leads_on_to_pages_of_ours_alone(path, leads_to):
 def app_of(users, url="redis://127.0.0.1:1/0"):
     settings = Settings(redis_url=url)
     store = RedisStore(settings)
-    app = create_app(settings, Catalog([]), store, lambda queue: 0, users, b"secret")
+    sessions = SessionStore(settings)
+    app = create_app(settings, Catalog([]), store, lambda queue: 0, users, sessions, b"secret")
     return app.test_client()
 
 

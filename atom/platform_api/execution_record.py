@@ -27,8 +27,8 @@ PROPERTIES: Final[Mapping[str, Kind]] = {
     "executionId": Kind.TEXT,
     "account": Kind.TEXT,
     "executionTime": Kind.TIME,
-    "status": Kind.TEXT,
-    "executionType": Kind.TEXT,
+    "status": Kind.WORD,
+    "executionType": Kind.WORD,
     "processName": Kind.TEXT,
     "processId": Kind.TEXT,
     "atomName": Kind.TEXT,
@@ -38,6 +38,15 @@ PROPERTIES: Final[Mapping[str, Kind]] = {
     "message": Kind.TEXT,
     "nodeId": Kind.TEXT,
     "recordedDate": Kind.TIME,
+}
+
+# The platform's other properties: filters may name them, but no record here has a value.
+ABSENT: Final[Mapping[str, Kind]] = {
+    "originalExecutionId": Kind.TEXT,
+    "inboundDocumentCount": Kind.NUMBER,
+    "outboundDocumentCount": Kind.NUMBER,
+    "reportKey": Kind.TEXT,
+    "launcherId": Kind.TEXT,
 }
 
 

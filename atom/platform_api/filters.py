@@ -1,6 +1,7 @@
 """Query filters: what a QueryFilter says, and whether a record meets it.
 
-Texts compare exactly, by code point; in LIKE “%” is any text and “_” any character. A record
+Texts compare exactly, by code point; in LIKE “%” is any text and “_” any character. Words of the
+platform, such as a status, compare without regard to case, as clients write both. A record
 without a value is NOT_EQUALS to any and NOT_CONTAINS any, and else meets only IS_NULL. Times
 compare by the second, as the records show them.
 """
@@ -27,6 +28,7 @@ class Kind(Enum):
     """What a property holds, and which operators it takes with how many arguments."""
 
     TEXT = "text"
+    WORD = "word"  # one of a few of the platform's
     TIME = "time"
     NUMBER = "number"
 
@@ -43,6 +45,7 @@ _ORDERS: Final = {
 _TEXTS: Final = {"LIKE": 1, "STARTS_WITH": 1, "CONTAINS": 1, "NOT_CONTAINS": 1}
 _OPERATORS: Final = {
     Kind.TEXT: {**_EQUALS, **_TEXTS, **_NULLS},
+    Kind.WORD: {**_EQUALS, **_TEXTS, **_NULLS},
     Kind.TIME: {**_EQUALS, **_ORDERS, **_NULLS},
     Kind.NUMBER: {**_EQUALS, **_ORDERS, **_NULLS},
 }
@@ -70,6 +73,7 @@ class Condition:
     name: str
     operator: str
     arguments: tuple[Any, ...]
+    ignores_case: bool = False
 
     @property
     def properties(self) -> frozenset[str]:
@@ -80,6 +84,8 @@ class Condition:
         """Whether a record meets it."""
         positive = _NEGATIONS.get(self.operator, self.operator)
         value = record.get(self.name)
+        if self.ignores_case and value is not None:
+            value = value.casefold()
         is_met = value is not None and _MEETS[positive](value, *self.arguments)
         return is_met is (positive == self.operator)
 
@@ -167,7 +173,8 @@ def _condition(found: Mapping[str, Any], name: str, properties: Mapping[str, Kin
         raise InvalidRequest(
             f"{shown} cannot be filtered by here; possible are {', '.join(properties)}."
         )
-    operators = _OPERATORS[properties[asked]]
+    kind = properties[asked]
+    operators = _OPERATORS[kind]
     if name not in operators:
         raise InvalidRequest(
             f"“{asked}” does not take the operator {name[:_MOST_SHOWN]} here; possible are "
@@ -180,8 +187,9 @@ def _condition(found: Mapping[str, Any], name: str, properties: Mapping[str, Kin
             f"“{asked}” {name} takes a list of {operators[name]} in “argument”, not "
             f"{str(arguments)[:_MOST_SHOWN]}."
         )
-    read = _arguments(asked, properties[asked], arguments)
-    return Condition(asked, name, tuple(map(_like, read) if name == "LIKE" else read))
+    read = _arguments(asked, kind, arguments)
+    compared = tuple(map(_like, read) if name == "LIKE" else read)
+    return Condition(asked, name, compared, ignores_case=kind is Kind.WORD)
 
 
 def _arguments(asked: str, kind: Kind, arguments: Sequence[Any]) -> Sequence[Any]:
@@ -192,6 +200,8 @@ def _arguments(asked: str, kind: Kind, arguments: Sequence[Any]) -> Sequence[Any
                 return [to_second(parse_date_time(each)) for each in found]
             case Kind.NUMBER:
                 return [parse_integer(each) for each in found]
+            case Kind.WORD:
+                return [word.casefold() for word in found]
     except ValueError as error:
         raise InvalidRequest(
             f"“{asked}” is compared with a {kind.value} such as "

@@ -14,7 +14,10 @@ from atom.platform_api.requests import json_object, text_body
 from atom.platform_api.results import query_result
 
 _PER_PAGE: Final = 100
-_PROPERTIES: Final = {"id": Kind.TEXT, "name": Kind.TEXT}
+# No process here is of an integration pack.
+_PROPERTIES: Final = dict.fromkeys(
+    ("id", "name", "integrationPackId", "integrationPackInstanceId"), Kind.TEXT
+)
 
 
 def create_blueprint(catalog: Catalog) -> Blueprint:
@@ -37,7 +40,7 @@ def create_blueprint(catalog: Catalog) -> Blueprint:
     def page(asked: Any, after: str) -> Response:
         wanted = filters.read({"QueryFilter": asked}, _PROPERTIES)
         left = [each for each in names if each > after]
-        found = [each for each in left if wanted.matches(dict.fromkeys(_PROPERTIES, each))]
+        found = [each for each in left if wanted.matches(_document(each))]
         shown, token = found[:_PER_PAGE], ""
         if len(found) > len(shown):
             token = tokens.write({"QueryFilter": asked, "after": shown[-1]})

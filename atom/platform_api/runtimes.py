@@ -1,5 +1,6 @@
 """Atom: this one, and how it is."""
 
+import socket
 from typing import Final
 
 from flask import Blueprint, Response
@@ -15,7 +16,10 @@ from atom.platform_api.requests import json_object
 from atom.platform_api.results import query_result
 from atom.store import ExecutionStore
 
-_PROPERTIES: Final = {"id": Kind.TEXT, "name": Kind.TEXT}
+_PROPERTIES: Final = {
+    **dict.fromkeys(("id", "name", "hostname"), Kind.TEXT),
+    **dict.fromkeys(("status", "type", "capabilities"), Kind.WORD),
+}
 
 
 def create_blueprint(catalog: Catalog, store: ExecutionStore) -> Blueprint:
@@ -25,8 +29,10 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore) -> Blueprint:
     @blueprint.post("/<account>/Atom/query")
     def query(account: str) -> Response:
         wanted = filters.read(json_object("QueryFilter"), _PROPERTIES)
-        is_wanted = wanted.matches(dict.fromkeys(_PROPERTIES, ATOM_ID))
-        return answer(query_result([document()] if is_wanted else []))
+        found = document()
+        # The platform writes the name of the host in two ways.
+        is_wanted = wanted.matches({**found, "hostname": found["hostName"]})
+        return answer(query_result([found] if is_wanted else []))
 
     @blueprint.get("/<account>/Atom/<atom_id>")
     def get(account: str, atom_id: str) -> Response:
@@ -36,8 +42,8 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore) -> Blueprint:
         return answer(document())
 
     def document() -> dict[str, str]:
-        named = {"id": ATOM_ID, "name": ATOM_ID, "type": "ATOM"}
-        return {"@type": "Atom", **named, "status": status()}
+        named = {"id": ATOM_ID, "name": ATOM_ID, "hostName": socket.gethostname()}
+        return {"@type": "Atom", **named, "type": "ATOM", "status": status()}
 
     def status() -> str:
         """It is as well as the queues of its processes have workers."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from atom.errors import HistoryUnavailable, InvalidRequest
 from atom.history import ExecutionFilter, Place
 from atom.platform_api import filters, tokens
-from atom.platform_api.execution_record import PROPERTIES, STATUSES, record
+from atom.platform_api.execution_record import ABSENT, PROPERTIES, STATUSES, record
 from atom.platform_api.filters import Condition, Expression
 from atom.platform_api.names import ATOM_ID
 from atom.records import State
@@ -63,7 +63,7 @@ def query_more(store: ExecutionStore, account: str, token: str) -> Found:
 
 
 def _page(store: ExecutionStore, account: str, wanted: Any, before: str) -> Found:
-    expression = filters.read({"QueryFilter": wanted}, PROPERTIES)
+    expression = filters.read({"QueryFilter": wanted}, {**PROPERTIES, **ABSENT})
     parts = filters.conjuncts(expression)
     named = _named(parts)
     if named is not None:
@@ -106,7 +106,12 @@ class _Plan:
     @classmethod
     def of(cls, store: ExecutionStore, account: str, parts: Sequence[Expression]) -> "_Plan":
         """The narrowest that hold all that is wanted."""
-        same_for_all = {"account": account, "atomId": ATOM_ID, "atomName": ATOM_ID}
+        same_for_all = {
+            **dict.fromkeys(ABSENT),
+            "account": account,
+            "atomId": ATOM_ID,
+            "atomName": ATOM_ID,
+        }
         states, processes = set(State), None
         since, until, rest = None, None, 0
         for part in parts:

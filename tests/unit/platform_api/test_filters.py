@@ -8,8 +8,13 @@ from atom.errors import InvalidRequest
 from atom.platform_api import filters
 from atom.platform_api.filters import Kind
 
-PROPERTIES = {"name": Kind.TEXT, "at": Kind.TIME, "took": Kind.NUMBER}
-RECORD = {"name": "CRM.Retrieve", "at": datetime(2026, 1, 31, 8, tzinfo=UTC), "took": 1500}
+PROPERTIES = {"name": Kind.TEXT, "at": Kind.TIME, "took": Kind.NUMBER, "status": Kind.WORD}
+RECORD = {
+    "name": "CRM.Retrieve",
+    "at": datetime(2026, 1, 31, 8, tzinfo=UTC),
+    "took": 1500,
+    "status": "ONLINE",
+}
 NOTHING = dict.fromkeys(PROPERTIES)
 
 
@@ -53,6 +58,13 @@ def read(expression):
         (a_condition("took", "GREATER_THAN", "999"), True, False),
         (a_condition("took", "BETWEEN", "1501", "9000"), False, False),
         (a_condition("took", "EQUALS", 1500), True, False),
+        (a_condition("status", "EQUALS", "online"), True, False),
+        (a_condition("status", "NOT_EQUALS", "Online"), False, True),
+        (a_condition("status", "LIKE", "on%"), True, False),
+        (a_condition("status", "STARTS_WITH", "On"), True, False),
+        (a_condition("status", "CONTAINS", "line"), True, False),
+        (a_condition("status", "NOT_CONTAINS", "LINE"), False, True),
+        (a_condition("status", "IS_NULL"), False, True),
     ],
 )
 def test_a_record_meets_a_condition_or_does_not(condition, is_met, is_met_by_nothing):

@@ -1,5 +1,7 @@
 # Every chore of the project; people and CI run the same ones. The first call makes .venv.
 PYTHON ?= python3
+# Installs into the environment; it may belong to another Python than the environment does.
+PIP ?= $(PYTHON) -m pip
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -11,11 +13,12 @@ SEED ?=
 BROKER ?= redis
 AUDIT ?=
 
-.PHONY: help demo test lint audit bench bench-scale bench-history chaos takeover containers docs screenshots lock clean
+.PHONY: help demo test test-pythons lint audit bench bench-scale bench-history chaos takeover containers docs screenshots lock clean
 
 help:
 	@echo "make demo   a whole Atom, a real flow through it, and what happened"
 	@echo "make test   every test"
+	@echo "make test-pythons  unit and contract tests on every other supported Python of this machine"
 	@echo "make lint   ruff and mypy"
 	@echo "make audit  known vulnerabilities of the locked dependencies"
 	@echo "make bench  the benchmark table, as ratios to a plain Flask + Celery app"
@@ -32,11 +35,11 @@ help:
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "flow-atom needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -m pip --version >/dev/null 2>&1 || \
-	  { echo "flow-atom is installed with pip, which $(PYTHON) does not have" >&2; exit 1; }
+	@$(PIP) --version >/dev/null 2>&1 || \
+	  { echo "flow-atom is installed with pip, and “$(PIP)” does not start" >&2; exit 1; }
 	@echo "Installing flow-atom into $(VENV) (once) ..."
 	@$(PYTHON) -m venv --clear --without-pip $(VENV)
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
+	@$(PIP) --python $(BIN)/python install --quiet --disable-pip-version-check \
 	  -c constraints.txt -e '.[development]'
 	@touch $@
 
@@ -47,6 +50,9 @@ demo: $(STAMP)
 # whatever the environment says.
 test: $(STAMP)
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto
+
+test-pythons: $(STAMP)
+	@PIP="$(PIP)" $(BIN)/python deploy/pythons.py
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
@@ -84,10 +90,10 @@ screenshots: $(STAMP)
 
 # One resolution for every supported Python; the registry used stays out of the file.
 lock: $(STAMP)
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet uv
+	@$(PIP) --python $(BIN)/python install --quiet uv
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
 	  --no-emit-index-url --no-annotate --no-header --no-emit-package flow-atom \
 	  --output-file constraints.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) .atom
+	rm -rf $(VENV) $(VENV)-3.* .atom

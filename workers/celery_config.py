@@ -50,6 +50,8 @@ def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[st
         # Off until Celery 6: the lease and the fence decide who may finish, not the connection.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
+        # Its proxies lack most of what a text stream has; see atom/streams.py.
+        "worker_redirect_stdouts": False,
         # How long a result may come in after the process that sent it died: ours are in the store.
         "worker_lost_wait": 1.0,
         "timezone": "UTC",

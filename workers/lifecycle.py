@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from celery import current_app, signals
+from celery import signals
 from celery.exceptions import CPendingDeprecationWarning
 
 from atom.execution.keeper import LeaseKeeper
@@ -12,6 +12,7 @@ from atom.garbage import settle
 from atom.logs import configure_logging
 from atom.names import CALLBACKS, RECOVERY
 from atom.settings import Settings
+from atom.streams import capture_streams
 from atom.traces import flush
 
 
@@ -21,10 +22,8 @@ def connect_lifecycle(settings: Settings, keeper: LeaseKeeper) -> None:
     def set_logging_up(options: Mapping[str, Any], **_: Any) -> None:
         configure_logging(settings.log_level, settings.log_format, _role(options["queues"] or ()))
 
-    def redirect_prints(**_: Any) -> None:
-        # What a process prints goes the way of what it logs: it may be a secret as well.
-        # The level by name, which the type does not admit: children cannot read back a number.
-        current_app.log.redirect_stdouts("INFO", "atom.printed")  # type: ignore[arg-type]
+    def capture_prints(**_: Any) -> None:
+        capture_streams()
 
     def hush(**_: Any) -> None:
         # At each lost connection Celery warns of a default to come; the setting is made already.
@@ -38,10 +37,8 @@ def connect_lifecycle(settings: Settings, keeper: LeaseKeeper) -> None:
     signals.worker_init.connect(before_forking, weak=False, dispatch_uid="atom.leases")
     # The first thing that a worker does, before it warns of anything.
     signals.celeryd_init.connect(set_logging_up, weak=False, dispatch_uid="atom.logging")
-    # Whoever listens to this one keeps Celery from setting up its own.
-    signals.setup_logging.connect(redirect_prints, weak=False, dispatch_uid="atom.prints")
-    # Each child has redirected its own once more, under a name of Celery's.
-    signals.worker_process_init.connect(redirect_prints, weak=False, dispatch_uid="atom.prints")
+    # A receiver keeps Celery from setting up its own logging. Children of the pool inherit streams.
+    signals.setup_logging.connect(capture_prints, weak=False, dispatch_uid="atom.prints")
     # Celery's processes end without Python's own farewell.
     signals.worker_process_shutdown.connect(flush, weak=False, dispatch_uid="atom.traces")
     signals.worker_shutdown.connect(flush, weak=False, dispatch_uid="atom.traces")

@@ -46,6 +46,7 @@ from atom.redaction import hiding, masked, redacted, secrets_of
 from atom.store import ExecutionStore
 from atom.store.encryption import LOOK_AGAIN_SECONDS
 from atom.store.files import FileStore
+from atom.streams import ending_lines
 from atom.suspension import Suspended, Wait
 from atom.traces import Kind, fail, span
 
@@ -129,7 +130,8 @@ class Runner:
         with own_log.collect():
             try:
                 with hiding(secrets), self._keeper.keep(claim):
-                    ended = self._attempt(claim, lease, process, document, own_log)
+                    with ending_lines():
+                        ended = self._attempt(claim, lease, process, document, own_log)
                     # Before the flow hears of the end, and people look.
                     own_log.flush()
                     if isinstance(ended, Again):

@@ -12,6 +12,7 @@ import string
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from enum import Enum
 from typing import Any, Final
 
 from marshmallow.fields import Field
@@ -49,7 +50,11 @@ class Condition:
 
     def matches(self, profile: Profile, record: Any) -> bool:
         """Return whether a record meets it."""
-        value = comparable(self.field, profile.get_attribute(record, self.attribute, None))
+        return self.accepts(profile.get_attribute(record, self.attribute, None))
+
+    def accepts(self, raw: Any) -> bool:
+        """Return whether a record with this value of the property meets it."""
+        value = comparable(self.field, raw)
         if self.criteria is Criteria.IS_EMPTY:
             return (value is None or value == "") is self.operand
         operand = comparable(self.field, self.operand)
@@ -95,7 +100,11 @@ class Sort:
         """Return a sort key for records: those without a value come first."""
 
         def key(record: Any) -> tuple[bool, Any]:
-            value = comparable(self.field, profile.get_attribute(record, self.attribute, None))
+            raw = profile.get_attribute(record, self.attribute, None)
+            value = comparable(self.field, raw)
+            if isinstance(self.field, fields.DateTime) and value is not None:
+                # Two of one day come in their order, as in a column of dates and times.
+                value = _instant(raw if isinstance(raw, dt.datetime) else value)
             return value is not None, 0 if value is None else value
 
         return key
@@ -110,8 +119,9 @@ def comparable(field: Field[Any], value: Any) -> Any:
     if isinstance(field, fields.DateTime):
         return _instant(field.deserialize(value) if isinstance(value, str) else value)
     if is_text(field):
-        # A UUID or an Enum compares as the text that the flow knows.
-        return value if isinstance(value, str) else str(field.serialize("", {"": value}))
+        # A UUID or an Enum compares as the text that the flow knows; a StrEnum is no such text.
+        is_plain = isinstance(value, str) and not isinstance(value, Enum)
+        return value if is_plain else str(field.serialize("", {"": value}))
     return field.deserialize(value) if isinstance(value, str) else value
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Final
 
 from marshmallow import ValidationError
@@ -20,7 +21,6 @@ from atom.protocol.query_filter import (
     query_filter_xml,
 )
 from atom.protocol.wire import problems, sentence
-from atom.sql import Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,8 @@ class Query:
         Raises:
             DeclarationError: an entry that the flow asks for has no column.
         """
-        found = Columns(model, columns)
+        # Whoever has a statement has SQLAlchemy; nobody else needs it.
+        found = import_module("atom.sql").Columns(model, columns)
         for group in (self.where, self._found):
             if group.members:
                 statement = statement.where(found.condition(group))

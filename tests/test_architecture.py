@@ -78,7 +78,7 @@ ONLY_IN = {
     "requests": HTTP_CLIENT,
     "httpx": HTTP_CLIENT,
     "opentelemetry": {"atom.open_telemetry"},
-    "sqlalchemy": {"atom.store.sql"},
+    "sqlalchemy": {"atom.store.sql", "atom.sql"},
     "psycopg": {"atom.store.sql"},
 }
 

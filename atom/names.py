@@ -85,6 +85,8 @@ PRESENCES: Final = KEY_PREFIX + "presences"
 # A sorted set of hosts by when their circuit closes.
 CIRCUITS: Final = KEY_PREFIX + "circuits"
 
+# A sorted set of executions whose children are to be kept for as long as they (in ms, 0: no end).
+FAMILIES: Final = KEY_PREFIX + "families"
 # A prefix: the reply of a script that was just run, by the call.
 CALLS: Final = KEY_PREFIX + "calls"
 
@@ -131,6 +133,7 @@ SCRIPT_KEYS: Final = {
     "LEAVING": LEAVING,
     "RATES": RATES,
     "CALLS": CALLS,
+    "FAMILIES": FAMILIES,
     "COUNTERS": COUNTERS,
     "MINUTES": MINUTES,
     "PAUSED": PAUSED,

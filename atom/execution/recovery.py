@@ -39,6 +39,8 @@ _log = logging.getLogger(__name__)
 _AT_ONCE: Final = 500
 _WOKEN_AT_MOST: Final = 5_000
 _MOVED_AT_MOST: Final = 5_000
+# In one script, while which Redis does nothing else.
+_CHILDREN_AT_ONCE: Final = 100
 # Between two lines that say that the history database is away.
 _SILENT_SECONDS: Final = 60.0
 
@@ -71,6 +73,7 @@ class Recovery:
             "released": self.publish_released,
             "unstarted published again": self.publish_unstarted,
             "moved to the history database": self.move_settled,
+            "children kept or left to expire": self.tend_families,
             "history trimmed": lambda: self._store.trim(_AT_ONCE),
             "expired uploads deleted": self._files.trim,
         }
@@ -178,6 +181,16 @@ class Recovery:
         """
         settled = self._store.take_settled(_AT_ONCE)
         return self._store.remove_copied(self._store.copy_settled(settled)) if settled else 0
+
+    def tend_families(self) -> int:
+        """Children whose parent is kept for longer than they are, or no longer."""
+        tended = 0
+        while tended < _MOVED_AT_MOST:
+            some = self._store.tend_families(_CHILDREN_AT_ONCE)
+            tended += some
+            if some < _CHILDREN_AT_ONCE:
+                break
+        return tended
 
     def _tell(self, error: HistoryUnavailable) -> None:
         """Once in a while: nothing is lost, and the next look comes within a second."""

@@ -13,6 +13,9 @@ class ChildStore(Protocol):
     def open_join(self, claim: Claim, new: NewJoin) -> Join:
         """Begin to wait for children at this position, or read how it stands with them.
 
+        Children of an earlier join that asked for the same here, and completed, count as children
+        of this one. Not atomic: after a death in between the next call goes on.
+
         Raises:
             ClaimLost: the claim is no longer the current one; nothing is written.
             Unreadable: a result is encrypted, with none of our keys.

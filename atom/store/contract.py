@@ -335,6 +335,13 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
             HistoryUnavailable: it is in the history database, which does not answer.
         """
 
+    def tend_families(self, limit: int) -> int:
+        """Keep the children of executions for as long as these; returns how many were looked at.
+
+        A write that changes for how long an execution is kept does so for its first hundred
+        children, and leaves the others to this.
+        """
+
     def announce(
         self, role: str, instance: str, details: Mapping[str, str] = MappingProxyType({})
     ) -> None:

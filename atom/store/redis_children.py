@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import uuid4
 
+import orjson
+
 from atom import names
 from atom.children import ChildEnd, Join, JoinProgress, NewChild, NewJoin
 from atom.errors import ClaimLost
@@ -12,6 +14,7 @@ from atom.store import codec
 from atom.store.redis_part import RedisPart, in_ms
 
 _AT_ONCE: Final = 100
+_READ_AT_ONCE: Final = 500
 _RESULT, _ID = b"result:", b"id:"
 
 
@@ -28,7 +31,10 @@ class RedisChildren(RedisPart):
         with self._guard():
             if not self._scripts.open_join(self._keys(claim.id), arguments):
                 raise ClaimLost(claim.id)
-            row: Mapping[bytes, bytes] = self._redis.hgetall(names.join_key(claim.id))
+            row = self._join(claim)
+            if self._adopt(claim, new, row):
+                row = self._join(claim)
+        nonce, *_ = orjson.loads(row[b"nonces"])
         reader = self._reader(claim.id)
         ends = {}
         for name, stored in row.items():
@@ -37,7 +43,7 @@ class RedisChildren(RedisPart):
                 content = reader.content(response) or b""
                 ends[int(name[len(_RESULT) :])] = ChildEnd(State(state.decode()), content)
         return Join(
-            nonce=row[b"nonce"].decode(),
+            nonce=nonce,
             digest=row[b"digest"].decode(),
             ids={
                 int(name[len(_ID) :]): value.decode()
@@ -48,6 +54,33 @@ class RedisChildren(RedisPart):
             total=int(row[b"total"]),
             is_stopped=b"is_stopped" in row,
         )
+
+    def _join(self, claim: Claim) -> Mapping[bytes, bytes]:
+        """Read the open join in parts; what is read first is never ahead of the rest."""
+        key = names.join_key(claim.id)
+        names_first = ("nonces", "digest", "total", "is_stopped")
+        first = zip(names_first, self._redis.hmget(key, names_first), strict=True)
+        row = dict(self._redis.hscan_iter(key, count=_READ_AT_ONCE))
+        row.pop(b"is_stopped", None)
+        return row | {name.encode(): value for name, value in first if value is not None}
+
+    def _adopt(self, claim: Claim, new: NewJoin, row: Mapping[bytes, bytes]) -> bool:
+        """Take over what completed of earlier joins that asked for the same here."""
+        _, *earlier = orjson.loads(row[b"nonces"])
+        pairs = [
+            (index, names.child_execution_id(claim.id, nonce, index))
+            for nonce in earlier
+            for index in range(int(row[b"total"]))
+            if b"id:%d" % index not in row
+        ]
+        adopted = 0
+        for begin in range(0, len(pairs), _AT_ONCE):
+            some = (word for pair in pairs[begin : begin + _AT_ONCE] for word in pair)
+            taken = self._scripts.adopt(self._keys(claim.id), (claim.fence, new.position, *some))
+            if taken < 0:
+                raise ClaimLost(claim.id)
+            adopted += taken
+        return adopted > 0
 
     def spawn(self, claim: Claim, children: Mapping[int, NewChild]) -> None:
         """See ExecutionStore."""

@@ -70,6 +70,11 @@ class RedisRecovery(RedisPart):
         with self._guard():
             return int(self._scripts.trim(self._keys(""), (limit, self._retention_ms)))
 
+    def tend_families(self, limit: int) -> int:
+        """See ExecutionStore."""
+        with self._guard():
+            return int(self._scripts.tend_families((), (limit,)))
+
     # --- where there is no history database
 
     def take_settled(self, limit: int) -> Sequence[str]:

@@ -17,7 +17,7 @@ MOVING = ["take_settled", "copy_settled", "remove_copied"]
 TICK = [
     *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled", "take_suspended"),
     *("take_released", "take_unstarted"),
-    *(*MOVING, "trim", "count"),
+    *(*MOVING, "tend_families", "trim", "count"),
 ]
 pytestmark = pytest.mark.timeout(120)
 

@@ -22,7 +22,7 @@ RUNS = {"Work": WORK, "One at a time": ONE_AT_A_TIME}
 TICK = [
     *("take_due_callbacks", "take_overdue", "take_lost", "take_scheduled"),
     *("take_suspended", "take_released", "publish", "take_unstarted", "take_settled"),
-    *("trim", "count"),
+    *("tend_families", "trim", "count"),
 ]
 LINES = {"Work": ["one", "two"], "One at a time": ["one"]}
 pytestmark = pytest.mark.timeout(120)

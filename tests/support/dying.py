@@ -48,7 +48,7 @@ WRITES = {
     *("let_go", "set_windows", "take_released"),
     *("take_scheduled", "take_unstarted", "take_lost", "take_due_callbacks", "take_overdue"),
     *("take_settled", "copy_settled", "remove_copied"),
-    *("trim", "count", "publish", "publish_callback", "post_json"),
+    *("tend_families", "trim", "count", "publish", "publish_callback", "post_json"),
 }
 
 

@@ -1,6 +1,7 @@
 -- Stands behind the prelude: children and their parent. A parent waits for the children of one join
--- at a time. JOIN has of each child `id:<index>` and, when it has ended, `result:<index>`; those that
--- are behind `next` are held back until others have ended.
+-- at a time. JOIN has of each child `id:<index>` and, when it has ended, `result:<index>`. HELD has
+-- those that are held back until others have ended, by index. A join may have many thousands: no
+-- script looks at all of them.
 
 -- A child that was held back may begin. False where it has ended already.
 local function let_begin(id, now)
@@ -15,22 +16,16 @@ end
 -- As many as may be under way at once.
 local function release_more(parent, now)
   look_at(EXECUTION_PREFIX .. parent)
-  local following, width, flying, is_stopped = unpack(redis.call('HMGET', JOIN, 'next', 'width',
-    'flying', 'is_stopped'))
-  if is_stopped then
-    return
-  end
-  while tonumber(flying) < tonumber(width) do
-    look_at(EXECUTION_PREFIX .. parent)
-    local child = redis.call('HGET', JOIN, 'id:' .. following)
+  local join, held = JOIN, HELD
+  local width, flying, is_stopped = unpack(redis.call('HMGET', join, 'width', 'flying', 'is_stopped'))
+  while not is_stopped and tonumber(flying) < tonumber(width) do
+    local child = redis.call('ZPOPMIN', held)[1]
     if not child then
       return -- there are no more, or not yet
     end
-    following = redis.call('HINCRBY', JOIN, 'next', 1)
     look_at(EXECUTION_PREFIX .. child)
     if let_begin(child, now) then
-      look_at(EXECUTION_PREFIX .. parent)
-      flying = redis.call('HINCRBY', JOIN, 'flying', 1)
+      flying = redis.call('HINCRBY', join, 'flying', 1)
     end
   end
 end
@@ -50,30 +45,14 @@ local function note_progress(parent, now)
   end
 end
 
--- Which children of JOIN completed, by index: what they returned is theirs. A result with secrets is
--- forgotten by now, so that child runs again.
-local function keep_completed(position, digest)
-  local ids, join = {}, redis.call('HGETALL', JOIN)
-  for at = 1, #join, 2 do
-    local index = join[at]:match('^result:(%d+)$')
-    if index and join[at + 1]:sub(1, 10) == 'completed ' then
-      local id = redis.call('HGET', JOIN, 'id:' .. index)
-      if redis.call('HEXISTS', EXECUTION_PREFIX .. id, 'is_masked') == 0 then
-        ids[index] = id
-      end
-    end
-  end
-  if next(ids) then
-    redis.call('HSET', DOCUMENTS, 'join:' .. position, cjson.encode({digest = digest, ids = ids}))
-  end
-end
-
--- It waits for its children no longer. Should it be run again, it finds which of them completed.
+-- It waits for its children no longer. Should it be run again, it finds by the numbers of its joins
+-- which of them completed.
 function leave_join()
-  local position, digest = unpack(redis.call('HMGET', JOIN, 'position', 'digest'))
+  local position, digest, nonces = unpack(redis.call('HMGET', JOIN, 'position', 'digest', 'nonces'))
   if digest then
-    keep_completed(position, digest)
-    redis.call('DEL', JOIN)
+    redis.call('HSET', DOCUMENTS, 'join:' .. position,
+      cjson.encode({digest = digest, nonces = cjson.decode(nonces)}))
+    redis.call('UNLINK', JOIN, HELD)
   end
 end
 
@@ -85,20 +64,15 @@ local function forget_completed()
   end
 end
 
-local function take_completed(position, digest)
+-- The numbers of earlier joins that asked for the same at this position, the latest first.
+local function take_earlier(position, digest)
   local kept = redis.call('HGET', DOCUMENTS, 'join:' .. position)
   kept = kept and cjson.decode(kept)
   if not kept then
-    return
+    return {}
   end
   redis.call('HDEL', DOCUMENTS, 'join:' .. position)
-  for index, id in pairs(kept.digest == digest and kept.ids or {}) do
-    local response = redis.call('HGET', EXECUTION_PREFIX .. id .. ':documents', 'response')
-    if response then
-      redis.call('HSET', JOIN, 'id:' .. index, id, 'result:' .. index, 'completed ' .. response)
-      redis.call('HINCRBY', JOIN, 'open', -1)
-    end
-  end
+  return kept.digest == digest and kept.nonces or {}
 end
 
 function child_ended(parent, id, index, state, content, now)
@@ -110,7 +84,7 @@ function child_ended(parent, id, index, state, content, now)
   end
   redis.call('HSET', JOIN, 'result:' .. index, state .. ' ' .. content)
   redis.call('HINCRBY', JOIN, 'open', -1)
-  if tonumber(index) < tonumber(redis.call('HGET', JOIN, 'next')) then
+  if redis.call('ZREM', HELD, id) == 0 then
     redis.call('HINCRBY', JOIN, 'flying', -1)
   end
   if state ~= 'completed' and stops == '1' then

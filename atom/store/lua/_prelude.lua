@@ -3,13 +3,14 @@
 -- milliseconds of the server's clock: one clock for all.
 -- A script over one execution gets its key as the first; the others of the execution follow from it.
 -- ATTEMPTS is of the sixth format and earlier ones; since then they are one of the documents.
-local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS, JOIN, CHILDREN, FINISHED, KNOWN
+local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS, JOIN, HELD, CHILDREN, FAMILY, FINISHED,
+  KNOWN
 
 local function look_at(key)
   EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG = key, key .. ':documents', key .. ':steps',
     key .. ':attempts', key .. ':log'
-  SIGNALS, JOIN, CHILDREN, FINISHED, KNOWN = key .. ':signals', key .. ':join', key .. ':children',
-    key .. ':finished', key .. ':known'
+  SIGNALS, JOIN, HELD, CHILDREN, FAMILY, FINISHED, KNOWN = key .. ':signals', key .. ':join',
+    key .. ':held', key .. ':children', key .. ':family', key .. ':finished', key .. ':known'
 end
 
 if KEYS[1] then
@@ -121,39 +122,83 @@ end
 -- it is no more than this. Where that does not run, Redis does it when that is over as well.
 local FOR_TRIM_MS = 86400000
 
--- PEXPIRE or PERSIST for an execution with all its children that have ended, and theirs.
-local function with_family(command, ...)
-  local family, at = {EXECUTION}, 1
-  while family[at] do
-    look_at(family[at])
-    if at == 1 or FINAL[redis.call('HGET', EXECUTION, 'state')] then
-      for _, key in ipairs(own_keys()) do
-        redis.call(command, key, ...)
+-- How many children one script looks at, beside what else it does.
+local CHILDREN_AT_ONCE = 100
+
+-- Keeps the execution for so long, or for as long as nobody says otherwise (0).
+local function keep_for(ms)
+  for _, key in ipairs(own_keys()) do
+    if ms == 0 then
+      redis.call('PERSIST', key)
+    else
+      redis.call('PEXPIRE', key, ms)
+    end
+  end
+end
+
+-- Keeps the children of an execution, and theirs, for as long as the execution itself: as many of
+-- them as `limit`. FAMILY lists the parents that are left, each with how many of its children are
+-- done. The execution expires last, for its children are found by it. Returns what is left of `limit`.
+local function tend_family(root, limit)
+  local ms = tonumber(redis.call('ZSCORE', FAMILIES, root))
+  look_at(root)
+  local family = FAMILY
+  while limit > 0 do
+    local parent, first = (redis.call('LINDEX', family, 0) or ''):match('^(.*) (%d+)$')
+    if not parent then
+      redis.call('ZREM', FAMILIES, root)
+      look_at(root)
+      keep_for(ms)
+      return limit - 1
+    end
+    look_at(parent)
+    local children = redis.call('LRANGE', CHILDREN, first, first + limit - 1)
+    for _, child in ipairs(children) do
+      look_at(EXECUTION_PREFIX .. child)
+      if FINAL[redis.call('HGET', EXECUTION, 'state')] then
+        keep_for(ms) -- else it is kept anyway, and retire() sees to the rest
+      end
+      if redis.call('EXISTS', CHILDREN) == 1 then
+        redis.call('RPUSH', family, EXECUTION .. ' 0')
       end
     end
-    for _, child in ipairs(redis.call('LRANGE', CHILDREN, 0, -1)) do
-      family[#family + 1] = EXECUTION_PREFIX .. child
+    redis.call('LPOP', family)
+    if #children == limit then
+      redis.call('LPUSH', family, parent .. ' ' .. first + limit)
     end
-    at = at + 1
+    limit = limit - math.max(1, #children)
   end
-  look_at(family[1])
+  look_at(root)
+  return 0
+end
+
+-- keep_for() for an execution with all its children that have ended, and theirs. Where they are many,
+-- recovery sees to the others (tend_families.lua).
+local function keep_family_for(ms)
+  if redis.call('EXISTS', CHILDREN) == 0 then
+    keep_for(ms)
+    return
+  end
+  keep_for(0)
+  redis.call('ZADD', FAMILIES, ms, EXECUTION)
+  redis.call('DEL', FAMILY)
+  redis.call('RPUSH', FAMILY, EXECUTION .. ' 0')
+  tend_family(EXECUTION, CHILDREN_AT_ONCE)
 end
 
 -- Nobody knows for how long it will be needed: longer, it may be, than its children are kept. Those
 -- that end from here on are kept by retire().
 local function keep()
   if redis.call('HSETNX', EXECUTION, 'is_kept', 1) == 1 then
-    with_family('PERSIST')
+    keep_family_for(0)
   end
 end
 
 local function expire(retention_ms)
   if redis.call('HDEL', EXECUTION, 'is_kept') == 1 then
-    with_family('PEXPIRE', retention_ms + FOR_TRIM_MS)
+    keep_family_for(retention_ms + FOR_TRIM_MS)
   else
-    for _, key in ipairs(own_keys()) do
-      redis.call('PEXPIRE', key, retention_ms + FOR_TRIM_MS)
-    end
+    keep_for(retention_ms + FOR_TRIM_MS)
   end
 end
 
@@ -201,7 +246,7 @@ local function forget(id, now, retention_ms)
   end
   redis.call('ZREM', FAILED, id)
   redis.call('ZREM', HISTORY, id)
-  redis.call('DEL', SIGNALS, JOIN, unpack(own_keys()))
+  redis.call('UNLINK', SIGNALS, JOIN, HELD, FAMILY, unpack(own_keys()))
 end
 
 -- Differs when anything of an ended execution has changed. Its log may go on for a while.

@@ -1,6 +1,6 @@
 -- ARGV fence, position, step
 -- Records what became of the children, whose results are not needed apart any more. Where that is a
--- fault or a failure, the step may be run again: it is kept which of them completed.
+-- fault or a failure, the step may be run again: it is kept how those that completed are found.
 -- Returns 1 when it is recorded, 0 where the caller no longer holds the execution.
 local state, fence = unpack(redis.call('HMGET', EXECUTION, 'state', 'fence'))
 if state ~= 'running' or fence ~= ARGV[1] then
@@ -10,6 +10,6 @@ redis.call('HSET', STEPS, ARGV[2], ARGV[3])
 if cjson.decode(ARGV[3])[3] then
   leave_join()
 else
-  redis.call('DEL', JOIN)
+  redis.call('UNLINK', JOIN, HELD)
 end
 return 1

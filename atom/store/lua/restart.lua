@@ -26,7 +26,7 @@ if was_private and not private then
   return 'secret'
 end
 if ARGV[2] == 'start' then
-  redis.call('DEL', STEPS, SIGNALS, JOIN)
+  redis.call('UNLINK', STEPS, SIGNALS, JOIN, HELD)
   forget_completed()
   forget_wait()
 else

@@ -16,6 +16,7 @@ for at = 6, #ARGV, 10 do
   look_at(EXECUTION_PREFIX .. parent)
   if redis.call('HSETNX', JOIN, 'id:' .. index, id) == 1 then
     redis.call('RPUSH', CHILDREN, id)
+    redis.call('ZADD', HELD, index, id)
     look_at(EXECUTION_PREFIX .. id)
     local until_ms = math.min(deadline, now + timeout_ms)
     redis.call('HSET', EXECUTION, 'state', 'accepted', 'accepted_at', now, 'deadline', until_ms,

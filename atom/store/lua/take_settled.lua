@@ -4,6 +4,7 @@
 -- the history database: nobody works at them, nobody is asked to look at them, and nobody can send
 -- their callback again. What waits for a person may stay until its retention is over.
 local prefix, now = KEYS[1], now_ms()
+local families = 0 -- that were looked at: each costs more than one without children
 
 -- Where the last look ended: at an execution, which may be gone since, and when it was accepted.
 local function beginning()
@@ -24,6 +25,7 @@ local function is_settled(id, left)
     -- Its retention is over. However long the database is away, it is there when that is back, and
     -- so are its children.
     if redis.call('ZREM', FAILED, id) == 1 or documents('token') or left <= FOR_TRIM_MS / 2 then
+      families = families + redis.call('EXISTS', CHILDREN)
       keep()
       retire(0)
     end
@@ -52,6 +54,10 @@ for index = 1, #oldest, 2 do
     settled[#settled + 1] = id
   end
   redis.call('HSET', LOOKED_AT, 'accepted_at', accepted_at, 'id', id)
+  if families == 5 then
+    is_end = false
+    break
+  end
 end
 if is_end then
   redis.call('DEL', LOOKED_AT)

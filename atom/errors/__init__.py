@@ -16,6 +16,7 @@ AtomError
 │   ├── Conflict            409  it can be done no more
 │   ├── RequestTooLarge     413
 │   ├── UnsupportedMedia    415
+│   │   └── UnsupportedCoding 415  another Content-Encoding than gzip or deflate
 │   ├── TooManyLogins       429  failed ones: wait
 │   ├── TooManyRequests     429  its tenant or service asks more often than it may
 │   ├── Unavailable         503  passing: try again
@@ -99,6 +100,7 @@ from atom.errors.refusals import (
     TooManyRequests,
     Unauthorized,
     Unavailable,
+    UnsupportedCoding,
     UnsupportedMedia,
 )
 from atom.errors.running import (
@@ -168,6 +170,7 @@ __all__ = [
     "Unavailable",
     "UnknownOutcome",
     "Unreadable",
+    "UnsupportedCoding",
     "UnsupportedMedia",
     "WrongThread",
 ]

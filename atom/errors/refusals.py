@@ -69,6 +69,22 @@ class UnsupportedMedia(RequestRefused):
     status = 415
 
 
+class UnsupportedCoding(UnsupportedMedia):
+    """The body has a content coding (Content-Encoding) that is not read."""
+
+    accepted: ClassVar[str] = "gzip, deflate, identity"
+
+    def __init__(self, coding: str) -> None:
+        super().__init__(coding)
+        self.coding = coding
+
+    def __str__(self) -> str:
+        return (
+            f"The body has the Content-Encoding “{self.coding}”. Send it with one of: "
+            f"{self.accepted}."
+        )
+
+
 class TooManyLogins(RequestRefused):
     """This address, or this name from it, was wrong too often lately."""
 

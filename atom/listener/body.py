@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from atom.errors import InvalidRequest, UnsupportedMedia
 from atom.process import Process
+from atom.protocol.bodies import DecodedStream, check_charset, content_coding
 from atom.protocol.requests import LONGEST_ID
 from atom.protocol.running_user import running_user_of
 from atom.protocol.wire import parse_json
@@ -19,7 +21,7 @@ def json_body() -> bytes:
 
     Raises:
         UnsupportedMedia: it is declared as something else.
-        RequestEntityTooLarge: it is longer than the limit.
+        MalformedRequest, RequestEntityTooLarge: as `text_body` raises them.
     """
     kind = request.mimetype
     if kind != "application/json" and not (
@@ -28,11 +30,32 @@ def json_body() -> bytes:
         raise UnsupportedMedia(
             f"The body must be sent as application/json, not {kind or 'without a content type'}."
         )
+    return text_body()
+
+
+def text_body() -> bytes:
+    """Return the body of a request that is a text in UTF-8, without its content coding.
+
+    Raises:
+        UnsupportedMedia: the charset or the content coding is another one.
+        MalformedRequest: the body is not in its content coding.
+        RequestEntityTooLarge: it is longer than the limit, as it came or decoded.
+    """
+    check_charset(request.mimetype_params.get("charset"))
+    coding = content_coding(request.headers.get("Content-Encoding"))
+    if coding is not None:
+        return decoded(coding).read()
     body = request.get_data(cache=False)
     if request.content_length is None:
         # A chunked body is cut at the limit without a word; reading on tells.
         request.stream.read(1)
     return body
+
+
+def decoded(coding: str) -> DecodedStream:
+    """Return the body of the request without its content coding; the limit is the same."""
+    limit = request.max_content_length or 0
+    return DecodedStream(request.stream.read, coding, limit, RequestEntityTooLarge())
 
 
 def json_document() -> Any:

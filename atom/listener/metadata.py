@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 
 from atom.catalog import Catalog
 from atom.errors import InvalidRequest
-from atom.listener.body import json_body
+from atom.listener.body import json_body, text_body
 from atom.protocol.wire import parse_json
 
 
@@ -21,7 +21,7 @@ def create_blueprint(catalog: Catalog) -> Blueprint:
     def describe(service: str) -> Response:
         name = catalog.service(service).name
         # Nothing in the request changes the answer, and the platform may send none at all.
-        body = json_body() if request.mimetype else request.get_data(cache=False)
+        body = json_body() if request.mimetype else text_body()
         if body.strip() and not isinstance(parse_json(body), dict):
             raise InvalidRequest("The DescribeServiceRequest must be a JSON object.")
         return Response(described[name], mimetype="application/json")

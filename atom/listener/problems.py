@@ -8,7 +8,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
-from atom.errors import Forbidden, RequestRefused, RequestTooLarge, Unauthorized
+from atom.errors import Forbidden, RequestRefused, RequestTooLarge, Unauthorized, UnsupportedCoding
 from atom.protocol.problems import PROBLEM_KIND_HEADER, service_problem
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ def install(app: Flask, max_request_bytes: int) -> None:
         response = problem(error.status, str(error))
         if error.retry_after_seconds is not None:
             response.headers["Retry-After"] = str(error.retry_after_seconds)
+        if isinstance(error, UnsupportedCoding):
+            response.headers["Accept-Encoding"] = error.accepted
         if isinstance(error, Unauthorized):
             response.headers["WWW-Authenticate"] = error.challenge
         return response

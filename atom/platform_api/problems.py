@@ -13,6 +13,7 @@ from atom.errors import (
     RequestRefused,
     StoreUnavailable,
     Unauthorized,
+    UnsupportedCoding,
 )
 
 _log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ def install(app: Flask, served: str) -> None:
         retry_after = getattr(no, "retry_after_seconds", None)
         if retry_after is not None:
             response.headers["Retry-After"] = str(retry_after)
+        if isinstance(no, UnsupportedCoding):
+            response.headers["Accept-Encoding"] = no.accepted
         if isinstance(no, Unauthorized):
             response.headers["WWW-Authenticate"] = 'Basic realm="flow-atom", charset="UTF-8"'
         return response

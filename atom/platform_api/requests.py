@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from atom.errors import InvalidRequest, MalformedRequest, UnsupportedMedia
+from atom.protocol.bodies import DecodedStream, check_charset, content_coding
+from atom.protocol.wire import parse_json
 
 
 def json_object(*known: str) -> Mapping[str, Any]:
@@ -22,11 +24,8 @@ def json_object(*known: str) -> Mapping[str, Any]:
     """
     if request.mimetype.endswith("xml"):
         raise UnsupportedMedia("This Atom reads JSON only: send Content-Type application/json.")
-    body = request.get_data()
-    try:
-        found = orjson.loads(body or b"{}")
-    except orjson.JSONDecodeError as error:
-        raise MalformedRequest(f"The body is not valid JSON: {error}.") from None
+    body = _body()
+    found = parse_json(body) if body else {}
     if not isinstance(found, Mapping):
         raise MalformedRequest("The body is not a JSON object.")
     for name in found:
@@ -37,7 +36,17 @@ def json_object(*known: str) -> Mapping[str, Any]:
 
 def text_body() -> str:
     """The body of a queryMore: the token alone, with or without the quotes of a JSON text."""
-    return request.get_data().decode("utf-8", "replace").strip().strip('"')
+    return _body().decode("utf-8-sig", "replace").strip().strip('"')
+
+
+def _body() -> bytes:
+    """Return the body without its content coding."""
+    check_charset(request.mimetype_params.get("charset"))
+    coding = content_coding(request.headers.get("Content-Encoding"))
+    if coding is None:
+        return request.get_data()
+    limit = request.max_content_length or 0
+    return DecodedStream(request.stream.read, coding, limit, RequestEntityTooLarge()).read()
 
 
 def named_text(document: Mapping[str, Any], *names: str) -> str:

@@ -12,6 +12,7 @@ import orjson
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from atom.errors import InvalidRequest, MalformedRequest
+from atom.protocol.bodies import json_bytes
 from atom.protocol.prepared_schema import PreparedSchema
 from atom.protocol.values import ContentType
 
@@ -31,16 +32,24 @@ def sentence(text: str) -> str:
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse a JSON document.
+    """Parse a JSON document; a byte order mark before it is skipped.
 
     Raises:
-        MalformedRequest: it is none, or nests too deeply.
+        MalformedRequest: it is not JSON, not in UTF-8, or nests too deeply.
     """
     if not body.strip():
         raise MalformedRequest("The request has no body; a JSON object is expected.")
+    body = json_bytes(body)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        try:
+            body.decode()
+        except UnicodeDecodeError as undecodable:
+            raise MalformedRequest(
+                f"The body is not valid JSON: byte 0x{body[undecodable.start]:02X} at offset "
+                f"{undecodable.start} is not UTF-8."
+            ) from None
         raise MalformedRequest(
             f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."
         ) from None

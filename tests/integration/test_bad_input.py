@@ -1,7 +1,10 @@
 """Requests that are refused: the documented status, one sentence, nothing stored."""
 
+import codecs
+import gzip
 import http.client
 import socket
+import zlib
 from typing import Any
 from uuid import uuid4
 
@@ -106,6 +109,57 @@ def assert_problem(atom, answer, status, says, *, path=ECHO, action="Echo"):
 @pytest.mark.usefixtures("stored")
 def test_a_body_that_is_no_json_object(atom, body, says):
     assert_problem(atom, call(atom, "POST", ECHO, body), 400, says)
+
+
+def raw_deflate(content):
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(content) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("GZip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", raw_deflate),
+        ("identity", bytes),
+    ],
+)
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_body_may_be_compressed_or_begin_with_a_byte_order_mark(atom, coding, pack, is_chunked):
+    body = pack(codecs.BOM_UTF8 + request(atom, inputs=[value("Text", "é")]))
+    headers = {**JSON, "Content-Encoding": coding}
+    status, _, answer = call(atom, "POST", ECHO, iter([body]) if is_chunked else body, headers)
+    assert (status, orjson.loads(answer)["invokeType"]) == (200, "WAIT")
+
+
+BIG = b'{"token": "' + b"x" * 6_000_000 + b'"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "says"),
+    [
+        (b"{}", {"Content-Encoding": "br"}, 415, "Content-Encoding “br”"),
+        (b"{}", {"Content-Encoding": "gzip, gzip"}, 415, "“gzip, gzip”"),
+        (b"{}", {"Content-Encoding": "gzip"}, 400, "not valid gzip"),
+        (gzip.compress(b"{}" * 99)[:-9], {"Content-Encoding": "gzip"}, 400, "cut off"),
+        (gzip.compress(BIG), {"Content-Encoding": "gzip"}, 413, "ATOM_MAX_REQUEST_BYTES"),
+        (zlib.compress(BIG), {"Content-Encoding": "deflate"}, 413, "ATOM_MAX_REQUEST_BYTES"),
+        (b"{}", {"Content-Type": "application/json; charset=utf-16"}, 415, "“utf-16”"),
+        (b"{}", {"Content-Type": "application/json; charset=iso-8859-1"}, 415, "“iso-8859-1”"),
+        ("{}".encode("utf-16"), {}, 400, "encoded as UTF-16"),
+        (b'{"token": "\xe9"}', {}, 400, "byte 0xE9 at offset 11 is not UTF-8"),
+    ],
+    ids=range(10),
+)
+@pytest.mark.usefixtures("stored")
+def test_a_body_in_another_coding(atom, body, headers, status, says):
+    answer = call(atom, "POST", ECHO, body, {**JSON, **headers})
+    assert_problem(atom, answer, status, says)
+    is_coding = status == 415 and "Content-Encoding" in headers
+    assert answer[1].get("Accept-Encoding") == ("gzip, deflate, identity" if is_coding else None)
 
 
 @pytest.mark.parametrize("name", ["token", "tenantId", "callbackUri"])

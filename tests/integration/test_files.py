@@ -76,8 +76,29 @@ def test_a_process_reads_what_was_uploaded(atom, shop, size):
     until(lambda: file_keys(atom) == 0, "the content is deleted at the end")
 
 
-@pytest.mark.parametrize("parts", [JSON_PART + FILE_PART, FILE_PART + JSON_PART])
-def test_the_parts_come_in_either_order(shop, parts):
+NAMED_JSON_PART = JSON_PART.replace(b'"\r\n', b'"; filename="blob"\r\n', 1)
+EMPTY_NAME_JSON_PART = JSON_PART.replace(b'"\r\n', b'"; filename=""\r\n', 1)
+UNNAMED_FILE_PART = FILE_PART.replace(b'; filename="a.txt"', b"")
+JSON_FILE_PART = FILE_PART.replace(b"text/plain", b"application/json").replace(b"hello", b"[1,2]")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        JSON_PART + FILE_PART,
+        FILE_PART + JSON_PART,
+        NAMED_JSON_PART + FILE_PART,
+        FILE_PART + NAMED_JSON_PART,
+        EMPTY_NAME_JSON_PART + FILE_PART,
+        JSON_PART + UNNAMED_FILE_PART,
+        UNNAMED_FILE_PART + NAMED_JSON_PART,
+        JSON_PART + JSON_FILE_PART,
+        JSON_FILE_PART + JSON_PART,
+        JSON_PART.replace(b"{", b"\xef\xbb\xbf{") + FILE_PART,
+    ],
+    ids=range(10),
+)
+def test_the_parts_are_told_apart_in_either_order(shop, parts):
     reply = shop.send("POST", "file/content", parts + END, MULTIPART)
     assert reply.status == 200, reply.body
     assert values(orjson.loads(reply.body)["objectData"][0])["Description"].startswith("5 ")

@@ -29,6 +29,7 @@ AtomError
 │   │   ├── StoreForbidden       … or its user lacks a permission
 │   │   └── StoreUnanswered      … and a write may have been done before
 │   └── StoreRefused             it refuses a value or a command, now and later
+│       └── ValueTooLarge        … since it is too large
 ├── HistoryUnavailable      the history database does not answer
 ├── Unreadable              what is stored was encrypted with a key that this role lacks
 ├── PublishFailed           the broker does not take a message
@@ -118,6 +119,7 @@ from atom.errors.running import (
     StoreUnanswered,
     StoreUnavailable,
     Unreadable,
+    ValueTooLarge,
 )
 
 __all__ = [
@@ -172,6 +174,7 @@ __all__ = [
     "Unreadable",
     "UnsupportedCoding",
     "UnsupportedMedia",
+    "ValueTooLarge",
     "WrongThread",
 ]
 

@@ -45,6 +45,20 @@ class StoreRefused(StoreError):
     """Redis refuses a value or a command, and will refuse it whenever it is sent again."""
 
 
+class ValueTooLarge(StoreRefused):
+    """A value is larger than Redis takes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+    def __str__(self) -> str:
+        return (
+            f"A value of {self.size} bytes is larger than Redis takes (proto-max-bulk-len). Keep "
+            "large data elsewhere and pass on where it is."
+        )
+
+
 class HistoryUnavailable(AtomError):
     """The history database does not answer; what is there is neither lost nor known."""
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from atom.children import Join, NewJoin
-from atom.errors import CannotSpawn, StepTooLarge, StoreUnavailable
+from atom.errors import CannotSpawn, StepTooLarge, StoreError
 from atom.execution.children import Asked, call_of, items_of, joined, results_of
 from atom.execution.ending import cancel
 from atom.execution.replay import Replay
@@ -37,7 +37,7 @@ class StoreJournal(Replay):
     """The journal of one claim, in the store. See `atom.context.Journal`."""
 
     def progress(self, message: str, fraction: float | None) -> None:
-        """See Journal. Without the store the message is dropped: the next one follows.
+        """See Journal. A message that the store does not take is dropped: the next one follows.
 
         What an earlier attempt has told on its way is not told again.
         """
@@ -46,7 +46,7 @@ class StoreJournal(Replay):
         asked_at = time.monotonic()
         try:
             due = self._store.progress(self._claim, redacted(message), fraction)
-        except StoreUnavailable as error:
+        except StoreError as error:
             _log.warning("Progress could not be shown: %s", error)
             return
         self._lease.confirm(asked_at)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from atom.errors import ClaimLost, StoreUnavailable
+from atom.errors import ClaimLost, StoreForbidden, StoreUnavailable
 from atom.records import Claim
 from atom.store import ExecutionStore
 
@@ -17,6 +17,8 @@ _T = TypeVar("_T")
 # How old an answer of the store may be that the process is told with `execution.cancelled`.
 _NEWS_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 0.5
+# How long permissions may be missing; an operator may be changing user or password.
+_FORBIDDEN_SECONDS: Final = 60.0
 
 
 class Lease:
@@ -83,16 +85,24 @@ class Lease:
     def patiently(self, ask: Callable[[], _T]) -> _T:
         """Ask the store until it answers: its absence is no reason for an execution to fail.
 
+        Permissions may be about to change as well, but only for a while: an execution whose write
+        the store does not permit would take a slot until its deadline.
+
         Raises:
             StoreUnavailable: not before the deadline of the execution.
+            StoreForbidden: not before a minute has passed.
+            StoreRefused: at once.
             ClaimLost: as `ask` does.
         """
-        told = False
+        told, began = False, time.monotonic()
         while True:
             try:
                 return ask()
             except StoreUnavailable as error:
                 if datetime.now(UTC) > self._claim.deadline:
+                    raise
+                waited = time.monotonic() - began
+                if isinstance(error, StoreForbidden) and waited >= _FORBIDDEN_SECONDS:
                     raise
                 if not told:
                     _log.warning("Waiting for the store: %s", error)

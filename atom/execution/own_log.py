@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
-from atom.errors import StoreUnavailable
+from atom.errors import StoreRefused, StoreUnavailable
 from atom.logs import collecting, printable
 from atom.records import Claim, LogLine
 from atom.redaction import redacted
@@ -69,6 +69,8 @@ class OwnLog:
             self._due_at = time.monotonic() + _AWAY_SECONDS
             self._lines = deque([*lines, *self._lines], self._lines.maxlen)
             _log.warning("The log of the execution waits for the store: %s", error)
+        except StoreRefused as error:
+            _log.warning("Lines are missing in the log of the execution: %s", error)
         finally:
             self._writing.release()
 

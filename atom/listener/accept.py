@@ -6,7 +6,7 @@ from typing import Any
 
 from structlog.contextvars import bind_contextvars
 
-from atom.errors import PublishFailed, StoreUnavailable, Unavailable, Unreadable
+from atom.errors import PublishFailed, StoreUnavailable, Unavailable, Unreadable, ValueTooLarge
 from atom.flow.addresses import CallbackPolicy
 from atom.logs import context_of
 from atom.process import Process
@@ -117,7 +117,7 @@ class Acceptor:
         describe(about)
         try:
             accepted = self._store.accept(execution)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, ValueTooLarge) as error:
             _log.error("A request was refused: %s", error)
             raise not_accepted(execution, error) from error
         if accepted.id != execution.id:

@@ -19,6 +19,7 @@ from atom.errors import (
     TokenMissing,
     Unavailable,
     Unreadable,
+    ValueTooLarge,
 )
 from atom.listener.body import json_document
 from atom.store import ExecutionStore
@@ -45,6 +46,8 @@ def create_blueprint(store: ExecutionStore, max_event_bytes: int) -> Blueprint:
             )
         try:
             signalled = store.signal(execution_id, name, event, token)
+        except ValueTooLarge as error:
+            raise RequestTooLarge(f"The event cannot be stored. {error}") from error
         except StoreUnanswered as error:
             raise Unavailable(
                 "The store did not confirm the signal in time. Either it is stored already, or it "

@@ -8,7 +8,7 @@ import orjson
 from structlog.contextvars import bound_contextvars
 
 from atom.catalog import Catalog
-from atom.errors import InvalidRequest, NotFound, PublishFailed, StoreUnavailable
+from atom.errors import InvalidRequest, NotFound, PublishFailed, StoreUnavailable, ValueTooLarge
 from atom.logs import context_of
 from atom.message_process import MessageProcess
 from atom.protocol.objects import Document, Entry, write_values
@@ -81,7 +81,7 @@ class Starter:
         with bound_contextvars(**context_of(new.id, new)):
             try:
                 accepted = self._store.accept(new)
-            except StoreUnavailable as error:
+            except (StoreUnavailable, ValueTooLarge) as error:
                 _log.error("A request was refused: %s", error)
                 raise not_accepted(new, error) from error
             try:

@@ -6,11 +6,13 @@ import redis
 
 from atom.errors import (
     AtomError,
+    RequestTooLarge,
     StoreForbidden,
     StoreRefused,
     StoreUnanswered,
     StoreUnavailable,
     Unavailable,
+    ValueTooLarge,
 )
 from atom.records import NewExecution
 
@@ -66,12 +68,16 @@ def translated(error: redis.RedisError, server: str) -> AtomError:
     return StoreUnavailable(f"Redis at {server} does not answer as it should: {text}")
 
 
-def not_accepted(new: NewExecution, error: StoreUnavailable) -> Unavailable:
+def not_accepted(
+    new: NewExecution, error: StoreUnavailable | ValueTooLarge
+) -> Unavailable | RequestTooLarge:
     """Return the answer to a caller whose execution the store did not confirm.
 
     Only if it was certainly not stored, and never will be, the answer says that nothing was
     started.
     """
+    if isinstance(error, ValueTooLarge):
+        return RequestTooLarge(f"The request cannot be stored; nothing was started. {error}")
     if not isinstance(error, StoreUnanswered):
         return Unavailable("The execution could not be stored; nothing was started. Try again.")
     if new.token:

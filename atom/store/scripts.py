@@ -12,6 +12,7 @@ from redis.exceptions import NoScriptError
 from atom.names import SCRIPT_KEYS
 from atom.parentage import Wakeup
 from atom.store import child_codec
+from atom.store.sizes import check_sizes
 from atom.store.timely import Timely
 
 _LUA: Final = files("atom.store") / "lua"
@@ -57,6 +58,7 @@ class _Script:
     def __call__(self, keys: Sequence[str], arguments: Sequence[Any], pipeline: Any = None) -> Any:
         if pipeline is not None:
             return self._script(keys=list(keys), args=list(arguments), client=pipeline)
+        check_sizes(self._client.connection_pool, arguments)
         # The driver's own way leads here as well, by detours that cost an eighth of the whole.
         command = ("EVALSHA", self._script.sha, len(keys), *keys, *arguments)
         with suppress(NoScriptError):
@@ -99,6 +101,7 @@ class _TimelyScript(_ReleasingScript):
         self._timely = timely
 
     def _run(self, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        check_sizes(self._client.connection_pool, arguments)
         return self._timely.run(self._script, keys, arguments)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from atom.catalog import Catalog
-from atom.errors import ClaimLost, StoreUnavailable
+from atom.errors import ClaimLost, StoreForbidden, StoreRefused, StoreUnavailable, ValueTooLarge
 from atom.execution import lease
 from atom.execution.journal import StoreJournal
 from atom.execution.lease import Lease
@@ -152,3 +152,39 @@ def test_cut_off_a_process_is_not_told_that_it_lost(clock, claim):
     held = Lease(claim, store, LEASE_SECONDS, clock.now - LEASE_SECONDS)
     assert not held.lost
     assert held.lost
+
+
+@pytest.mark.parametrize("error", [StoreRefused("no"), ValueTooLarge(10**9)])
+def test_a_write_that_the_store_refuses_is_not_repeated(clock, claim, error):
+    """It would be refused again, and a slot be held until the deadline."""
+    held, calls = Lease(claim, StallingStore(clock), LEASE_SECONDS, clock.now), []
+
+    def write():
+        calls.append(clock.now)
+        raise error
+
+    with pytest.raises(type(error)):
+        held.patiently(write)
+    assert len(calls) == 1
+
+
+def test_a_permission_that_is_missing_is_waited_for_a_minute(clock, claim):
+    held, began = Lease(claim, StallingStore(clock), LEASE_SECONDS, clock.now), clock.now
+
+    def write():
+        raise StoreForbidden("may not")
+
+    with pytest.raises(StoreForbidden):
+        held.patiently(write)
+    assert 60 <= clock.now - began < 62
+
+
+def test_a_permission_that_is_given_again_goes_unnoticed(clock, claim):
+    held, began = Lease(claim, StallingStore(clock), LEASE_SECONDS, clock.now), clock.now
+
+    def write():
+        if clock.now < began + 30:
+            raise StoreForbidden("may not")
+        return "written"
+
+    assert held.patiently(write) == "written"

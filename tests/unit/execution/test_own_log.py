@@ -6,11 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from atom.errors import StoreUnavailable
+from atom.errors import StoreRefused, StoreUnavailable
 from atom.execution import own_log as own_log_module
 from atom.execution.own_log import OwnLog
 from atom.redaction import hiding
 
+REFUSED = "what the store never takes"
 CLAIM = SimpleNamespace(id="e-1", attempt=3)
 
 
@@ -24,6 +25,8 @@ class Store:
         assert execution_id == CLAIM.id
         if self.is_away:
             raise StoreUnavailable("away")
+        if any(each.message == REFUSED for each in lines):
+            raise StoreRefused("too large")
         self.calls.append(list(lines))
 
     @property
@@ -128,3 +131,13 @@ def test_controls_are_escaped(own_log, store, said):
 def test_arguments_that_do_not_fit_do_no_harm(own_log, store):
     own_log.take(record("%d of them", "no number"))
     assert store.said == ["%d of them"]
+
+
+def test_lines_that_the_store_refuses_are_dropped_and_the_next_are_written(
+    own_log, store, clock, caplog
+):
+    own_log.take(record(REFUSED))
+    assert "Lines are missing in the log of the execution" in caplog.text
+    clock.now += 1
+    own_log.take(record("the next"))
+    assert store.said == ["the next"]

@@ -175,8 +175,13 @@ def attempts_key(execution_id: str) -> str:
 
 
 def signals_key(execution_id: str) -> str:
-    """The signals of one execution: a hash of `token:<name>` and `event:<name>`."""
+    """The signals of one execution: a hash of `token:<name>`, `hash:<name>` and `event:<name>`."""
     return f"{execution_key(execution_id)}:signals"
+
+
+def ended_signals_key(execution_id: str) -> str:
+    """Return the key of the signals of an ended execution: signal name → hash of its token."""
+    return f"{execution_key(execution_id)}:ended-signals"
 
 
 def join_key(execution_id: str) -> str:

@@ -1,5 +1,7 @@
 """`POST /signals/<execution id>/<name>`: an event from outside that an execution waits for.
 
+The event is a JSON document or a form, such as a button in a mail sends it.
+
 Whoever sends it needs no credentials of the service, but the token that the process gave away.
 """
 
@@ -22,6 +24,7 @@ from atom.errors import (
     ValueTooLarge,
 )
 from atom.listener.body import json_document
+from atom.listener.forms import form_document, is_form
 from atom.store import ExecutionStore
 from atom.suspension import Signalled
 
@@ -69,10 +72,13 @@ def create_blueprint(store: ExecutionStore, max_event_bytes: int) -> Blueprint:
 
 
 def _event() -> str:
-    """The body as JSON; null where there is none."""
+    """Return the body as JSON: null without one, an object of texts for a form."""
     is_empty = request.content_length == 0 or not (request.content_length or request.mimetype)
+    if is_empty:
+        return "null"
+    document = form_document() if is_form() else json_document()
     try:
-        return orjson.dumps(None if is_empty else json_document()).decode()
+        return orjson.dumps(document).decode()
     except TypeError as error:  # what can be read may be more than can be written
         raise MalformedRequest("The event nests too deeply.") from error
 

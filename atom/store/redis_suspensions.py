@@ -1,5 +1,6 @@
 """Executions in Redis that wait for a time or an event, without a worker."""
 
+import hashlib
 import secrets
 from hmac import compare_digest
 from typing import Final
@@ -31,9 +32,10 @@ class RedisSuspensions(RedisPart):
 
     def signal_token(self, claim: Claim, name: str) -> str:
         """See ExecutionStore."""
-        new = self._cipher.seal(secrets.token_urlsafe(_TOKEN_BYTES).encode())
+        new = secrets.token_urlsafe(_TOKEN_BYTES)
+        arguments = (claim.fence, name, self._cipher.seal(new.encode()), _hash(new))
         with self._guard():
-            stored = self._scripts.signal_token(self._keys(claim.id), (claim.fence, name, new))
+            stored = self._scripts.signal_token(self._keys(claim.id), arguments)
         if stored is None:
             raise ClaimLost(claim.id)
         return self._reader(claim.id).text(stored) or ""
@@ -50,7 +52,7 @@ class RedisSuspensions(RedisPart):
                 found = self._redis.hget(names.signals_key(execution_id), f"token:{name}")
             known = self._reader(execution_id).text(found)
             if not found or not known or not compare_digest(known.encode(), token.encode()):
-                return Signalled.REFUSED
+                return self._refusal(execution_id, name, token)
             stored = found
         arguments = (execution_id, name, stored, self._cipher.seal(event.encode()))
         with self._guard():
@@ -58,9 +60,23 @@ class RedisSuspensions(RedisPart):
         signalled = Signalled(verdict.decode())
         if signalled is Signalled.GIVEN and self._event(execution_id, name) == event:
             return Signalled.KEPT  # it was given before, or the reply to that was lost
+        if signalled is Signalled.REFUSED and token is not None:
+            return self._refusal(execution_id, name, token)  # retired since the token was read
         return signalled
+
+    def _refusal(self, execution_id: str, name: str, token: str) -> Signalled:
+        """Return ENDED for the token of an execution that has ended, else REFUSED."""
+        with self._guard():
+            ended = self._redis.hget(names.ended_signals_key(execution_id), name)
+        is_ended = ended is not None and compare_digest(ended, _hash(token))
+        return Signalled.ENDED if is_ended else Signalled.REFUSED
 
     def _event(self, execution_id: str, name: str) -> str | None:
         with self._guard():
             stored = self._redis.hget(names.signals_key(execution_id), f"event:{name}")
         return self._reader(execution_id).text(stored)
+
+
+def _hash(token: str) -> bytes:
+    """Return the hash of a token that outlives its execution; a random token cannot be guessed."""
+    return hashlib.sha256(token.encode()).digest()

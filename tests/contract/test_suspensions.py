@@ -245,6 +245,59 @@ def test_tokens_and_events_go_when_nothing_is_left_to_do(store, raw):
     assert not [each for each in row if each.startswith(b"wait_")]
 
 
+def ended(store, state, name="approval"):
+    """An execution whose flow has heard of its end, and the token of its signal."""
+    claim = running(store)
+    token = token_of(store, claim, name)
+    if state is State.CANCELLED:
+        store.cancel(claim.id, RESPONSE, "why")
+    else:
+        store.finish(claim, state, RESPONSE, "")
+    store.record_delivery(store.claim_delivery(claim.id), "delivered", an_attempt())
+    return claim.id, token
+
+
+@pytest.mark.parametrize("state", [each for each in State if each.is_final])
+def test_a_signal_after_the_end_is_told_so_with_the_right_token_alone(store, raw, state):
+    execution_id, token = ended(store, state)
+    other_id, other_token = ended(store, state, "other")
+    assert store.signal(execution_id, "approval", "1", token) is Signalled.ENDED
+    for given_id, name, given in [
+        (execution_id, "approval", token[:-1]),
+        (execution_id, "approval", other_token),
+        (execution_id, "approval", ""),
+        (execution_id, "other", token),
+        (execution_id, "other", other_token),
+        (other_id, "approval", token),
+        ("unknown", "approval", token),
+    ]:
+        assert store.signal(given_id, name, "1", given) is Signalled.REFUSED
+    (kept,) = raw.hgetall(names.ended_signals_key(execution_id)).items()
+    assert kept[0] == b"approval"
+    assert token.encode() not in kept[1]
+    assert (
+        0
+        < raw.pttl(names.ended_signals_key(execution_id))
+        <= raw.pttl(names.execution_key(execution_id))
+    )
+
+
+def test_an_execution_without_signals_keeps_no_hashes(store, raw):
+    claim = running(store)
+    store.finish(claim, State.COMPLETED, RESPONSE, "")
+    store.record_delivery(store.claim_delivery(claim.id), "delivered", an_attempt())
+    assert not raw.exists(names.ended_signals_key(claim.id))
+
+
+def test_a_token_of_an_earlier_end_is_no_token_of_an_execution_that_runs_again(store):
+    execution_id, token = ended(store, State.FAILED)
+    store.restart(execution_id, from_start=True)
+    assert store.signal(execution_id, "approval", "1", token) is Signalled.REFUSED
+    new_token = token_of(store, hold(store, execution_id))
+    assert store.signal(execution_id, "approval", "1", token) is Signalled.REFUSED
+    assert store.signal(execution_id, "approval", "1", new_token) is Signalled.KEPT
+
+
 def test_run_anew_it_has_other_tokens(store):
     claim = running(store)
     token = token_of(store, claim)

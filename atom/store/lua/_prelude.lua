@@ -3,14 +3,15 @@
 -- milliseconds of the server's clock: one clock for all.
 -- A script over one execution gets its key as the first; the others of the execution follow from it.
 -- ATTEMPTS is of the sixth format and earlier ones; since then they are one of the documents.
-local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS, JOIN, HELD, CHILDREN, FAMILY, FINISHED,
-  KNOWN
+local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS, ENDED_SIGNALS, JOIN, HELD, CHILDREN,
+  FAMILY, FINISHED, KNOWN
 
 local function look_at(key)
   EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG = key, key .. ':documents', key .. ':steps',
     key .. ':attempts', key .. ':log'
-  SIGNALS, JOIN, HELD, CHILDREN, FAMILY, FINISHED, KNOWN = key .. ':signals', key .. ':join',
-    key .. ':held', key .. ':children', key .. ':family', key .. ':finished', key .. ':known'
+  SIGNALS, ENDED_SIGNALS, JOIN, HELD, CHILDREN, FAMILY, FINISHED, KNOWN = key .. ':signals',
+    key .. ':ended-signals', key .. ':join', key .. ':held', key .. ':children', key .. ':family',
+    key .. ':finished', key .. ':known'
 end
 
 if KEYS[1] then
@@ -210,13 +211,25 @@ local SPENT = {'authorization', 'token', 'private_request', 'private_response', 
   'callback_failures', 'callback_busy', 'callback_fence', 'callback_seq', 'wait_position',
   'wait_name', 'wait_kind', 'wait_until'}
 
+-- Delete the signals, except for the hashes of their tokens. With these, a sender who repeats a signal
+-- learns that the execution has ended. They outlast its move to the history database.
+local function end_signals(retention_ms)
+  for _, field in ipairs(redis.call('HKEYS', SIGNALS)) do
+    if field:sub(1, 5) == 'hash:' then
+      redis.call('HSET', ENDED_SIGNALS, field:sub(6), redis.call('HGET', SIGNALS, field))
+      redis.call('PEXPIRE', ENDED_SIGNALS, math.max(1, retention_ms))
+    end
+  end
+  redis.call('DEL', SIGNALS)
+end
+
 -- Nothing is left to do for it. Should it be run again, its flow hears nothing of that: the token is
 -- forgotten, and no callback can be made of what is left.
 local function retire(retention_ms)
   for _, key in ipairs({DOCUMENTS, EXECUTION}) do
     redis.call('HDEL', key, unpack(SPENT))
   end
-  redis.call('DEL', SIGNALS)
+  end_signals(retention_ms)
   leave_join()
   -- What began it all may go on until its deadline, and has to find its children after that.
   local root, deadline, is_kept = redis.call('HGET', EXECUTION, 'root'), nil, nil

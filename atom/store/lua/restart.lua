@@ -33,6 +33,7 @@ else
   drop_failed_steps()
   leave_join() -- its other children were ended with it, or do not begin
 end
+redis.call('DEL', ENDED_SIGNALS)
 keep()
 keep_run(finished_at, state)
 redis.call('ZREM', PARKED, id)

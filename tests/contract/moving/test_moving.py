@@ -10,6 +10,7 @@ from atom import names
 from atom.history import ExecutionFilter
 from atom.records import CallbackState, LogLine, Restart, State, Step
 from atom.store import RedisStore
+from atom.suspension import Signalled
 from tests.support.executions import an_attempt, new_execution
 from tests.support.moving import RESPONSE, end, everything, keys_of, move, move_these, settled
 from tests.support.waiting import until
@@ -43,6 +44,22 @@ def test_all_that_is_known_of_it_is_known_afterwards(store, settings, raw, state
             assert raw.zcard(index) == 0
     assert raw.exists(names.IN_BOTH) == 0
     assert move(store) == 0
+
+
+def test_a_signal_is_told_of_the_end_in_both_places(store, settings):
+    new = new_execution()
+    store.accept(new)
+    claim = store.claim(new.id, "w", "1")
+    token = store.signal_token(claim, "approval")
+    store.finish(claim, State.COMPLETED, RESPONSE, "")
+    store.record_delivery(store.claim_delivery(new.id), "delivered", an_attempt())
+    for _ in range(2):
+        assert store.signal(new.id, "approval", "1", token) is Signalled.ENDED
+        assert store.signal(new.id, "approval", "1", token[1:]) is Signalled.REFUSED
+        move(store)
+    assert not in_redis(settings, new.id)
+    store.restart(new.id, from_start=True)
+    assert store.signal(new.id, "approval", "1", token) is Signalled.REFUSED
 
 
 def test_what_never_was_is_unknown(store):

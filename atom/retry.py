@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from atom.errors import AtomError, DeclarationError, Fault, Faults, StepFailed
+from atom.text import full_name
 
 _JITTER: Final = 0.2
 
@@ -21,8 +22,10 @@ class Retry:
     attempts: int = 3
     """How often it is tried in all."""
 
-    on: tuple[type[Exception], ...] = (Exception,)
-    """The exceptions that are worth another try; a step's count by what the step raised."""
+    on: tuple[type[BaseException], ...] = (BaseException,)
+    """The exceptions that are worth another try; a step's count by what the step raised.
+
+    All of them by default, `SystemExit` and `asyncio.CancelledError` among them."""
 
     wait_seconds: float = 1.0
     """Before the second try; a fifth more or less, so that many do not come back together."""
@@ -51,13 +54,13 @@ class Retry:
                     f"{where}: retry: {name} must be a number from {least}, not {value!r}."
                 )
         if not isinstance(self.on, tuple) or not all(
-            isinstance(each, type) and issubclass(each, Exception) for each in self.on
+            isinstance(each, type) and issubclass(each, BaseException) for each in self.on
         ):
             raise DeclarationError(
                 f"{where}: retry: on must be a tuple of exception classes, not {self.on!r}."
             )
 
-    def next_wait(self, failed: int, error: Exception) -> float | None:
+    def next_wait(self, failed: int, error: BaseException) -> float | None:
         """How many seconds to wait before the next try; None where there is none.
 
         Args:
@@ -74,17 +77,12 @@ class Retry:
         wait = min(wait, self.longest_wait_seconds)
         return wait * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 (not a secret)
 
-    def _covers(self, error: Exception) -> bool:
+    def _covers(self, error: BaseException) -> bool:
         if isinstance(error, Fault | Faults):
             named = (each for each in self.on if issubclass(each, AtomError))
             return isinstance(error, tuple(named))
         if isinstance(error, StepFailed):
-            return any(name in error.kinds for name in map(class_name, self.on))
+            return any(name in error.kinds for name in map(full_name, self.on))
         if isinstance(error, AtomError) and not error.is_retryable:
             return False
         return isinstance(error, self.on)
-
-
-def class_name(kind: type) -> str:
-    """How a journal names the class of an exception."""
-    return f"{kind.__module__}.{kind.__qualname__}"

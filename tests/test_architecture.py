@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
     {
         *("errors", "names", "endpoints", "redaction", "logs", "health", "look", "traces"),
-        *("open_telemetry", "garbage", "urls", "networks", "streams"),
+        *("open_telemetry", "garbage", "urls", "networks", "streams", "text"),
     },
     {"protocol"},
     {

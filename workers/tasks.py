@@ -5,8 +5,10 @@ import os
 import socket
 from collections.abc import Callable
 from functools import cached_property
+from traceback import format_tb
 from typing import Any
 
+from billiard.common import terminate_handler_fired  # type: ignore[attr-defined]
 from celery import Celery
 from celery.worker.request import Request
 from structlog.contextvars import bound_contextvars
@@ -27,6 +29,7 @@ from atom.publisher import Publisher
 from atom.settings import Settings
 from atom.store import RedisStore, open_store
 from atom.store.files import FileStore, file_store
+from atom.text import simple_name
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ class _Parts:
             ),
             worker=f"{socket.gethostname()}:{os.getpid()}",
             make_flow_client=self._flow_client,
+            is_ending=terminate_handler_fired,
         )
 
     def _flow_client(self, tenant_id: str) -> FlowClient:
@@ -120,11 +124,11 @@ def register_tasks(
     def deliver(task: Any) -> Any:
         execution_id = task.request.id.removesuffix(".callback")
         with bound_contextvars(execution_id=execution_id):
-            return _unless_store_is_away(lambda: parts.deliverer.deliver(execution_id))
+            return _contained(lambda: parts.deliverer.deliver(execution_id))
 
     @app.task(name=RECOVER_TASK, send_events=False)
     def recover() -> Any:
-        return _unless_store_is_away(parts.recovery.tick)
+        return _contained(parts.recovery.tick)
 
 
 def _run_process(parts: _Parts, process: Process, version: str) -> Callable[[Any], Any]:
@@ -132,13 +136,18 @@ def _run_process(parts: _Parts, process: Process, version: str) -> Callable[[Any
 
     def run(task: Any) -> Any:
         with bound_contextvars(execution_id=task.request.id):
-            return _unless_store_is_away(lambda: parts.runner.run(task.request.id, version, most))
+            return _contained(lambda: parts.runner.run(task.request.id, version, most))
 
     return run
 
 
-def _unless_store_is_away(work: Callable[[], Any]) -> Any:
-    """Without the store nothing can be done, and nothing is lost: recovery brings it back."""
+def _contained(work: Callable[[], Any]) -> Any:
+    """Do the work of a task and let nothing leave it but the end of its worker process.
+
+    Celery logs what leaves a task as it is, ends a child for some of it, and loses a thread to the
+    rest. Nothing is lost here: without its store, or after an error of our own, an execution or a
+    callback is found by recovery.
+    """
     try:
         return work()
     except StoreUnavailable as error:
@@ -147,3 +156,10 @@ def _unless_store_is_away(work: Callable[[], Any]) -> Any:
     except Unreadable as error:
         _log.error("Left to a worker that has the key: %s", error)
         return "unreadable"
+    except BaseException as error:
+        if terminate_handler_fired():
+            raise
+        # Without its text, which may hold a secret that is not masked any more.
+        lines = "".join(format_tb(error.__traceback__)).rstrip()
+        _log.error("The task broke off by %s at\n%s", simple_name(type(error)), lines)
+        return "broken off"

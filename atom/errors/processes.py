@@ -1,6 +1,7 @@
 """What a process raises, and what it is told of its steps, waits and results."""
 
 from atom.errors.base import AtomError
+from atom.text import text_of
 
 
 class StepMismatch(AtomError):
@@ -152,12 +153,15 @@ class Fault(AtomError):
 
     The message is shown to the person who runs the flow: one sentence, at most 500 characters.
     With `entry` (an input's name in Flow, or `Input.Property`) it is a fault of that value and
-    the name is its code; without, it is a root fault of that name.
+    the name is its code; without, it is a root fault of that name. What is passed becomes text:
+    an exception or a number as `str` writes it, characters that UTF-8 cannot carry as escapes.
     """
 
     def __init__(self, message: str, name: str = "Fault", entry: str | None = None) -> None:
         super().__init__(message, name, entry)
-        self.message, self.name, self.entry = message, name, entry
+        self.message = "No reason was given." if message is None else text_of(message)
+        self.name = text_of(name) if name else "Fault"
+        self.entry = None if entry is None else text_of(entry)
 
     @property
     def faults(self) -> "tuple[Fault, ...]":
@@ -178,4 +182,4 @@ class Faults(AtomError):
         self.faults = faults
 
     def __str__(self) -> str:
-        return " ".join(fault.message for fault in self.faults)
+        return " ".join(text_of(fault) for fault in self.faults)

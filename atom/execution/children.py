@@ -12,6 +12,7 @@ from atom.children import ChildEnd, Join, NewChild
 from atom.context import Execution
 from atom.errors import CannotSpawn, ChildFailed, Fault
 from atom.execution.ending import child_refusal
+from atom.execution.failures import LONGEST_REASON, kinds_of
 from atom.execution.steps import encode, outcome_of, unmarked
 from atom.message_process import MessageProcess
 from atom.names import child_execution_id
@@ -20,10 +21,8 @@ from atom.protocol.objects import Entry, read_values
 from atom.protocol.requests import ConnectorRequest
 from atom.records import Claim, State, Step, StepKind
 from atom.redaction import MASK, Secret, parted, redacted
-from atom.retry import class_name
 
 _FUNCTION: Final = "function"
-_LONGEST_REASON: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +179,8 @@ def _ended(index: int, execution_id: str, end: ChildEnd) -> tuple[str, str]:
 
 def child_failure(reason: str) -> str:
     """What is recorded of a child that did not complete, nor said no."""
-    kinds = [class_name(each) for each in ChildFailed.__mro__ if issubclass(each, Exception)]
-    return orjson.dumps({"kinds": kinds, "reason": reason[:_LONGEST_REASON]}).decode()
+    content = {"kinds": kinds_of(ChildFailed), "reason": reason[:LONGEST_REASON]}
+    return orjson.dumps(content).decode()
 
 
 def path_of(function: Callable[..., Any]) -> str:

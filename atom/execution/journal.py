@@ -73,10 +73,10 @@ class StoreJournal(Replay):
 
     def _run(
         self, name: str, function: Callable[[], _T], retry: Retry | None
-    ) -> tuple[Step, Exception | None]:
+    ) -> tuple[Step, BaseException | None]:
         self._step = name
         try:
-            return run_step(name, function, retry, self._lease.sleep)
+            return run_step(name, function, retry, self._lease.sleep, self._is_ending)
         finally:
             self._step = None
 

@@ -1,6 +1,7 @@
 """What an attempt knows of earlier ones: where in the journal it is, and what is there."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,6 +27,7 @@ class Means:
     publisher: Publisher
     catalog: Catalog
     max_step_bytes: int
+    is_ending: Callable[[], bool] = lambda: False  # by a signal to this worker process
 
 
 class Replay:
@@ -40,6 +42,7 @@ class Replay:
         self._store, self._publisher = means.store, means.publisher
         self._catalog, self._max_step_bytes = means.catalog, means.max_step_bytes
         self._owner: Final = Owner.current()
+        self._is_ending = means.is_ending
         self._position = 0
         self._step: str | None = None  # the one that runs
         self._suspended_at: Wait | None = None
@@ -47,6 +50,11 @@ class Replay:
         self._recorded: dict[int, Step] = {}
         if claim.fence > 1:
             self._recorded = lease.patiently(lambda: self._store.steps(claim))
+
+    def wait_of(self, suspended: Suspended) -> Wait | None:
+        """Return the wait at which this ended the attempt; None if user code made it up."""
+        wait = self._suspended_at
+        return wait if wait is not None and vars(suspended).get("wait") is wait else None
 
     def check_complete(self) -> None:
         """Refuse the result of a process that went on after it was suspended.

@@ -15,18 +15,19 @@ from atom.catalog import Catalog
 from atom.children import After
 from atom.context import Circumstances, Execution
 from atom.errors import (
-    AtomError,
     ClaimLost,
     Fault,
     Faults,
     InvalidRequest,
     NotFound,
+    StoreError,
     StoreUnavailable,
     Unreadable,
 )
 from atom.execution.children import child_process
 from atom.execution.ending import child_refusal
 from atom.execution.ends import Again, Outcome
+from atom.execution.failures import described, plain_faults
 from atom.execution.journal import StoreJournal
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.lease import Lease
@@ -42,7 +43,7 @@ from atom.protocol.requests import ConnectorRequest
 from atom.protocol.running_user import RunningUser
 from atom.publisher import Publisher
 from atom.records import Claim, State
-from atom.redaction import hiding, masked, redacted, secrets_of
+from atom.redaction import hiding, masked, secrets_of
 from atom.store import ExecutionStore
 from atom.store.encryption import LOOK_AGAIN_SECONDS
 from atom.store.files import FileStore
@@ -85,12 +86,27 @@ class Runner:
         limits: Limits,
         worker: str,
         make_flow_client: Callable[[str], Any],
+        is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
+        """Make one for a worker process.
+
+        Args:
+            catalog: the declared services.
+            store: where executions are.
+            publisher: what wakes workers.
+            files: where uploads are.
+            keeper: renews the leases of what runs.
+            limits: of one execution.
+            worker: the name of this worker process.
+            make_flow_client: makes the Flow Client connector of a tenant.
+            is_ending: whether a signal is ending this worker process. What leaves a process from
+                then on is passed on, and the execution is left to another worker.
+        """
         self._catalog, self._store, self._publisher = catalog, store, publisher
         self._files = files
         self._keeper, self._limits = keeper, limits
         self._worker = worker
-        self._make_flow_client = make_flow_client
+        self._make_flow_client, self._is_ending = make_flow_client, is_ending
 
     def run(self, execution_id: str, version: str, max_concurrency: int | None = None) -> str:
         """Run the execution unless somebody else does or did; returns what happened, in a word.
@@ -127,9 +143,9 @@ class Runner:
         _measure_wait(claim)
         lease = Lease(claim, self._store, self._limits.lease_seconds, asked_at)
         own_log = OwnLog(claim, self._store, self._limits.max_log_lines)
-        with own_log.collect():
+        with hiding(secrets), own_log.collect():
             try:
-                with hiding(secrets), self._keeper.keep(claim):
+                with self._keeper.keep(claim):
                     with ending_lines():
                         ended = self._attempt(claim, lease, process, document, own_log)
                     # Before the flow hears of the end, and people look.
@@ -138,7 +154,7 @@ class Runner:
                         return self._put_off(claim, lease, ended, asked_at)
                     if isinstance(ended, Wait):
                         return self._suspend(claim, lease, ended, asked_at)
-                    after = self._finish(claim, lease, ended, names)
+                    after, state = self._finish(claim, lease, process, ended)
             except ClaimLost as lost:
                 _log.warning("%s What this attempt did is dropped.", lost)
                 _measure_run(claim, "lost", asked_at)
@@ -146,17 +162,17 @@ class Runner:
                 return "lost"
             except Unreadable as error:
                 return self._leave_to_others(claim, error)
-        _measure_run(claim, ended.state.value, asked_at)
+            except StoreUnavailable:
+                raise
+            except BaseException as error:
+                if self._is_ending():
+                    raise
+                return self._give_up(claim, error)
+        _measure_run(claim, state.value, asked_at)
         self._forget_upload(claim, document)
         self._follow(claim, after)
-        _log.info(
-            "%s.%s %s at attempt %d",
-            claim.service,
-            claim.action,
-            ended.state.value,
-            claim.attempt,
-        )
-        return ended.state.value
+        _log.info("%s.%s %s at attempt %d", claim.service, claim.action, state.value, claim.attempt)
+        return state.value
 
     def _process(self, claim: Claim) -> Process | None:
         try:
@@ -175,17 +191,39 @@ class Runner:
                 if self._store.join_progress(told, message):
                     wake_callback(self._publisher, told.parent)
 
-    def _finish(self, claim: Claim, lease: Lease, ended: Outcome, names: frozenset[str]) -> After:
+    def _finish(
+        self, claim: Claim, lease: Lease, process: Process | None, ended: Outcome
+    ) -> tuple[After, State]:
+        """Write the outcome, or that it cannot be written."""
+        try:
+            after = self._write(claim, lease, process, ended)
+        except (ClaimLost, StoreUnavailable):
+            raise
+        except Exception as error:
+            _log.error("The outcome cannot be written", exc_info=error)
+            reason = f"Its outcome cannot be written: {described(error)}"
+            ended = self._broken(claim, process, reason)
+            after = self._write(claim, lease, process, ended)
+        return after, ended.state
+
+    def _write(self, claim: Claim, lease: Lease, process: Process | None, ended: Outcome) -> After:
+        names = process.secret_names if process else frozenset[str]()
         whole = sealed(ended.response)
         public = orjson.dumps(masked(orjson.loads(whole), names)) if names else whole
         private = whole if public != whole else None
-        error = redacted(ended.error)
         return lease.patiently(
-            lambda: self._store.finish(claim, ended.state, public, error, private)
+            lambda: self._store.finish(claim, ended.state, public, ended.error, private)
         )
 
+    def _give_up(self, claim: Claim, error: BaseException) -> str:
+        """End an attempt that our own code could not: its worker counts as lost, but at once."""
+        _log.error("The attempt broke off", exc_info=error)
+        with suppress(StoreError):  # else its lease runs out
+            self._store.release(claim)
+        return "broken off"
+
     def _put_off(self, claim: Claim, lease: Lease, again: Again, asked_at: float) -> str:
-        error = redacted(again.error)
+        error = again.error
         lease.patiently(
             lambda: self._store.hand_back(claim, delay_seconds=again.wait_seconds, failed=error)
         )
@@ -238,6 +276,7 @@ class Runner:
                 claim, process, f"Its worker was lost {claim.losses} times; it was given up."
             )
         request: ConnectorRequest | None = None
+        journal: StoreJournal | None = None
         try:
             request = process.read(document)
             journal = self._journal(claim, lease, process, own_log)
@@ -246,44 +285,62 @@ class Runner:
                 request, execution, lambda upload: self._files.open(upload.id, upload.size)
             )
             journal.check_complete()
-        except (ClaimLost, Unreadable):
+        except Unreadable:
             raise
-        except Suspended as suspended:
-            return suspended.wait
-        except InvalidRequest as error:
-            # Accepted by a listener with another version of the service.
-            return self._broken(claim, process, str(error))
-        except Exception as error:
-            said = str(error) if isinstance(error, AtomError) else type(error).__name__
-            again = _next_try(claim, process, error, said)
-            if again is None:
-                return self._unsuccessful(claim, process, request, error, said)
-            _log.info("What failed", exc_info=error)
-            return again
+        except BaseException as error:
+            if self._is_ending() or self._is_lost(claim, lease, error):
+                raise
+            wait = journal.wait_of(error) if journal and type(error) is Suspended else None
+            return wait or self._failed(claim, process, request, error)
         return Outcome(State.COMPLETED, response)
 
-    def _unsuccessful(
+    def _is_lost(self, claim: Claim, lease: Lease, error: BaseException) -> bool:
+        """Return whether the claim is lost; user code may raise ClaimLost while it is not."""
+        return type(error) is ClaimLost and not lease.patiently(lambda: self._store.holds(claim))
+
+    def _failed(
         self,
         claim: Claim,
         process: Process,
         request: ConnectorRequest | None,
-        error: Exception,
-        said: str,
-    ) -> Outcome:
+        error: BaseException,
+    ) -> Outcome | Again:
+        """End an attempt by what its process raised."""
+        try:
+            return self._judged(claim, process, request, error)
+        except BaseException:  # an exception may raise others as soon as it is looked at
+            if self._is_ending():
+                raise
+            return self._broken(claim, process, described(error))
+
+    def _judged(
+        self,
+        claim: Claim,
+        process: Process,
+        request: ConnectorRequest | None,
+        error: BaseException,
+    ) -> Outcome | Again:
+        if isinstance(error, InvalidRequest):
+            # Accepted by a listener with another version of the service.
+            return self._broken(claim, process, described(error))
+        again = _next_try(claim, process, error)
+        if again is not None:
+            _log.info("What failed", exc_info=error)
+            return again
         if not isinstance(error, Fault | Faults):
             _log.error("The process failed", exc_info=error)
-            return self._broken(claim, process, said)
-        _log.info("Faulted: %s", error)
-        faults = [Fault(redacted(each.message), each.name, each.entry) for each in error.faults]
+            return self._broken(claim, process, described(error))
+        _log.info("Faulted: %s", described(error))
         refusal = process.refusal(
-            claim.token, claim.tenant_id, faults, request=request, status=_REFUSED
+            claim.token, claim.tenant_id, plain_faults(error), request=request, status=_REFUSED
         )
-        return Outcome(State.FAULTED, refusal, said)
+        return Outcome(State.FAULTED, refusal, described(error))
 
     def _journal(
         self, claim: Claim, lease: Lease, process: Process, own_log: OwnLog
     ) -> StoreJournal:
-        means = Means(self._store, self._publisher, self._catalog, self._limits.max_step_bytes)
+        most = self._limits.max_step_bytes
+        means = Means(self._store, self._publisher, self._catalog, most, self._is_ending)
         return StoreJournal(claim, lease, own_log, process, means)
 
     def _execution(
@@ -350,13 +407,13 @@ class Runner:
             _log.warning("An upload stays until it expires: %s", error)
 
 
-def _next_try(claim: Claim, process: Process, error: Exception, said: str) -> Again | None:
+def _next_try(claim: Claim, process: Process, error: BaseException) -> Again | None:
     """What the process's policy says; a try that would begin after the deadline is none."""
     retry = process.options.retry
     wait = retry.next_wait(claim.tries, error) if retry else None
     if wait is None or datetime.now(UTC) + timedelta(seconds=wait) >= claim.deadline:
         return None
-    return Again(wait, said)
+    return Again(wait, described(error))
 
 
 def _measure_wait(claim: Claim) -> None:

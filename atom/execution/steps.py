@@ -9,12 +9,11 @@ from uuid import UUID
 import orjson
 
 from atom.errors import ClaimLost, Fault, Faults, SignalTimedOut, StepFailed, StepResultError
+from atom.execution.failures import kinds_of, plain_faults, reason_of
 from atom.records import Step, StepKind
-from atom.redaction import Secret, redacted
-from atom.retry import Retry, class_name
-from atom.suspension import signal_step
-
-_LONGEST_REASON: Final = 500
+from atom.redaction import Secret
+from atom.retry import Retry
+from atom.suspension import Suspended, signal_step
 
 # JSON has no word for these; each is written as an object with one marked key.
 _MARKED: Final[dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]]] = {
@@ -35,7 +34,8 @@ def run_step(
     function: Callable[[], Any],
     retry: Retry | None,
     pause: Callable[[float], None],
-) -> tuple[Step, Exception | None]:
+    is_ending: Callable[[], bool] = lambda: False,
+) -> tuple[Step, BaseException | None]:
     """Run a step until it has an outcome: a result, a fault, or a failure that is not retried.
 
     Args:
@@ -44,21 +44,25 @@ def run_step(
         retry: which of its failures are tried again.
         pause: waits that many seconds between two tries; what it raises ends the step without
             an outcome.
+        is_ending: whether a signal is ending this worker process. What the body raises from then
+            on is no outcome.
 
     Returns:
         The outcome to record, and the exception behind it where there is one.
 
     Raises:
-        ClaimLost: raised in the body, and no outcome of it.
+        ClaimLost, Suspended: raised in the body, and no outcome of it.
         StepResultError: what it returned cannot be recorded.
     """
     failed = 0
     while True:
         try:
             result = function()
-        except ClaimLost:
+        except (ClaimLost, Suspended):
             raise
-        except Exception as error:
+        except BaseException as error:
+            if is_ending():
+                raise
             wait = retry.next_wait(failed, error) if retry else None
             if wait is None:
                 return unsuccessful(name, error), error
@@ -71,7 +75,7 @@ def run_step(
         pause(wait)
 
 
-def outcome_of(step: Step, cause: Exception | None = None) -> Any:
+def outcome_of(step: Step, cause: BaseException | None = None) -> Any:
     """What the process sees of a recorded step, in the attempt that ran it and in later ones.
 
     Raises:
@@ -108,22 +112,13 @@ def event_of(name: str, step: Step) -> Any:
     return orjson.loads(decode(step.result))
 
 
-def unsuccessful(name: str, error: Exception) -> Step:
+def unsuccessful(name: str, error: BaseException) -> Step:
     """What is recorded of a step that raised this."""
-    if isinstance(error, Fault | Faults):
-        faults = [(_shown(each.message), each.name, each.entry) for each in error.faults]
+    if issubclass(type(error), Fault | Faults):
+        faults = [(each.message, each.name, each.entry) for each in plain_faults(error)]
         return Step(name, orjson.dumps(faults).decode(), StepKind.FAULT)
-    classes = [each for each in type(error).__mro__ if issubclass(each, Exception)]
-    content = {
-        "kinds": [class_name(each) for each in classes],
-        "reason": _shown(str(error))[:_LONGEST_REASON],
-    }
+    content = {"kinds": kinds_of(type(error)), "reason": reason_of(error)}
     return Step(name, orjson.dumps(content).decode(), StepKind.FAILURE)
-
-
-def _shown(text: str) -> str:
-    """The text without secrets, and without what a file name that is no UTF-8 brings along."""
-    return redacted(str(text)).encode(errors="replace").decode()
 
 
 def encode(value: Any) -> str:

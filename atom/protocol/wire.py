@@ -15,6 +15,7 @@ from atom.errors import InvalidRequest, MalformedRequest
 from atom.protocol.bodies import json_bytes
 from atom.protocol.prepared_schema import PreparedSchema
 from atom.protocol.values import ContentType
+from atom.text import encodable
 
 MAX_OBJECT_DEPTH: Final = 20
 PROBLEM_MESSAGE_LENGTH: Final = 500
@@ -24,8 +25,8 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 def sentence(text: str) -> str:
-    """One line of at most 500 characters that a person may be shown."""
-    text = _UNPRINTABLE.sub(" ", text).strip()
+    """Return one line of at most 500 characters that a person may be shown."""
+    text = _UNPRINTABLE.sub(" ", encodable(text)).strip()
     if len(text) > PROBLEM_MESSAGE_LENGTH:
         text = text[: PROBLEM_MESSAGE_LENGTH - 1] + "…"
     return text

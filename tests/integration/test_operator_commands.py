@@ -129,7 +129,7 @@ def test_from_the_failed_step_what_was_recorded_does_not_run_again(atom, command
     flow, failed = parked(atom, "Repairable", {"File": str(file)}, "Stubborn")
     assert failed.state is State.FAILED
     assert "StepFailed" not in failed.error
-    assert failed.error == "Step “check” failed: RuntimeError."
+    assert failed.error == "Step “check” failed: RuntimeError: broken"
     shown = command("executions", "show", failed.id)
     assert "step 1: reserve\n" in shown
     assert "step 2: check (failure)\n" in shown

@@ -125,3 +125,26 @@ def test_an_invalid_result_names_process_and_problems():
     said = str(InvalidResult("CRM.Retrieve", "Name: missing"))
     assert "CRM.Retrieve" in said
     assert "Name: missing" in said
+
+
+@pytest.mark.parametrize(
+    ("fields", "texts"),
+    [
+        ((404,), ("404", "Fault", None)),
+        ((None,), ("No reason was given.", "Fault", None)),
+        ((b"no \xff way",), ("no \\xff way", "Fault", None)),
+        ((ValueError("wrong"),), ("wrong", "Fault", None)),
+        (
+            ("caf\udce9.txt", "na\udcffme", "In\udcff"),
+            ("caf\\udce9.txt", "na\\udcffme", "In\\udcff"),
+        ),
+        (("No.", None, 5), ("No.", "Fault", "5")),
+        (("", ""), ("", "Fault", None)),
+        ((errors.Fault("inner"), 7), ("inner", "7", None)),
+    ],
+)
+def test_fault_turns_its_fields_into_text(fields, texts):
+    fault = Fault(*fields)
+    assert (fault.message, fault.name, fault.entry) == texts
+    assert str(fault) == texts[0]
+    assert str(errors.Faults(fault, fault)) == f"{texts[0]} {texts[0]}"

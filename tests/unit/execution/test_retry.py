@@ -1,6 +1,7 @@
 """Which failures are tried again, how often, and after how long."""
 
 import math
+from asyncio import CancelledError
 
 import pytest
 from hypothesis import given
@@ -16,14 +17,14 @@ from atom.errors import (
     StepMismatch,
     UnknownOutcome,
 )
-from atom.retry import class_name
+from atom.text import full_name
 
 JITTER = 0.2
 
 
 def step_failed(error):
     """What a process sees of a step that raised this."""
-    return StepFailed("s", tuple(class_name(each) for each in type(error).__mro__), str(error))
+    return StepFailed("s", tuple(full_name(each) for each in type(error).__mro__), str(error))
 
 
 class OwnError(ConnectionError):
@@ -140,6 +141,14 @@ def test_a_step_that_failed_counts_by_what_it_raised(on, raised, is_tried_again)
     assert (Retry(on=on).next_wait(0, step_failed(raised)) is not None) == is_tried_again
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, CancelledError, GeneratorExit])
+def test_retry_covers_exits_unless_other_exceptions_are_named(error):
+    for raised in (error(1), step_failed(error(1))):
+        assert Retry().next_wait(0, raised) is not None
+        assert Retry(on=(error,)).next_wait(0, raised) is not None
+        assert Retry(on=(Exception,)).next_wait(0, raised) is None
+
+
 # --- what nobody can have meant
 
 
@@ -151,8 +160,6 @@ def test_a_step_that_failed_counts_by_what_it_raised(on, raised, is_tried_again)
         *(("factor", value) for value in (0.9, 0, math.nan, None)),
         *(("longest_wait_seconds", value) for value in (-0.1, math.inf, "1")),
         *(("on", value) for value in (ValueError, [ValueError], (ValueError(),), (int,))),
-        ("on", (BaseException,)),
-        ("on", (KeyboardInterrupt,)),
     ],
 )
 def test_a_wrong_option_is_named(option, value):
@@ -161,7 +168,13 @@ def test_a_wrong_option_is_named(option, value):
 
 
 @pytest.mark.parametrize(
-    "retry", [Retry(), Retry(attempts=1), Retry(wait_seconds=0, factor=1, on=())]
+    "retry",
+    [
+        Retry(),
+        Retry(attempts=1),
+        Retry(wait_seconds=0, factor=1, on=()),
+        Retry(on=(SystemExit, ConnectionError)),
+    ],
 )
 def test_what_may_be_meant_is_taken(retry):
     retry.check("here")

@@ -1,5 +1,7 @@
 """How a step ends: with a result, a fault or a failure, and the same for every attempt."""
 
+from asyncio import CancelledError
+
 import pytest
 
 from atom import Fault, Faults, Retry, StepFailed, testing
@@ -12,6 +14,10 @@ SOON = Retry(attempts=3, wait_seconds=0.01)
 
 
 class Refused(ConnectionError):
+    pass
+
+
+class Odd(BaseException):
     pass
 
 
@@ -106,10 +112,12 @@ def test_a_long_reason_is_cut():
 
 
 @pytest.mark.parametrize("error", [ValueError, Fault])
-def test_a_text_that_is_no_unicode_can_be_recorded_all_the_same(error):
-    """File names that are no UTF-8 come as lone surrogates, and stand in what is raised."""
-    step, _, _ = run(failing(error("no file b\udcff")))
-    assert "no file b" in step.result
+def test_step_escapes_lone_surrogates_of_what_is_raised(error):
+    """File names that are not UTF-8 come as lone surrogates."""
+    step, cause, _ = run(failing(error("no file b\udcff")))
+    seen_error = seen(step, cause)
+    text = seen_error.message if error is Fault else seen_error.reason
+    assert text == "no file b\\udcff"
 
 
 def test_what_cannot_be_recorded_is_an_error_of_its_own():
@@ -124,10 +132,30 @@ def test_a_lost_claim_is_no_outcome():
         run(failing(ClaimLost("e")), SOON)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_the_end_of_the_process_is_no_outcome(error):
-    with pytest.raises(error):
-        run(failing(error()), SOON)
+EXITS = [SystemExit(2), KeyboardInterrupt(), CancelledError("stop"), GeneratorExit(), Odd("odd")]
+
+
+@pytest.mark.parametrize("error", EXITS, ids=lambda error: type(error).__name__)
+def test_step_records_any_exception_as_a_failure(error):
+    step, cause, _ = run(failing(error))
+    assert (step.kind, cause) == (StepKind.FAILURE, error)
+    for failed in (seen(step, cause), seen(step)):
+        assert (type(failed), failed.kind) == (StepFailed, type(error).__name__)
+        assert failed.reason == str(error)
+        assert "builtins.BaseException" in failed.kinds
+
+
+@pytest.mark.parametrize("error", EXITS, ids=lambda error: type(error).__name__)
+def test_step_retries_any_exception_under_its_policy(error):
+    function = failing(error, error)
+    step, _, pauses = run(function, SOON)
+    assert (seen(step), function.calls, len(pauses)) == ("done", 3, 2)
+
+
+@pytest.mark.parametrize("error", [SystemExit(-241), ValueError("of a finally")])
+def test_step_records_nothing_once_its_worker_process_ends(error):
+    with pytest.raises(type(error)):
+        run_step("s", failing(error), SOON, lambda _: None, is_ending=lambda: True)
 
 
 # --- tried again

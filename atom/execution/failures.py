@@ -1,0 +1,65 @@
+"""Failures of user code: the text and the faults that are told of whatever it raised.
+
+User code may raise anything, such as an exception whose `__str__` raises, or a Fault whose message
+is a number. Nothing here raises because of that, and every text is free of known secrets.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from atom.errors import AtomError, Fault, StepFailed
+from atom.protocol.wire import PROBLEM_MESSAGE_LENGTH, sentence
+from atom.redaction import redacted
+from atom.text import full_name, simple_name, text_of
+
+LONGEST_REASON: Final = PROBLEM_MESSAGE_LENGTH
+
+
+def reason_of(error: Any) -> str:
+    """Return the message of an exception, on one line of at most 500 characters."""
+    return sentence(redacted(text_of(error)))
+
+
+def described(error: BaseException) -> str:
+    """Return what the history says of an exception: its class and message.
+
+    The errors of the project are sentences of their own and come without their class.
+    """
+    if type(error) is StepFailed:
+        return _joined(text_of(error).rstrip("."), error.reason)
+    if issubclass(type(error), AtomError):
+        return redacted(text_of(error))
+    return _joined(simple_name(type(error)), error)
+
+
+def _joined(what: str, reason: Any) -> str:
+    message = reason_of(reason)
+    return redacted(f"{what}: {message}" if message else what)
+
+
+def kinds_of(kind: type[BaseException]) -> list[str]:
+    """Return the full names of an exception class and its bases, as a journal records them."""
+    return [full_name(base) for base in kind.__mro__ if issubclass(base, BaseException)]
+
+
+def plain_faults(error: BaseException) -> Sequence[Fault]:
+    """Return the faults of an exception as plain ones, with texts for their fields."""
+    faults = _attribute(error, "faults")
+    return [_plain(fault) for fault in faults] if isinstance(faults, tuple) else [_plain(error)]
+
+
+def _plain(fault: Any) -> Fault:
+    if not isinstance(fault, Fault):  # Faults takes whatever it is given
+        return Fault(redacted(text_of(fault)))
+    message, name, entry = (_attribute(fault, each) for each in ("message", "name", "entry"))
+    plain = Fault(message, name, entry)
+    place = None if plain.entry is None else redacted(plain.entry)
+    return Fault(redacted(plain.message), redacted(plain.name), place)
+
+
+def _attribute(error: BaseException, name: str) -> Any:
+    """Return an attribute that a subclass may have forgotten or turned into a property."""
+    try:
+        return getattr(error, name)
+    except Exception:
+        return None

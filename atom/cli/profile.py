@@ -27,6 +27,7 @@ def from_json(file: TextIO, name: str | None) -> None:
     """Make profiles from an example JSON document; FILE may be - for standard input.
 
     An example shows neither what is required nor what null stands for: look the result over.
+    What no flow can hold is left out; a comment in the source and a note on standard error say so.
     """
     _print(read_sample, file, name)
 
@@ -37,7 +38,8 @@ def from_json(file: TextIO, name: str | None) -> None:
 def from_schema(file: TextIO, name: str | None) -> None:
     """Make profiles from a JSON Schema; FILE may be - for standard input.
 
-    Types, formats and what is required are taken over; other constraints are not.
+    Types, formats and what is required are taken over; other constraints are not. What no flow can
+    hold is left out; a comment in the source and a note on standard error say so.
     """
     _print(read_schema, file, name)
 
@@ -50,7 +52,10 @@ def _print(
         text = file.read()
     except UnicodeDecodeError as error:
         raise DeclarationError(f"{file.name} is not UTF-8: {error.reason}.") from None
-    click.echo(write_profiles(read(text, name), name), nl=False)
+    source = write_profiles(read(text, name), name)
+    click.echo(source.text, nl=False)
+    for remark in source.remarks:
+        click.echo(f"atom: {remark}", err=True)
 
 
 def _class_name(file_name: str) -> str:

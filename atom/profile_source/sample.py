@@ -4,22 +4,35 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from atom.profile_source.structure import LIST, OBJECT, TEXT, Described, Place, parse
-from atom.protocol.values import parse_date_time
+from atom.profile_source.structure import (
+    LEFT_OUT,
+    LIST,
+    OBJECT,
+    TEXT,
+    Described,
+    Place,
+    Unfit,
+    Unreadable,
+    checked,
+    parse,
+    structure,
+)
+from atom.protocol.values import number_text, parse_date_time
 
 _NULL: Final = "null in the example: what is it?"
 _MIXED: Final = "of several kinds in the example"
+_LARGE: Final = "a number of too many digits in the example"
 _DAY_LENGTH: Final = len("2026-01-31")
 
 
 def read_sample(text: str, profile: str) -> tuple[Described, ...]:
     """The entries of a JSON document.
 
-    What the elements of an array have is put together. Nothing is required: one example does
-    not show what may be missing.
+    The entries of all elements of an array are put together. Nothing is required: one example
+    does not show what may be missing. An entry that no flow can hold is LEFT_OUT.
 
     Raises:
-        DeclarationError: it is not JSON, or holds what no flow can; names profile and entry.
+        DeclarationError: it is not JSON, not an object, or has no entry that a flow can hold.
     """
     place = Place(profile)
     document = parse(text, place)
@@ -29,7 +42,7 @@ def read_sample(text: str, profile: str) -> tuple[Described, ...]:
         )
     if not isinstance(document, dict):
         raise place.refused("the document must be a JSON object with entries")
-    return _entries([document], place)
+    return checked(_entries([document], place), place)
 
 
 def _entries(documents: Sequence[dict[str, Any]], place: Place) -> tuple[Described, ...]:
@@ -37,13 +50,29 @@ def _entries(documents: Sequence[dict[str, Any]], place: Place) -> tuple[Describ
     if not names:
         raise place.refused("an object without entries has no structure; give it an example entry")
     return tuple(
-        _entry([each[name] for each in documents if name in each], place.entry(name), name)
+        _entry_or_reason(
+            [document[name] for document in documents if name in document], place, name
+        )
         for name in names
     )
 
 
+def _entry_or_reason(values: Sequence[Any], place: Place, name: str) -> Described:
+    try:
+        return _entry(values, place.entry(name), name)
+    except Unfit as unfit:
+        return Described(name, LEFT_OUT, remark=unfit.reason)
+
+
 def _entry(values: Sequence[Any], place: Place, name: str) -> Described:
-    """What one entry is, from every value it has in the example."""
+    """Describe one entry by every value that it has in the example.
+
+    Raises:
+        Unfit: no flow can hold it.
+    """
+    for value in values:
+        if isinstance(value, Unreadable):
+            raise place.refused(value.reason)
     known = [value for value in values if value is not None]
     if not known:
         return Described(name, TEXT, remark=_NULL)
@@ -54,9 +83,11 @@ def _entry(values: Sequence[Any], place: Place, name: str) -> Described:
             "it one form, or two names"
         )
     if dict in structures:
-        return Described(name, OBJECT, _entries(known, place))
+        return structure(name, OBJECT, _entries(known, place))
     if list in structures:
-        return Described(name, LIST, _elements([each for value in known for each in value], place))
+        return structure(name, LIST, _elements([each for value in known for each in value], place))
+    if any(map(_is_large, known)):
+        return Described(name, TEXT, remark=_LARGE)
     kinds = {_kind(value) for value in known}
     if len(kinds) == 1:
         return Described(name, kinds.pop())
@@ -69,6 +100,9 @@ def _entry(values: Sequence[Any], place: Place, name: str) -> Described:
 
 def _elements(elements: Sequence[Any], place: Place) -> tuple[Described, ...]:
     present = [element for element in elements if element is not None]
+    for element in present:
+        if isinstance(element, Unreadable):
+            raise place.refused(element.reason)
     if not present:
         raise place.refused("an empty array has no structure; put an example element into it")
     if any(isinstance(element, list) for element in present):
@@ -86,6 +120,16 @@ def _elements(elements: Sequence[Any], place: Place) -> tuple[Described, ...]:
 
 def _are_texts(values: Sequence[Any]) -> bool:
     return all(isinstance(value, str) for value in values)
+
+
+def _is_large(value: Any) -> bool:
+    if not isinstance(value, Decimal):
+        return False
+    try:
+        number_text(value)
+    except ValueError:
+        return True
+    return False
 
 
 def _kind(value: str | bool | Decimal) -> str:

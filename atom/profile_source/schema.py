@@ -4,7 +4,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
-from atom.profile_source.structure import LIST, OBJECT, TEXT, Described, Place, parse
+from atom.errors import DeclarationError
+from atom.profile_source.structure import (
+    DEEPEST,
+    LEFT_OUT,
+    LIST,
+    OBJECT,
+    TEXT,
+    Described,
+    Place,
+    Unfit,
+    Unreadable,
+    checked,
+    parse,
+    shown,
+    structure,
+)
 
 _FORMATS: Final = {
     "date-time": "DateTime",
@@ -16,30 +31,59 @@ _FORMATS: Final = {
 }
 _SIMPLE: Final = {"string": TEXT, "integer": "Integer", "number": "Decimal", "boolean": "Boolean"}
 _PYTHON_TYPES: Final = {str: "string", bool: "boolean", dict: "object", list: "array"}
-_NULL: Final = {"type": "null"}
+_MOST_SCHEMAS: Final = 20_000
+_TOO_DEEP: Final = f"schemas are nested more than {DEEPEST} deep; flatten them"
 
 
 def read_schema(text: str, profile: str) -> tuple[Described, ...]:
     """The entries of the object that a JSON Schema describes.
 
     Types, `required`, the usual formats, `$ref` within the document, `allOf` and unions with
-    null are taken over; what a value must satisfy beyond its type is not.
+    null are taken over; what a value must satisfy beyond its type is not. An entry that no flow
+    can hold is LEFT_OUT.
 
     Raises:
-        DeclarationError: it is not JSON, or describes what no flow can hold; names profile and
-            entry.
+        DeclarationError: it is not JSON, describes no object or too many, or has no entry that a
+            flow can hold.
     """
     place = Place(profile)
     document = parse(text, place)
     if not isinstance(document, dict):
         raise place.refused("a JSON Schema of a profile must be a JSON object")
-    return _Reader(document).root(document, place)
+    try:
+        return checked(_Reader(_Document(document)).root(document, place), place)
+    except RecursionError:
+        raise place.refused(_TOO_DEEP) from None
+
+
+class _Document:
+    """The document that references point into, and how many of its schemas were read.
+
+    References make a short document describe a structure of any size.
+    """
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self.root: Final = root
+        self._count = 0
+
+    def count(self, place: Place) -> None:
+        """Count one schema.
+
+        Raises:
+            DeclarationError: there are too many.
+        """
+        self._count += 1
+        if self._count > _MOST_SCHEMAS:
+            raise DeclarationError(
+                f"Profile {place.profile}: its references lead to more than {_MOST_SCHEMAS} "
+                "schemas; make it from the part that the flow needs."
+            )
 
 
 class _Reader:
     """Reads one document, whose references are to places in itself."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: _Document) -> None:
         self._document = document
 
     def root(self, schema: Any, place: Place) -> tuple[Described, ...]:
@@ -62,9 +106,19 @@ class _Reader:
         required = schema.keywords.get("required")
         named = required if isinstance(required, list) else []
         return tuple(
-            self._entry(name, inner, name in named, place.entry(name), schema.references)
+            self._entry_or_reason(name, inner, name in named, place, schema.references)
             for name, inner in properties.items()
         )
+
+    def _entry_or_reason(
+        self, name: str, schema: Any, required: bool, place: Place, references: tuple[str, ...]
+    ) -> Described:
+        try:
+            return self._entry(name, schema, required, place.entry(name), references)
+        except Unfit as unfit:
+            return Described(name, LEFT_OUT, remark=unfit.reason)
+        except RecursionError:
+            return Described(name, LEFT_OUT, remark=_TOO_DEEP)
 
     def _entry(
         self, name: str, schema: Any, required: bool, place: Place, references: tuple[str, ...]
@@ -73,13 +127,13 @@ class _Reader:
         needed = required and not found.is_nullable
         if found.type == "object":
             inner = self._properties(found, place)
-            return Described(name, OBJECT, inner, needed, title=found.title)
+            return structure(name, OBJECT, inner, required=needed, title=found.title)
         if found.type == "array":
             element = self._element(found, place)
             inner = self._properties(element, place)
-            return Described(name, LIST, inner, needed, title=element.title)
+            return structure(name, LIST, inner, required=needed, title=element.title)
         if found.type not in _SIMPLE:
-            raise place.refused(f"“{found.type}” is not a type of JSON Schema")
+            raise place.refused(f"“{shown(found.type)}” is not a type of JSON Schema")
         kind = _SIMPLE[found.type]
         if kind == TEXT:
             kind = _FORMATS.get(str(found.keywords.get("format")), TEXT)
@@ -110,18 +164,22 @@ class _Resolved:
     """
 
     def __init__(
-        self, document: Mapping[str, Any], schema: Any, place: Place, references: tuple[str, ...]
+        self, document: _Document, schema: Any, place: Place, references: tuple[str, ...]
     ) -> None:
         self._document, self._place = document, place
         self.references = references
         self.title = ""
         self.is_nullable = False
         self.keywords = self._flat(schema)
-        self.title = str(self.keywords.get("title") or self.title)
+        title = self.keywords.get("title")
+        self.title = title if isinstance(title, str) and title else self.title
         self.type = self._type()
 
     def _flat(self, schema: Any) -> dict[str, Any]:
         """The keywords of a schema and of all it refers to."""
+        self._document.count(self._place)
+        if isinstance(schema, Unreadable):
+            raise self._place.refused(schema.reason)
         if not isinstance(schema, dict):
             raise self._place.refused("it has no type; say what it is with “type”")
         keywords = dict(schema)
@@ -144,7 +202,8 @@ class _Resolved:
             union = keywords.pop(keyword, None)
             if union is None:
                 continue
-            kinds = [each for each in union if each != _NULL] if isinstance(union, list) else []
+            schemas = union if isinstance(union, list) else []
+            kinds = [schema for schema in schemas if not _is_null(schema)]
             if len(kinds) != 1:
                 raise self._place.refused(
                     f"“{keyword}” of several types is not supported; give each its own name"
@@ -155,27 +214,30 @@ class _Resolved:
     def _referred(self, reference: Any) -> Any:
         if not isinstance(reference, str) or not reference.startswith("#"):
             raise self._place.refused(
-                f"{reference!r} is outside of this document; put what it refers to into “$defs”"
+                f"{shown(str(reference))} is outside of this document; put what it refers to into "
+                "“$defs”"
             )
         if reference in self.references:
             raise self._place.refused(
-                f"{reference} contains itself, which a profile cannot; leave one level out"
+                f"{shown(reference)} contains itself, which a profile cannot; leave one level out"
             )
         self.references = (*self.references, reference)
-        found: Any = self._document
+        target: Any = self._document.root
         for part in filter(None, reference[1:].split("/")):
             name = unquote(part).replace("~1", "/").replace("~0", "~")
-            if not isinstance(found, dict) or name not in found:
-                raise self._place.refused(f"{reference} refers to nothing in this document")
-            found = found[name]
+            try:
+                target = target[int(name)] if isinstance(target, list) else target[name]
+            except (LookupError, TypeError, ValueError):
+                raise self._place.refused(
+                    f"{shown(reference)} refers to nothing in this document"
+                ) from None
             self.title = name
-        return found
+        return target
 
     def _type(self) -> str:
         declared = self.keywords.get("type")
         kinds = declared if isinstance(declared, list) else [declared]
-        if kinds == [None]:
-            kinds = list(self._implied())
+        kinds = list(self._implied()) if kinds == [None] else [str(kind) for kind in kinds]
         if "null" in kinds:
             self.is_nullable = True
         kinds = [kind for kind in kinds if kind != "null"]
@@ -201,6 +263,10 @@ class _Resolved:
             yield from dict.fromkeys(kinds)
             if None in values:
                 yield "null"
+
+
+def _is_null(schema: Any) -> bool:
+    return isinstance(schema, dict) and schema.get("type") == "null"
 
 
 def _together(keyword: str, first: Any, second: Any) -> Any:

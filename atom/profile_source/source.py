@@ -3,32 +3,58 @@
 import json
 import keyword
 import re
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from atom.errors import DeclarationError
 from atom.profile import Profile
-from atom.profile_source.structure import LIST, OBJECT, Described
+from atom.profile_source.naming import with_distinct_names
+from atom.profile_source.structure import (
+    LEFT_OUT,
+    LIST,
+    OBJECT,
+    Described,
+    Place,
+    escaped,
+    remarks,
+    shown,
+)
 
 _WIDTH: Final = 100
 _LONGEST_NAME: Final = 40
 # What a class body may not name anew: the field module, and what a schema is made of.
 _TAKEN_IN_CLASS: Final = frozenset({"fields", "Meta", *dir(Profile())})
-_TAKEN: Final = frozenset({"Profile", "None", "True", "False"})
+_TAKEN: Final = frozenset({"Profile", "fields", "None", "True", "False"})
 
 
-def write_profiles(entries: tuple[Described, ...], profile: str) -> str:
-    """The module of a profile and of all that it nests; equal structures are one class.
+@dataclass(frozen=True)
+class Source:
+    """The Python of a profile, and what a person should look at in it."""
+
+    text: str
+    remarks: tuple[str, ...]
+    """Sentences about entries that are left out or renamed."""
+
+
+def write_profiles(entries: tuple[Described, ...], profile: str) -> Source:
+    """Write the module of a profile and of all that it nests; equal structures are one class.
+
+    An action can be declared with the result, whatever the document was.
 
     Raises:
         DeclarationError: the profile's name is not one for a class.
     """
-    if not profile.isidentifier() or keyword.iskeyword(profile) or profile in _TAKEN:
-        raise DeclarationError(f"“{profile}” cannot be the name of a class; choose another.")
-    writer = _Writer({*_TAKEN, profile})
-    writer.write(entries, profile)
-    return "\n\n\n".join(["from atom import Profile, fields", *writer.classes]) + "\n"
+    plain = unicodedata.normalize("NFKC", profile)
+    if not plain.isidentifier() or keyword.iskeyword(plain) or plain in _TAKEN:
+        raise DeclarationError(f"“{shown(profile)}” cannot be the name of a class; choose another.")
+    writer = _Writer({*_TAKEN, plain})
+    distinct = with_distinct_names(entries)
+    writer.write(distinct, plain)
+    text = "\n\n\n".join(["from atom import Profile, fields", *writer.classes]) + "\n"
+    return Source(text, tuple(remarks(distinct, Place(profile))))
 
 
 class _Writer:
@@ -42,10 +68,16 @@ class _Writer:
         lines = [f"class {name}(Profile):"]
         attributes: set[str] = set(_TAKEN_IN_CLASS)
         for entry in entries:
+            if entry.kind == LEFT_OUT:
+                lines += _comment(f"“{shown(entry.name)}” is left out: {entry.remark}")
+                continue
             attribute = unique(attribute_name(entry.name), attributes)
             attributes.add(attribute)
+            if entry.original:
+                name = shown(entry.original)
+                lines += _comment(f"“{name}” in the document; another structure has that name")
             if entry.remark:
-                lines.append(f"    # {entry.remark}")
+                lines += _comment(entry.remark)
             lines += self._field(entry, attribute)
         self.classes.append("\n".join(lines))
 
@@ -79,6 +111,13 @@ class _Writer:
         yield "    )"
 
 
+def _comment(text: str) -> list[str]:
+    # Nothing in it may break the line, and no word of it is cut.
+    words = "".join(character if character.isprintable() else " " for character in text)
+    prefix = "    # "
+    return textwrap.wrap(words, _WIDTH, initial_indent=prefix, subsequent_indent=prefix)
+
+
 def _key_lines(name: str) -> Iterator[str]:
     line = f"        data_key={literal(name)},"
     if len(line) <= _WIDTH:
@@ -98,13 +137,9 @@ def _key_lines(name: str) -> Iterator[str]:
 def literal(text: str) -> str:
     """A text as a Python literal in double quotes, with every unprintable character escaped."""
     return "".join(
-        character if character.isprintable() else _escaped(character)
+        character if character.isprintable() else escaped(character)
         for character in json.dumps(text, ensure_ascii=False)
     )
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()
 
 
 def class_name(entry: Described) -> str:

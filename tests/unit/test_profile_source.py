@@ -14,6 +14,7 @@ from atom.cli.main import main
 from atom.errors import DeclarationError
 from atom.profile import entries_of
 from atom.profile_source import read_sample, read_schema, write_profiles
+from tests.support.profiles import made, on_the_wire
 
 ORDER = {
     "Order Number": "A-1",
@@ -73,17 +74,11 @@ class Order(Profile):
 
 
 def from_sample(document, name="Order"):
-    return write_profiles(read_sample(json.dumps(document), name), name)
+    return write_profiles(read_sample(json.dumps(document), name), name).text
 
 
 def from_schema(document, name="Order"):
-    return write_profiles(read_schema(json.dumps(document), name), name)
-
-
-def made(source, name="Order"):
-    space = {}
-    exec(compile(source, "<profile>", "exec"), space)
-    return space[name]
+    return write_profiles(read_schema(json.dumps(document), name), name).text
 
 
 def test_the_source_of_an_example():
@@ -118,21 +113,10 @@ DOCUMENTS = st.recursive(
 )
 
 
-def on_the_wire(value):
-    """A JSON value as a flow would send it: simple values as text."""
-    if isinstance(value, dict):
-        return {name: on_the_wire(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [on_the_wire(each) for each in value]
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if value is None or isinstance(value, str) else str(value)
-
-
 @given(DOCUMENTS)
 def test_any_example_makes_a_profile_that_takes_it(document):
     text = json.dumps(document, default=lambda number: float(number))
-    source = write_profiles(read_sample(text, "Order"), "Order")
+    source = write_profiles(read_sample(text, "Order"), "Order").text
     assert all(len(line) <= 100 for line in source.splitlines() if line.isascii())
     profile = made(source)
     assert {entry.name for entry in entries_of(profile, "Order")} == set(document)
@@ -153,7 +137,7 @@ def test_any_example_makes_a_profile_that_takes_it(document):
         ('{"A": [{"B": 1}, {"B": {"C": 1}}]}', "entry “A - B”: it is a structure in one element"),
         ('{"A": [{"B": [{"C": 1}]}, {"B": {"C": 1}}]}', "“A - B”: it is a structure in one"),
         ('{"": 1}', "an entry needs a name"),
-        ('{"A": 1, "A": 2}', "the name “A” is twice in one object"),
+        ('{"A": 1, "A": 2}', "entry “A”: the name is twice in one object"),
         ('{"A": NaN}', "NaN is not a JSON number"),
         ('{"\\ud800": 1}', "not a text that UTF-8 can carry"),
         ('{"A": 1', "this is not JSON: line 1, column"),

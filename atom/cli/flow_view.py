@@ -37,11 +37,12 @@ def show_flow(
     action: str,
     inputs: Mapping[str, Any],
     *,
+    configuration: Mapping[str, Any] | None = None,
     timeout_seconds: float,
 ) -> bool:
     """Run an action as a flow would, and print what happens; whether it resumed without fault."""
     well = False
-    flow_id = client.start(service_url, action, inputs)
+    flow_id = client.start(service_url, action, inputs, configuration)
     for event in client.watch(flow_id, timeout_seconds):
         if event.kind == "resumed":
             well = not _faults(event)
@@ -56,10 +57,11 @@ def run_flow(
     action: str,
     inputs: Mapping[str, Any],
     *,
+    configuration: Mapping[str, Any] | None = None,
     timeout_seconds: float,
 ) -> Document:
     """Run an action as a flow would; what happened, as one document."""
-    flow_id = client.start(service_url, action, inputs)
+    flow_id = client.start(service_url, action, inputs, configuration)
     document: Document = {
         "flowId": flow_id,
         "progress": [],

@@ -34,6 +34,20 @@ from atom.settings import Settings
     help="A JSON file with an object of inputs.",
 )
 @click.option(
+    "-c",
+    "configuration_pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A configuration value of the service; a secret is better given by --config. "
+    "May be repeated.",
+)
+@click.option(
+    "--config",
+    "configuration_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A JSON file with an object of configuration values.",
+)
+@click.option(
     "--listener",
     envvar="ATOM_LISTENER_URL",
     metavar="URL",
@@ -58,6 +72,8 @@ def invoke(  # noqa: PLR0913 (one for each argument and option)
     action: str,
     pairs: tuple[str, ...],
     file: Path | None,
+    configuration_pairs: tuple[str, ...],
+    configuration_file: Path | None,
     listener: str | None,
     sandbox: str | None,
     credential: str | None,
@@ -68,21 +84,21 @@ def invoke(  # noqa: PLR0913 (one for each argument and option)
 
     The exit code is 0 where the flow resumed without a fault.
     """
-    inputs = {**_from_file(file), **dict(_pair(pair) for pair in pairs)}
+    inputs = _values("-i", pairs, "--inputs", file)
+    configuration = _values("-c", configuration_pairs, "--config", configuration_file)
     settings, here = Settings.from_env(), running.find()
     listener = listener or (here.listener_url if here else settings.listener)
     sandbox = sandbox or (here.sandbox_url if here else settings.sandbox)
     service_url = f"{listener.rstrip('/')}/fs/{quote(service, safe='')}"
     client = SandboxClient(sandbox, authorization=_basic(credential) if credential else None)
     try:
+        what = client, service_url, action, inputs
         if as_json:
-            document = run_flow(client, service_url, action, inputs, timeout_seconds=timeout)
+            document = run_flow(*what, configuration=configuration, timeout_seconds=timeout)
             click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
             well = document["status"] == "done"
         else:
-            well = show_flow(
-                Console(), client, service_url, action, inputs, timeout_seconds=timeout
-            )
+            well = show_flow(Console(), *what, configuration=configuration, timeout_seconds=timeout)
     finally:
         client.close()
     sys.exit(0 if well else 1)
@@ -94,27 +110,32 @@ def _basic(credential: str) -> str:
     return f"Basic {b64encode(credential.encode()).decode()}"
 
 
-def _from_file(file: Path | None) -> dict[str, Any]:
+def _values(
+    option: str, pairs: tuple[str, ...], file_option: str, file: Path | None
+) -> dict[str, Any]:
+    """Return the values of a file, and over them those of the command line."""
+    return {**_from_file(file_option, file), **dict(_pair(option, pair) for pair in pairs)}
+
+
+def _from_file(option: str, file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
         document = orjson.loads(file.read_bytes())
     except orjson.JSONDecodeError as error:
-        raise click.BadParameter(
-            f"{file} is not valid JSON: {error}", param_hint="--inputs"
-        ) from None
+        raise click.BadParameter(f"{file} is not valid JSON: {error}", param_hint=option) from None
     if not isinstance(document, dict):
-        raise click.BadParameter(f"{file} must hold a JSON object.", param_hint="--inputs")
+        raise click.BadParameter(f"{file} must hold a JSON object.", param_hint=option)
     return document
 
 
-def _pair(pair: str) -> tuple[str, Any]:
+def _pair(option: str, pair: str) -> tuple[str, Any]:
     name, equals, value = pair.partition("=")
     if not name or not equals:
-        raise click.BadParameter(f"{pair!r} is not NAME=VALUE.", param_hint="-i")
+        raise click.BadParameter("a value is given as NAME=VALUE.", param_hint=option)
     if not value.startswith(("{", "[")):
         return name, value
     try:
         return name, orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        raise click.BadParameter(f"{name} is not valid JSON: {error}", param_hint="-i") from None
+        raise click.BadParameter(f"{name} is not valid JSON: {error}", param_hint=option) from None

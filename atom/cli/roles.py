@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
 
@@ -78,7 +79,12 @@ def recovery() -> None:
 
 
 @click.command()
-def sandbox() -> None:
+@click.option(
+    "--database",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file that keeps its flows over a restart; in memory without one.",
+)
+def sandbox(database: Path | None) -> None:
     """Stand in for the flow platform, to try services, until SIGTERM."""
     settings = Settings.from_env()
     configure_logging(settings.log_level, settings.log_format, "sandbox")
@@ -88,7 +94,7 @@ def sandbox() -> None:
     has_store = "ATOM_REDIS_URL" in os.environ  # it works without one
     if has_store:
         announcer.start()
-    serve_sandbox(host, port)
+    serve_sandbox(host, port, database)
     if has_store:
         announcer.end()
 

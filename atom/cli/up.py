@@ -140,7 +140,8 @@ def _run(
         supervisor.start("worker", [*atom, "worker", f"--queues={','.join(queues)}", *size])
         supervisor.start("callbacks", [*atom, "worker", f"--queues={CALLBACKS}"])
         supervisor.start("recovery", [*atom, "recovery"])
-        supervisor.start("sandbox", [*atom, "sandbox"])
+        flows = running.DIRECTORY / "sandbox" / "flows.sqlite3"
+        supervisor.start("sandbox", [*atom, "sandbox", f"--database={flows}"])
         if _wait_until_ready(settings, store, supervisor, {*queues, CALLBACKS, RECOVERY}):
             # Only now: nobody waits for them, and their start would slow the others' down.
             for role in extras:

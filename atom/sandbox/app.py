@@ -15,7 +15,8 @@ from atom.sandbox import connector_api, run_api
 from atom.sandbox.documents import answer, asked, asked_text
 from atom.sandbox.flows import Flow
 from atom.sandbox.messages import Messages
-from atom.sandbox.platform import CALLBACK_PATH, Platform, SandboxError
+from atom.sandbox.platform import CALLBACK_PATH, Platform
+from atom.sandbox.problems import SandboxError
 from atom.sandbox.run_api import RunApi
 
 _LONGEST_WAIT_SECONDS: Final = 30.0
@@ -60,6 +61,7 @@ def _install_flows(app: Flask, platform: Platform) -> None:
             url,
             [(asked_text("action"), document.get("inputs") or {})],
             authorization=document.get("authorization") or platform.authorization(url),
+            configuration=document.get("configuration"),
         )
         flow.messages = Messages()
         recorded.append(flow)

@@ -10,7 +10,7 @@ import orjson
 
 from atom.flow.transport import Reply, Transport, TransportError
 from atom.sandbox.flows import Event, FlowStatus
-from atom.sandbox.platform import SandboxError
+from atom.sandbox.problems import SandboxError
 
 _POLL_SECONDS = 10
 
@@ -73,12 +73,22 @@ class SandboxClient:
         url = f"{self._url}/sandbox/files/content?{urlencode(about)}"
         return Exchange(**self._read(lambda: self._transport.send("POST", url, content, {})))
 
-    def start(self, service_url: str, action: str, inputs: Mapping[str, Any]) -> str:
-        """Start a flow of one message action; returns its id. Raises SandboxError."""
+    def start(
+        self,
+        service_url: str,
+        action: str,
+        inputs: Mapping[str, Any],
+        configuration: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Start a flow of one message action; returns its id. Raises SandboxError.
+
+        Its configuration values take precedence over those of the installed connector.
+        """
         asked = {
             "serviceUrl": service_url,
             "action": action,
             "inputs": dict(inputs),
+            "configuration": dict(configuration or {}),
             "authorization": self._authorization,
         }
         return str(self._post("/sandbox/flows", asked)["flowId"])

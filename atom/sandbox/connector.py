@@ -9,7 +9,8 @@ import orjson
 from atom.flow.transport import Reply, Transport, TransportError
 from atom.sandbox.inputs import build_object
 from atom.sandbox.messages import Messages
-from atom.sandbox.platform import Platform, SandboxError, problem_of
+from atom.sandbox.platform import Platform
+from atom.sandbox.problems import SandboxError, problem_of
 
 _CALL_SECONDS = 60
 _JSON = {"Content-Type": "application/json"}

@@ -8,7 +8,8 @@ from flask import Flask, Response, request
 
 from atom.sandbox.connector import Connector
 from atom.sandbox.documents import answer, asked, asked_text
-from atom.sandbox.platform import Platform, SandboxError
+from atom.sandbox.platform import Platform
+from atom.sandbox.problems import SandboxError
 
 _MOST_UPLOADED: Final = 64 * 1024 * 1024
 
@@ -24,7 +25,8 @@ def install(app: Flask, platform: Platform) -> None:
     def connect() -> Response:
         document = asked()
         url, values = asked_text("url"), document.get("configuration")
-        authorization = document.get("authorization")
+        # To configure or refresh a connector needs the credential that it was installed with.
+        authorization = document.get("authorization") or platform.authorization(url)
         description = platform.install(url, authorization=authorization)
         if authorization is not None:
             platform.remember(url, authorization)

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from flask import Response, request
 
-from atom.sandbox.platform import SandboxError
+from atom.sandbox.problems import SandboxError
 
 
 def answer(document: Any, status: int = 200, **headers: str) -> Response:

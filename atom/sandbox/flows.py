@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from atom.sandbox.messages import Messages
@@ -54,6 +54,13 @@ class Call:
     moves: int = 0  # how often it moved the flow: 1 at the end, or something is wrong
 
 
+class Keeper(Protocol):
+    """Keeps flows over a restart."""
+
+    def save_flow(self, flow: "Flow", event: Event | None = None) -> None:
+        """Write where a flow stands, with its newest event."""
+
+
 @dataclass
 class Flow:
     """One state (run) of a flow, standing at a step of one or more message actions."""
@@ -66,6 +73,7 @@ class Flow:
     began: float = field(default_factory=time.monotonic)
     began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     messages: Messages | None = None  # None: they are not kept
+    database: "Keeper | None" = field(default=None, repr=False)
     changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
     @property
@@ -84,7 +92,10 @@ class Flow:
     def note(self, kind: str, token: str, **details: Any) -> None:
         """Write an event; the caller holds `changed`."""
         at = time.monotonic() - self.began
-        self.events.append(Event(len(self.events) + 1, kind, at, token, details))
+        event = Event(len(self.events) + 1, kind, at, token, details)
+        if self.database is not None:
+            self.database.save_flow(self, event)
+        self.events.append(event)
         self.changed.notify_all()
 
     def record(self, direction: str, what: str, headers: Mapping[str, str], body: bytes) -> None:

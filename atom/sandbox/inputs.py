@@ -34,6 +34,23 @@ def build_inputs(
     ]
 
 
+def build_configuration(
+    description: Mapping[str, Any], values: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the configuration values that were given, by name, as EngineValues.
+
+    Raises:
+        InputError: a value is unknown, or not of its type's shape.
+    """
+    declared = description.get("configurationValues") or []
+    _refuse_unknown(values, declared, "The service", "configuration value")
+    return [
+        _value(each, values[name], {}, name)
+        for each in declared
+        if (name := each["developerName"]) in values
+    ]
+
+
 def build_object(
     description: Mapping[str, Any],
     type_name: str,
@@ -54,14 +71,14 @@ def build_object(
     return {**_object(type_name, values, order, types, type_name), "externalId": external_id}
 
 
-def _refuse_unknown(given: Any, declared: Any, where: str) -> None:
+def _refuse_unknown(given: Any, declared: Any, where: str, kind: str = "input") -> None:
     if not isinstance(given, Mapping):
         raise InputError(f"{where} takes an object of named values, not {given!r}.")
     names = [each["developerName"] for each in declared]
     unknown = [name for name in given if name not in names]
     if unknown:
         known = ", ".join(names) or "none"
-        raise InputError(f"{where} has no input “{unknown[0]}”; there are: {known}.")
+        raise InputError(f"{where} has no {kind} “{unknown[0]}”; there are: {known}.")
 
 
 def _value(

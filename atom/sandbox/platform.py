@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import orjson
 
-from atom.errors import AtomError
 from atom.flow.transport import Reply, Transport, TransportError
-from atom.protocol.values import ContentType, engine_value
 from atom.sandbox.answers import Answer
+from atom.sandbox.database import SandboxDatabase
 from atom.sandbox.flows import Call, Flow
-from atom.sandbox.inputs import build_inputs
+from atom.sandbox.inputs import build_configuration, build_inputs
+from atom.sandbox.problems import SandboxError, problem_of
 
 CALLBACK_PATH: Final = "/api/run/1/response"
 # The platform itself gives a synchronous call this long.
@@ -23,21 +23,12 @@ _KEPT_FLOWS: Final = 10_000
 _NOTING_SECONDS: Final = 0.5
 
 
-class SandboxError(AtomError):
-    """The sandbox cannot do what it was asked; the sentence says why."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message, status)
-        self.message, self.status = message, status
-
-    def __str__(self) -> str:
-        return self.message
-
-
 class Platform:
-    """Flows in memory: the newest, as many as it may keep. Safe to share between threads."""
+    """The newest flows, in memory and in a database if there is one. Safe to share."""
 
-    def __init__(self, kept_flows: int = _KEPT_FLOWS) -> None:
+    def __init__(
+        self, kept_flows: int = _KEPT_FLOWS, database: SandboxDatabase | None = None
+    ) -> None:
         self.url = ""
         """Where its callback endpoint is reached; set by the server."""
         self._transport = Transport(read_timeout=_CALL_SECONDS)
@@ -46,7 +37,10 @@ class Platform:
         self._authorizations: dict[str, str] = {}
         self._flows: dict[str, Flow] = {}
         self._waiting: dict[str, Flow] = {}  # by the tokens of their calls
-        self._kept_flows = kept_flows
+        self._kept_flows, self._database = kept_flows, database
+        for flow in database.flows() if database else ():
+            self._flows[flow.id] = flow
+            self._waiting.update(dict.fromkeys(flow.calls, flow))
         self._scripted: list[Answer] = []
         self._choose: Callable[[str], Answer | None] = lambda token: None
         self._lock = threading.Lock()
@@ -102,19 +96,38 @@ class Platform:
             ]
 
     def configure(self, service_url: str, values: Mapping[str, str]) -> None:
-        """Set configuration values on the connector; they go with each request."""
-        with self._lock:
-            self._configured[service_url.rstrip("/")] = dict(values)
+        """Set configuration values on the connector; they go with each request.
 
-    def configuration(self, service_url: str) -> list[dict[str, Any]]:
-        """The configuration values of a connector, as its installed metadata types them."""
+        Values that are not named keep what they are; an empty text removes one.
+
+        Raises:
+            InputError: the service declares no such value.
+        """
         service_url = service_url.rstrip("/")
-        declared = self._services.get(service_url, {}).get("configurationValues", [])
-        kinds = {each["developerName"]: each["contentType"] for each in declared}
-        return [
-            engine_value(name, ContentType(kinds.get(name, "ContentString")), content_value=text)
-            for name, text in self._configured.get(service_url, {}).items()
-        ]
+        build_configuration(self._services.get(service_url, {}), values)
+        with self._lock:
+            merged = {**self._configured.get(service_url, {}), **values}
+            self._configured[service_url] = {name: text for name, text in merged.items() if text}
+
+    def configuration(
+        self, service_url: str, values: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the configuration values of a connector, typed by its installed metadata.
+
+        Args:
+            service_url: of the service.
+            values: of one flow; they take precedence over those of the connector.
+
+        Raises:
+            InputError: a value is unknown, or not of its type's shape.
+        """
+        service_url = service_url.rstrip("/")
+        description = self._services.get(service_url, {})
+        declared = {each["developerName"] for each in description.get("configurationValues") or ()}
+        configured = self._configured.get(service_url, {})
+        # The service may have lost one of them since.
+        known = {name: text for name, text in configured.items() if name in declared}
+        return build_configuration(description, {**known, **(values or {})})
 
     def run(
         self,
@@ -135,15 +148,18 @@ class Platform:
         step: Sequence[tuple[str, Mapping[str, Any]]],
         *,
         authorization: str | None = None,
+        configuration: Mapping[str, Any] | None = None,
     ) -> Flow:
         """Make a flow that stands at a step of message actions, without asking for them yet.
 
         Raises:
             SandboxError: the service or action is not there.
-            InputError: an input does not fit.
+            InputError: an input or a configuration value does not fit.
         """
         self.install(service_url, authorization=authorization)
-        return self.compose(service_url, step, authorization=authorization)
+        return self.compose(
+            service_url, step, authorization=authorization, configuration=configuration
+        )
 
     def compose(
         self,
@@ -151,20 +167,22 @@ class Platform:
         step: Sequence[tuple[str, Mapping[str, Any]]],
         *,
         authorization: str | None = None,
+        configuration: Mapping[str, Any] | None = None,
     ) -> Flow:
         """As `prepare`, with the metadata that was installed last: the service is not asked."""
         service_url = service_url.rstrip("/")
         description = self._services.get(service_url)
         if description is None:
             raise SandboxError(f"{service_url} is not installed.", 404)
-        flow = Flow(authorization=authorization)
+        flow = Flow(authorization=authorization, database=self._database)
+        configured = self.configuration(service_url, configuration)
         for name, inputs in step:
             action = description["_actions"].get(name)
             if action is None:
                 known = ", ".join(description["_actions"]) or "none"
                 raise SandboxError(f"There is no action “{name}”; there are: {known}.", 404)
             values = build_inputs(description, action, inputs)
-            request = self._request(flow, values, self.configuration(service_url))
+            request = self._request(flow, values, configured)
             call = Call(request["token"], f"{service_url}/{action['uriPart']}", name, request)
             flow.calls[call.token] = call
         self._keep(flow)
@@ -176,6 +194,10 @@ class Platform:
                 forgotten = self._flows.pop(next(iter(self._flows)))
                 for token in forgotten.calls:
                     del self._waiting[token]
+                if self._database:
+                    self._database.delete_flow(forgotten.id)
+            if self._database:
+                self._database.save_flow(flow)
             self._flows[flow.id] = flow
             self._waiting.update(dict.fromkeys(flow.calls, flow))
 
@@ -204,11 +226,11 @@ class Platform:
         milliseconds = (time.monotonic() - started) * 1000
         with flow.changed:
             if message:
+                if not insists:
+                    call.is_answered = call.has_failed = True
                 flow.note(
                     "refused" if insists else "failed", call.token, status=status, message=message
                 )
-                if not insists:
-                    call.is_answered = call.has_failed = True
                 return False
             call.is_answered = True
             flow.note(
@@ -378,11 +400,3 @@ def _headers(flow: Flow) -> dict[str, str]:
     if flow.authorization is not None:
         headers["Authorization"] = flow.authorization
     return headers
-
-
-def problem_of(reply: Reply) -> str:
-    """The sentence of a ServiceProblem."""
-    try:
-        return str(orjson.loads(reply.body)["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"HTTP {reply.status}"

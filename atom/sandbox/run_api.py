@@ -5,6 +5,7 @@ returns a Greeting; Approval waits for a while, as for a person's work, then ret
 Vault is Hello behind a log-in (user ada, password lovelace).
 """
 
+import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,10 @@ from uuid import uuid4
 from flask import Flask, Response, request
 
 from atom.protocol.run_api import DONE, RUN_PATH, USERNAME_PASSWORD, WAIT, read_all, written
+from atom.redaction import masked
+from atom.sandbox.database import SandboxDatabase
 from atom.sandbox.documents import answer, asked
-from atom.sandbox.platform import SandboxError
+from atom.sandbox.problems import SandboxError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,24 +67,35 @@ class _State:
     """One run of a flow."""
 
     flow: RunnableFlow
-    inputs: Mapping[str, Any]
+    wire_inputs: list[Any]
     id: str = field(default_factory=lambda: str(uuid4()))
     token: str = field(default_factory=lambda: str(uuid4()))
     element: str = field(default_factory=lambda: str(uuid4()))
     waited: int = -1  # -1 until it is moved for the first time
 
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """Return the plain values by name."""
+        return read_all(self.wire_inputs)
+
 
 class RunApi:
     """The flows that can be run, and where each run stands. Safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: SandboxDatabase | None = None) -> None:
         self.url = ""
         self.requests: list[str] = []
         """What was asked for, in order: method and path without ids."""
         self._flows = {each.id: each for each in FLOWS}
         self._states: dict[str, _State] = {}
-        self._logins: dict[str, str] = {}  # token → flow id
+        self._logins: dict[str, str] = {}  # digest of a token → flow id
+        self._database = database
         self._lock = threading.Lock()
+        if database is not None:
+            self._logins |= database.logins()
+            for state_id, kept in database.states().items():
+                if flow := self._flows.get(kept.pop("flow")):
+                    self._states[state_id] = _State(flow, id=state_id, **kept)
 
     def add(self, flow: RunnableFlow) -> RunnableFlow:
         """Make a flow known; returns it."""
@@ -97,12 +111,13 @@ class RunApi:
             flow = self._flows.get(str(flow_id))
             if flow is None:
                 raise SandboxError(f"There is no flow {flow_id}.", 404)
-            state = _State(flow, read_all(document.get("inputs") or ()))
+            state = _State(flow, document.get("inputs") or [])
             is_let_in = self._is_let_in(flow, authorization)
             missing = [name for name in flow.needs if state.inputs.get(name) is None]
             if is_let_in and missing:
                 raise SandboxError(f"The flow {flow.name} needs the input {missing[0]}.", 400)
             self._states[state.id] = state
+            self._save(state)
         if not is_let_in:
             return self._who_is_there(state)
         return {
@@ -120,7 +135,9 @@ class RunApi:
             raise SandboxError("User name or password is wrong.", 401)
         token = str(uuid4())
         with self._lock:
-            self._logins[token] = flow.id
+            self._logins[_digest(token)] = flow.id
+            if self._database is not None:
+                self._database.save_login(_digest(token), flow.id)
         return token
 
     def move(
@@ -135,6 +152,7 @@ class RunApi:
             if sent != (state.token, state.element) or state.waited >= 0:
                 raise SandboxError("The flow does not stand where the request says.", 409)
             state.waited = 0
+            self._save(state)
         return self._answer(state)
 
     def join(self, state_id: str, authorization: str | None) -> dict[str, Any]:
@@ -144,6 +162,7 @@ class RunApi:
             if not self._is_let_in(state.flow, authorization):
                 return self._who_is_there(state)
             state.waited += 1
+            self._save(state)
         return self._answer(state)
 
     def _state(self, state_id: str) -> _State:
@@ -154,7 +173,14 @@ class RunApi:
         return state
 
     def _is_let_in(self, flow: RunnableFlow, authorization: str | None) -> bool:
-        return flow.user is None or self._logins.get(authorization or "") == flow.id
+        return flow.user is None or self._logins.get(_digest(authorization or "")) == flow.id
+
+    def _save(self, state: _State) -> None:
+        """Keep where a run stands, without its secret inputs."""
+        if self._database is not None:
+            kept = {name: getattr(state, name) for name in ("token", "element", "waited")}
+            kept["wire_inputs"] = masked(state.wire_inputs)
+            self._database.save_state(state.id, {"flow": state.flow.id, **kept})
 
     def _answer(self, state: _State) -> dict[str, Any]:
         flow = state.flow
@@ -192,6 +218,10 @@ class RunApi:
                 "authenticationType": USERNAME_PASSWORD,
             },
         }
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def install(app: Flask, api: RunApi) -> None:

@@ -4,6 +4,7 @@ import errno
 import signal
 import socket
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +13,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from atom.errors import StartupError
 from atom.sandbox.app import create_app
+from atom.sandbox.database import SandboxDatabase
 from atom.sandbox.platform import Platform
 from atom.sandbox.run_api import RunApi
 
@@ -27,10 +29,20 @@ class SandboxServer:
     """A sandbox on a loopback port (0: a free one). As a context manager it ends with the block."""
 
     def __init__(
-        self, host: str = "127.0.0.1", port: int = 0, platform: Platform | None = None
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        platform: Platform | None = None,
+        database: Path | None = None,
     ) -> None:
-        self.platform = platform or Platform()
-        self.run_api = RunApi()
+        """Listen; flows are kept in the database, a file, or else in memory alone.
+
+        Raises:
+            StartupError: the address is taken, or the database cannot be opened.
+        """
+        self._database = SandboxDatabase(database) if database else None
+        self.platform = platform or Platform(database=self._database)
+        self.run_api = RunApi(self._database)
         app = create_app(self.platform, self.run_api)
         self._server = _listen(app, host, port)
         self.url = f"http://{_reached_as(host)}:{self._server.port}"
@@ -46,6 +58,8 @@ class SandboxServer:
         self._thread.join()
         self._server.server_close()
         self.platform.close()
+        if self._database is not None:
+            self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -59,16 +73,16 @@ class SandboxServer:
         self.close()
 
 
-def serve(host: str, port: int) -> None:
+def serve(host: str, port: int, database: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        StartupError: the address is taken.
+        StartupError: as `SandboxServer` does.
     """
     ended = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: ended.set())
-    with SandboxServer(host, port):
+    with SandboxServer(host, port, database=database):
         ended.wait()
 
 

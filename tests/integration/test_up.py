@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -16,6 +17,10 @@ import pytest
 from atom.cli import running
 from atom.cli.embedded_redis import EmbeddedRedis
 from atom.flow.transport import Transport, TransportError
+from atom.sandbox import SandboxClient
+from atom.settings import Settings
+from atom.store import RedisStore
+from tests.support.ports import free_port
 from tests.support.roles import ROOT
 from tests.support.waiting import until
 
@@ -54,7 +59,7 @@ class Up:
             assert self.process.poll() is None, self.text()
             return running.find(self.directory / ".atom")
 
-        return until(look, "atom up", 60)
+        return until(look, "atom up", 90)
 
     def atom(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = dict(self.environment)
@@ -83,9 +88,9 @@ class Up:
 def up(tmp_path):
     started = []
 
-    def start(*options, **env):
-        directory = tmp_path / f"up{len(started)}"
-        directory.mkdir()
+    def start(*options, directory=None, **env):
+        directory = directory or tmp_path / f"up{len(started)}"
+        directory.mkdir(exist_ok=True)
         started.append(Up(directory, *options, **env))
         return started[-1]
 
@@ -203,6 +208,60 @@ def test_a_killed_role_is_started_again_and_the_history_outlives_the_atom(up):
         assert len(orjson.loads(again.atom("executions", "list", "--json").stdout)) == 1
     finally:
         again.close()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("restarted", ["the Atom", "the sandbox"])
+def test_a_flow_that_waits_is_resumed_after_a_restart(up, tmp_path, restarted):
+    """Its callback is taken by the sandbox that starts again, and not parked."""
+    ports = {name: f"127.0.0.1:{free_port()}" for name in ("ATOM_BIND", "ATOM_SANDBOX_BIND")}
+    atom = up(**ports, ATOM_SERVICES="tests.support.lasting")
+    here = atom.wait_until_up()
+    inputs = {"File": str(tmp_path / "lines"), "Seconds": "600"}
+    sandbox = SandboxClient(here.sandbox_url)
+    flow = sandbox.start(f"{here.listener_url}/fs/Lasting", "Approval", inputs)
+    until(lambda: sandbox.flow(flow)["status"] == "waiting", "the WAIT")
+    store = RedisStore(Settings(redis_url=here.redis_url))
+    until(lambda: store.overview().suspended == 1, "its wait")
+    (execution,) = store.find(1).executions
+    store.close()
+    if restarted == "the Atom":
+        atom.process.terminate()
+        assert atom.process.wait(60) == 0
+        atom = up(directory=atom.directory, **ports, ATOM_SERVICES="tests.support.lasting")
+        atom.wait_until_up()
+    else:
+        (pid,) = [
+            pid
+            for pid in descendants(atom.process.pid)
+            if b"\0sandbox\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: "sandbox   | ended (killed by SIGKILL)" in atom.text(), "the restart")
+        until(lambda: status_of(f"{here.sandbox_url}/health") == 405, "the sandbox")
+
+    assert sandbox.flow(flow)["status"] == "waiting"
+    event = '{"by": "Ada"}'
+    given = atom.atom("executions", "signal", execution.id, "approval", "--event", event)
+    assert given.returncode == 0, given.stderr
+    *_, end = sandbox.watch(flow, 60)
+    sandbox.close()
+    assert end.kind == "resumed"
+    assert end.details["outputs"][0]["contentValue"] == "approved by Ada"
+    assert orjson.loads(atom.atom("callbacks", "list", "--json").stdout) == []
+    (file,) = (atom.directory / ".atom" / "sandbox").glob("*.sqlite3")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def status_of(url):
+    """The status of an answer to a POST; 0 if nobody listens."""
+    transport = Transport()
+    try:
+        return transport.post_json(url, b"{}", {}).status
+    except TransportError:
+        return 0
+    finally:
+        transport.close()
 
 
 def test_workers_stand_back_for_the_listener(up):

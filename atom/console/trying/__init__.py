@@ -11,7 +11,7 @@ from flask import Blueprint, Response, render_template
 from atom.catalog import Catalog
 from atom.console.trying import data, pages
 from atom.sandbox.client import SandboxClient
-from atom.sandbox.platform import SandboxError
+from atom.sandbox.problems import SandboxError
 from atom.settings import Settings
 
 # What its forms may hold, in bytes: whole documents, and files.

@@ -13,7 +13,7 @@ from atom.console.trying.pages import connection_of
 from atom.console.trying.saved import plain
 from atom.protocol.values import ContentType
 from atom.sandbox.client import Exchange, SandboxClient
-from atom.sandbox.platform import SandboxError
+from atom.sandbox.problems import SandboxError
 
 
 def add_to(blueprint: Blueprint, sandbox: SandboxClient) -> None:

@@ -14,7 +14,7 @@ from atom.console.trying.saved import saved_test
 from atom.redaction import masked
 from atom.sandbox.client import SandboxClient
 from atom.sandbox.flows import FlowStatus
-from atom.sandbox.platform import SandboxError
+from atom.sandbox.problems import SandboxError
 from atom.settings import Settings
 
 _SHOWN_FLOWS: Final = 20

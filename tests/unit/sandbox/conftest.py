@@ -15,6 +15,7 @@ from atom.protocol.values import ContentType
 from atom.sandbox import SandboxServer
 
 LINE = (Entry("Sku", ContentType.STRING), Entry("Quantity", ContentType.NUMBER))
+CONFIGURATION = (Entry("Region", ContentType.STRING), Entry("Key", ContentType.PASSWORD))
 INPUTS = (
     Entry("Name", ContentType.STRING),
     Entry("Big", ContentType.NUMBER),
@@ -29,14 +30,18 @@ class FlowService:
 
     def __init__(self) -> None:
         self.requests: list[dict] = []
+        self.before_metadata = lambda headers: None
         self.before_answer = lambda asked: None
         self.answer = lambda asked: (200, wait(asked["token"], asked["tenantId"], "Wait…"))
         app = Flask("service")
 
         @app.post("/fs/Trial/metadata")
         def metadata():
+            self.before_metadata(request.headers)
             return describe_service(
-                [ActionDescription("Do it", "", INPUTS, ())], [TypeDescription("Line", "", LINE)]
+                [ActionDescription("Do it", "", INPUTS, ())],
+                [TypeDescription("Line", "", LINE)],
+                CONFIGURATION,
             )
 
         @app.post("/fs/Trial/actions/<name>")

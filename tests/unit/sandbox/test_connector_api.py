@@ -4,6 +4,7 @@ import pytest
 
 from atom.sandbox import SandboxError
 from atom.sandbox.client import SandboxClient
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -38,3 +39,46 @@ def test_a_credential_is_remembered_used_and_never_shown(client, service, sandbo
     assert sent["headers"]["Authorization"] == "••••"
     assert "Y2FuYXJ5" not in str(exchange)
     plain.close()
+
+
+def test_configuration_is_set_with_the_remembered_credential(client, service, sandbox):
+    refusals = []
+
+    def check(headers):
+        if headers.get("Authorization") != "Basic Y2FuYXJ5OmNhbmFyeQ==":
+            refusals.append(headers)
+
+    service.before_metadata = check
+    client.install(service.url)
+    plain = SandboxClient(sandbox.url)
+    plain.install(service.url, {"Region": "north"})
+    plain.install(service.url, {"Key": "canary"})
+    plain.install(service.url)
+    assert refusals == []
+    (installed,) = plain.connections()
+    assert installed["configured"] == ["Key", "Region"]
+    plain.install(service.url, {"Region": ""})
+    (installed,) = plain.connections()
+    assert installed["configured"] == ["Key"]
+    with pytest.raises(SandboxError, match="no configuration value “Regoin”; there are: Region, K"):
+        plain.install(service.url, {"Regoin": "north"})
+    plain.close()
+
+
+def test_values_of_a_flow_take_precedence(client, service):
+    client.install(service.url, {"Region": "north", "Key": "canary"})
+    flow = client.start(service.url, "Do it", {}, {"Region": "south", "Key": None})
+    until(lambda: service.requests, "the request")
+    values = service.requests[0]["configurationValues"]
+    assert {each["developerName"]: each["contentValue"] for each in values} == {
+        "Region": "south",
+        "Key": None,
+    }
+    assert {each["developerName"]: each["contentType"] for each in values}["Key"] == (
+        "ContentPassword"
+    )
+    assert client.flow(flow)["id"] == flow
+    with pytest.raises(SandboxError, match="The service has no configuration value “Nope”"):
+        client.start(service.url, "Do it", {}, {"Nope": "1"})
+    with pytest.raises(SandboxError, match="“Region” is a simple value"):
+        client.start(service.url, "Do it", {}, {"Region": {"a": 1}})

@@ -1,0 +1,169 @@
+"""The flows and states of a sandbox in a file, so that a restart loses none of them.
+
+The file holds no credential, configuration value or raw message, and secret inputs and outputs are
+masked. It does hold the tokens that callbacks carry, so its mode is 0600.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from atom.errors import StartupError
+from atom.redaction import masked
+from atom.sandbox.flows import Call, Event, Flow
+from atom.sandbox.problems import SandboxError
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS flows (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, document TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS events (
+    flow_id TEXT NOT NULL, number INTEGER NOT NULL, document TEXT NOT NULL,
+    PRIMARY KEY (flow_id, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS states (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, document TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS logins (digest TEXT PRIMARY KEY, flow_id TEXT NOT NULL);
+"""
+# Not the request: its inputs may be secret, and it is not sent again.
+_KEPT_OF_A_CALL: Final = (
+    *("token", "url", "action", "requests"),
+    *("is_answered", "is_over", "has_fault", "has_failed", "moves"),
+)
+_UPSERT: Final = (
+    "INSERT INTO {} (id, document) VALUES (?, ?) "
+    "ON CONFLICT (id) DO UPDATE SET document = excluded.document"
+)
+
+
+class SandboxDatabase:
+    """A SQLite file; every write is committed when its method returns. Safe to share."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it.
+
+        Raises:
+            StartupError: it cannot be opened, or is not such a file.
+        """
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite gives the files beside it the mode that this one has.
+            path.touch(mode=0o600)
+            path.chmod(0o600)
+            self._connection = sqlite3.connect(path, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.executescript(_TABLES)
+        except (OSError, sqlite3.Error) as error:
+            raise StartupError(
+                f"The sandbox cannot keep its flows in {path}: {error}. Move the file away, or "
+                "name another one."
+            ) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    # --- flows
+
+    def save_flow(self, flow: Flow, event: Event | None = None) -> None:
+        """Write where a flow stands, with its newest event; the caller holds `flow.changed`.
+
+        Raises:
+            SandboxError: it could not be written.
+        """
+        calls = [
+            {name: getattr(call, name) for name in _KEPT_OF_A_CALL} for call in flow.calls.values()
+        ]
+        document = {"tenant_id": flow.tenant_id, "began_at": flow.began_at, "calls": calls}
+        statements: list[tuple[Any, ...]] = [(_UPSERT.format("flows"), flow.id, _text(document))]
+        if event is not None:
+            content = {
+                "kind": event.kind,
+                "at": event.at,
+                "token": event.token,
+                "details": masked(event.details),
+            }
+            statement = "INSERT OR REPLACE INTO events VALUES (?, ?, ?)"
+            statements.append((statement, flow.id, event.number, _text(content)))
+        self._write(*statements)
+
+    def delete_flow(self, flow_id: str) -> None:
+        """Forget a flow."""
+        self._write(
+            ("DELETE FROM events WHERE flow_id = ?", flow_id),
+            ("DELETE FROM flows WHERE id = ?", flow_id),
+        )
+
+    def flows(self) -> list[Flow]:
+        """Return every flow, oldest first.
+
+        The answer to a request that was under way is lost. Its flow waits, as after a WAIT: if the
+        service took the request, a callback follows.
+        """
+        rows = self._read("SELECT id, document FROM flows ORDER BY number")
+        return [self._flow(flow_id, orjson.loads(document)) for flow_id, document in rows]
+
+    def _flow(self, flow_id: str, document: Mapping[str, Any]) -> Flow:
+        calls = [Call(request={}, **call) for call in document["calls"]]
+        for call in calls:
+            call.is_answered = True
+        began_at = datetime.fromisoformat(document["began_at"])
+        events = self._read(
+            "SELECT number, document FROM events WHERE flow_id = ? ORDER BY number", flow_id
+        )
+        return Flow(
+            tenant_id=document["tenant_id"],
+            id=flow_id,
+            calls={call.token: call for call in calls},
+            events=[Event(number=number, **orjson.loads(text)) for number, text in events],
+            began=time.monotonic() - (datetime.now(UTC) - began_at).total_seconds(),
+            began_at=began_at,
+            database=self,
+        )
+
+    # --- states of the Run API
+
+    def save_state(self, state_id: str, document: Mapping[str, Any]) -> None:
+        """Write where a run of a flow stands; raises SandboxError."""
+        self._write((_UPSERT.format("states"), state_id, _text(document)))
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Return every state by its id, oldest first."""
+        rows = self._read("SELECT id, document FROM states ORDER BY number")
+        return {state_id: orjson.loads(document) for state_id, document in rows}
+
+    def save_login(self, digest: str, flow_id: str) -> None:
+        """Write the digest of a login's token, and the flow that it is for."""
+        self._write(("INSERT OR REPLACE INTO logins VALUES (?, ?)", digest, flow_id))
+
+    def logins(self) -> dict[str, str]:
+        """Return the flows of all logins by the digests of their tokens."""
+        return dict(self._read("SELECT digest, flow_id FROM logins"))
+
+    # --- the file
+
+    def _write(self, *statements: tuple[Any, ...]) -> None:
+        """Run each statement with its values, all in one transaction."""
+        try:
+            with self._lock, self._connection:
+                for statement, *values in statements:
+                    self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise SandboxError(f"The sandbox cannot keep its flows: {error}.", 503) from None
+
+    def _read(self, statement: str, *values: Any) -> list[Any]:
+        with self._lock:
+            return self._connection.execute(statement, values).fetchall()
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    return orjson.dumps(document).decode()

@@ -12,10 +12,13 @@ from tests.support.executions import new_execution
 class Worker:
     """A worker of one service that runs whatever is to be published, until nothing is."""
 
-    def __init__(self, settings, service):
+    def __init__(self, settings, service, max_step_bytes=50_000):
         self.service = service.name
         self.catalog = Catalog([service])
         self.told = []
+        self.limits = Limits(
+            lease_seconds=1.0, max_attempts=3, max_step_bytes=max_step_bytes, max_log_lines=9
+        )
         self.store = RedisStore(settings, on_released=self.told.extend)
         self.store.set_windows({"processes": 100})
         self.keeper = LeaseKeeper(lambda: RedisStore(settings), 1.0, 1.0)
@@ -23,14 +26,13 @@ class Worker:
         self.runner = self.of(self.store)
 
     def of(self, store):
-        limits = Limits(lease_seconds=1.0, max_attempts=3, max_step_bytes=50_000, max_log_lines=9)
         return Runner(
             self.catalog,
             store,
             self,
             None,
             keeper=self.keeper,
-            limits=limits,
+            limits=self.limits,
             worker="w",
             make_flow_client=lambda tenant: None,
         )

@@ -15,6 +15,7 @@ from atom.endpoints import (
 )
 from atom.errors import SettingsError
 from atom.history_settings import HistorySettings
+from atom.http_settings import HttpSettings
 from atom.setting import setting as _setting
 from atom.urls import check_broker_url, check_store_url
 
@@ -27,7 +28,7 @@ _MAY_BE_ZERO: Final = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(HistorySettings):
+class Settings(HttpSettings, HistorySettings):
     """What the environment says, checked."""
 
     services: tuple[str, ...] = _setting(
@@ -160,28 +161,6 @@ class Settings(HistorySettings):
         "ATOM_FLOW_USERNAME", Env.str, "", "Who runs them, where they are protected."
     )
     flow_password: str = _setting("ATOM_FLOW_PASSWORD", Env.str, "", "The password for that.")
-    tls_cert: str = _setting(
-        "ATOM_TLS_CERT",
-        Env.str,
-        "",
-        "A PEM file with the listener's certificate (chain); with it the listener speaks https.",
-    )
-    tls_key: str = _setting("ATOM_TLS_KEY", Env.str, "", "A PEM file with its private key.")
-    tls_client_ca: str = _setting(
-        "ATOM_TLS_CLIENT_CA",
-        Env.str,
-        "",
-        "A PEM file with the CA whose client certificates are let in; others cannot connect.",
-    )
-    listener_processes: int = _setting(
-        "ATOM_LISTENER_PROCESSES", Env.int, 2, "Processes of the listener."
-    )
-    listener_threads: int = _setting(
-        "ATOM_LISTENER_THREADS",
-        Env.int,
-        16,
-        "Threads of each; a request that waits for a synchronous answer holds one.",
-    )
     lease_seconds: float = _setting(
         "ATOM_LEASE_SECONDS",
         Env.float,
@@ -360,14 +339,7 @@ class Settings(HistorySettings):
         check_hosts("ATOM_CALLBACK_HOSTS", self.callback_hosts)
         check_networks("ATOM_CALLBACK_NETWORKS", self.callback_networks)
         check_networks("ATOM_TRUSTED_PROXIES", self.trusted_proxies)
-        if bool(self.tls_cert) != bool(self.tls_key):
-            missing = "ATOM_TLS_KEY" if self.tls_cert else "ATOM_TLS_CERT"
-            raise SettingsError(f"{missing} is missing: certificate and key come together.")
-        if self.tls_client_ca and not self.tls_cert:
-            raise SettingsError(
-                "ATOM_TLS_CLIENT_CA asks for client certificates, which needs ATOM_TLS_CERT and "
-                "ATOM_TLS_KEY."
-            )
+        self.check_tls()
         if self.log_format not in ("auto", "text", "json"):
             raise SettingsError("ATOM_LOG_FORMAT must be auto, text or json.")
         if bool(self.flower_username) != bool(self.flower_password):

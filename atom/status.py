@@ -20,6 +20,9 @@ from atom.store import ExecutionStore
 # What waits no longer than this is on its way: an outage of seconds is nobody's business.
 _LATE: Final = timedelta(seconds=60)
 _ALMOST: Final = 0.9
+# Fewer cut-off clients are everyday life on a network.
+_MANY_CUT_OFF: Final = 10
+_LONG_THREAD_WAIT: Final = 1.0  # seconds
 
 
 class Severity(StrEnum):
@@ -140,6 +143,7 @@ def judge(situation: Situation) -> Sequence[Finding]:
         *_judge_queues(situation),
         *_judge_executions(situation.overview),
         *_judge_callbacks(situation.overview),
+        *_judge_servers(situation.presences),
         *_judge_versions(situation.presences),
         *(_judge_server(situation.facts) if situation.facts else _judge_unknown_server()),
         *(_judge_history(situation.history) if situation.history else ()),
@@ -275,6 +279,29 @@ def _judge_callbacks(overview: Overview) -> Iterator[Finding]:
             f"Nothing is sent to {host} before {until:%H:%M:%S} UTC: it answered badly, or not at "
             "all, five times in a row. Its callbacks are kept.",
         )
+
+
+def _judge_servers(presences: Iterable[Presence]) -> Iterator[Finding]:
+    """Report servers that cut off clients or have no free thread."""
+    for presence in presences:
+        server, details = f"The {presence.role} {presence.instance}", presence.details
+        cut_off = int(details.get("cut_off_per_minute", 0))
+        if cut_off >= _MANY_CUT_OFF:
+            yield Finding(
+                Severity.WARNING,
+                f"{server} closed {cut_off} connections of slow clients in the last minute: check "
+                "who connects (its metric atom_connections_closed_total has the reasons).",
+            )
+        waited = float(details.get("thread_wait_seconds", 0))
+        if waited >= _LONG_THREAD_WAIT:
+            threads = details.get("threads", "?")
+            is_listener = presence.role == LISTENER
+            advice = "raise ATOM_LISTENER_THREADS, or " if is_listener else ""
+            yield Finding(
+                Severity.WARNING,
+                f"{server} answers as many requests at once as it has threads ({threads}), and "
+                f"another one has waited for {waited:.0f} s: {advice}check what they wait for.",
+            )
 
 
 def _judge_versions(presences: Iterable[Presence]) -> Iterator[Finding]:

@@ -86,7 +86,7 @@ def _empty(_redis_url: str, ports: Ports) -> Launch:
     options = {
         "bind": f"127.0.0.1:{ports.listener}",
         "workers": Settings.listener_processes,
-        "worker-class": "atom.cli.balance.Worker",
+        "worker-class": "atom.server.worker.Worker",
         "threads": Settings.listener_threads,
         "keep-alive": 75,
     }

@@ -19,6 +19,9 @@ _TOPICS: Final = {
         "TLS_",
         "LISTENER_PROCESSES",
         "LISTENER_THREADS",
+        "REQUEST_HEAD_SECONDS",
+        "REQUEST_BODY_SECONDS",
+        "IDLE_SECONDS",
     ),
     "Requests": (
         *("MAX_REQUEST_BYTES", "MAX_PENDING", "TENANT_REQUESTS_PER_SECOND", "SYNC_SECONDS"),

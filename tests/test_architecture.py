@@ -40,6 +40,7 @@ LAYERS = [
             "settings",
             "setting",
             "history_settings",
+            "http_settings",
             "unknown_variables",
             "catalog",
             "history",
@@ -48,7 +49,7 @@ LAYERS = [
         *("suspension", "parentage", "records", "overview", "children"),
     },
     {"store", "flow", "publisher", "broker"},
-    {"execution", "metrics", "presence", "status"},
+    {"execution", "metrics", "presence", "status", "server"},
     {"listener", "console", "platform_api", "sandbox", "testing", "cli", "__main__", "workers"},
 ]
 

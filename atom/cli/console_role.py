@@ -7,7 +7,6 @@ from typing import Final
 
 from atom import platform_api
 from atom.catalog import Catalog, load_what_loads
-from atom.cli.serving import Gunicorn, check_free
 from atom.cli.trusted_proxies import TrustedProxies
 from atom.console import Users, create_app
 from atom.endpoints import is_loopback, split_bind
@@ -16,6 +15,7 @@ from atom.logs import configure_logging
 from atom.names import CONSOLE
 from atom.presence import Announcer
 from atom.publisher import Publisher
+from atom.server import TRAFFIC, Gunicorn, Limits, check_free
 from atom.settings import Settings
 from atom.store import open_store
 from atom.store.credential_store import CredentialStore
@@ -46,10 +46,15 @@ def serve(settings: Settings) -> None:
     _log.info("The console listens on http://%s", settings.console_bind)
     Gunicorn(
         TrustedProxies(platform_api.mounted(api, pages), settings.trusted_proxies),
-        Announcer(settings, CONSOLE),
+        Announcer(settings, CONSOLE, changing=TRAFFIC.details),
         settings.console_bind,
         processes=_PROCESSES,
-        threads=_THREADS,
+        limits=Limits(
+            threads=_THREADS,
+            head_seconds=settings.request_head_seconds,
+            body_seconds=settings.request_body_seconds,
+            idle_seconds=settings.idle_seconds,
+        ),
         shutdown_seconds=settings.shutdown_seconds,
     ).run()
 

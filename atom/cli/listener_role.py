@@ -5,18 +5,19 @@ import ssl
 from typing import Any
 
 from atom.catalog import load_catalog
-from atom.cli.serving import Gunicorn, check_free
 from atom.endpoints import is_loopback, split_bind
 from atom.errors import StartupError, Unavailable
 from atom.execution.wakeup import Waker
 from atom.health import answers_at
 from atom.listener import Authenticator, create_app
 from atom.listener.latency import LATENCY
+from atom.listener.problems import refusal
 from atom.logs import configure_logging
 from atom.metrics import share
 from atom.names import LISTENER
 from atom.presence import Announcer
 from atom.publisher import Publisher
+from atom.server import TRAFFIC, Gunicorn, Limits, check_free
 from atom.settings import Settings
 from atom.store import RedisStore
 from atom.store.credential_store import CredentialStore
@@ -57,10 +58,21 @@ def serve(settings: Settings) -> None:
     answers_at(LISTENER, host, port, tls=tls)
     Gunicorn(
         app,
-        Announcer(settings, LISTENER, catalog.services, LATENCY.details),
+        Announcer(
+            settings,
+            LISTENER,
+            catalog.services,
+            lambda: {**LATENCY.details(), **TRAFFIC.details()},
+        ),
         settings.bind,
         processes=settings.listener_processes,
-        threads=settings.listener_threads,
+        limits=Limits(
+            threads=settings.listener_threads,
+            head_seconds=settings.request_head_seconds,
+            body_seconds=settings.request_body_seconds,
+            idle_seconds=settings.idle_seconds,
+        ),
+        write_refusal=refusal,
         shutdown_seconds=settings.shutdown_seconds,
         **_tls_options(settings),
     ).run()

@@ -14,7 +14,6 @@ import click
 from atom.catalog import load_catalog
 from atom.cli.console_role import serve as serve_console
 from atom.cli.listener_role import serve as serve_listener
-from atom.cli.serving import check_free
 from atom.endpoints import is_loopback, split_bind
 from atom.errors import StartupError
 from atom.health import answers_at
@@ -22,6 +21,7 @@ from atom.logs import configure_logging
 from atom.names import CALLBACKS, PROCESSES, RECOVERY, SANDBOX
 from atom.presence import Announcer
 from atom.sandbox import serve as serve_sandbox
+from atom.server import check_free
 from atom.settings import Settings
 from atom.store.encryption import Cipher
 

@@ -15,13 +15,13 @@ from atom.catalog import Catalog, load_catalog
 from atom.cli import running
 from atom.cli.embedded_redis import EmbeddedRedis, free_port
 from atom.cli.roles import has_flower
-from atom.cli.serving import check_free
 from atom.cli.supervisor import Supervisor
 from atom.endpoints import split_bind
 from atom.errors import StartupError, StoreUnavailable
 from atom.flow.transport import Transport, TransportError
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
 from atom.redaction import masked_url
+from atom.server import check_free
 from atom.settings import Settings
 from atom.store import RedisStore
 

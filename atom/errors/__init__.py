@@ -13,6 +13,7 @@ AtomError
 │   ├── Forbidden           403  credentials for other services
 │   ├── NotFound            404  no such service, action or path
 │   ├── MethodNotAllowed    405
+│   ├── RequestTimedOut     408  the body arrived too slowly
 │   ├── Conflict            409  it can be done no more
 │   ├── RequestTooLarge     413
 │   ├── UnsupportedMedia    415
@@ -94,6 +95,7 @@ from atom.errors.refusals import (
     Overloaded,
     Paused,
     RequestRefused,
+    RequestTimedOut,
     RequestTooLarge,
     TokenMissing,
     TookTooLong,
@@ -151,6 +153,7 @@ __all__ = [
     "Paused",
     "PublishFailed",
     "RequestRefused",
+    "RequestTimedOut",
     "RequestTooLarge",
     "SettingsError",
     "SignalTimedOut",

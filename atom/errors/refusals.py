@@ -51,6 +51,12 @@ class MethodNotAllowed(RequestRefused):
     status = 405
 
 
+class RequestTimedOut(RequestRefused):
+    """The body arrived too slowly."""
+
+    status = 408
+
+
 class Conflict(RequestRefused):
     """What is asked for was right once, but something came before it."""
 

@@ -27,8 +27,10 @@ from atom.listener.accept import Acceptor
 from atom.listener.authentication import Authenticator
 from atom.listener.multipart import Uploads
 from atom.listener.readiness import Readiness
-from atom.metrics import Fixed, Scrape, Standing
+from atom.metrics import Scrape, Standing
 from atom.publisher import Publisher
+from atom.server import TRAFFIC
+from atom.server.metrics import TrafficCollector
 from atom.settings import Settings
 from atom.store import ExecutionStore
 from atom.store.files import FileStore
@@ -64,11 +66,7 @@ def create_app(
     app.register_blueprint(signals.create_blueprint(store, settings.max_step_bytes))
     readiness = Readiness(store, publisher.waiting, catalog)
     app.register_blueprint(health.create_blueprint(readiness))
-    threads = settings.listener_processes * settings.listener_threads
-    whole = Scrape(
-        Standing(store, publisher, catalog),
-        Fixed("atom_listener_threads", "Requests that can be answered at once.", threads),
-    )
+    whole = Scrape(Standing(store, publisher, catalog), TrafficCollector(TRAFFIC))
     app.register_blueprint(scrape.create_blueprint(whole))
     return app
 

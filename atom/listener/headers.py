@@ -1,6 +1,17 @@
-"""What every answer of the listener says to browsers and caches that come across it."""
+"""Header fields of every answer of the listener, for browsers and caches."""
+
+from collections.abc import Mapping
+from typing import Final
 
 from flask import Flask, Response
+
+FIELDS: Final[Mapping[str, str]] = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+# Answers hold documents of flows and processes: for the caller, and for no cache.
+CACHE_CONTROL: Final = "no-store"
 
 
 def install(app: Flask) -> None:
@@ -8,9 +19,6 @@ def install(app: Flask) -> None:
 
     @app.after_request
     def add(response: Response) -> Response:
-        # Answers hold what flows and processes said: for the caller, and for no cache.
-        response.headers.setdefault("Cache-Control", "no-store")
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
-        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers.setdefault("Cache-Control", CACHE_CONTROL)
+        response.headers.update(FIELDS)
         return response

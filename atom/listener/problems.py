@@ -1,6 +1,7 @@
 """Every answer that is not a 2xx: a ServiceProblem in one sentence, and never a traceback."""
 
 import logging
+from collections.abc import Mapping
 from uuid import uuid4
 
 import orjson
@@ -8,14 +9,11 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
-from atom.errors import Forbidden, RequestRefused, RequestTooLarge, Unauthorized, UnsupportedCoding
+from atom.errors import RequestRefused, RequestTooLarge, Unauthorized, UnsupportedCoding
+from atom.listener import headers
 from atom.protocol.problems import PROBLEM_KIND_HEADER, service_problem
 
 _log = logging.getLogger(__name__)
-
-# What a client may still send after it was refused, so that it can read the answer instead of
-# finding its connection reset.
-_DRAIN_BYTES = 16 * 1024 * 1024
 
 
 def install(app: Flask, max_request_bytes: int) -> None:
@@ -23,8 +21,6 @@ def install(app: Flask, max_request_bytes: int) -> None:
 
     @app.errorhandler(RequestRefused)
     def refused(error: RequestRefused) -> Response:
-        if isinstance(error, RequestTooLarge | Unauthorized | Forbidden):
-            _drain()
         response = problem(error.status, str(error))
         if error.retry_after_seconds is not None:
             response.headers["Retry-After"] = str(error.retry_after_seconds)
@@ -80,11 +76,12 @@ def problem(status: int, message: str) -> Response:
     )
 
 
-def _drain() -> None:
-    stream = request.environ["wsgi.input"]
-    left = _DRAIN_BYTES
-    while left > 0:
-        chunk = stream.read(min(65_536, left))
-        if not chunk:
-            return
-        left -= len(chunk)
+def refusal(status: int, message: str, path: str) -> tuple[Mapping[str, str], bytes]:
+    """Return header fields and body of a ServiceProblem, for requests that reach no app."""
+    fields = {
+        "Content-Type": "application/json",
+        PROBLEM_KIND_HEADER: "service",
+        "Cache-Control": headers.CACHE_CONTROL,
+        **headers.FIELDS,
+    }
+    return fields, orjson.dumps(service_problem(path, status, message, None))

@@ -170,7 +170,7 @@ def test_names_that_a_caller_made_up_are_no_labels(watched):
     ]
     for path in hostile:
         assert send(watched.atom.url, path).status in (400, 404)
-    assert send(watched.atom.url, "/fs/Trial/actions/Echo", method="canary").status == 405
+    assert send(watched.atom.url, "/fs/Trial/actions/Echo", method="CANARY").status == 405
     body = orjson.dumps({"objectDataType": {"developerName": "canary-type"}})
     assert send(watched.atom.url, "/fs/Shop/data", body).status in (400, 404)
     found = watched.scrape("listener")

@@ -211,3 +211,18 @@ def test_unknown_server_facts_are_a_note():
     (finding,) = judged(facts=None)
     assert finding[0] == "note"
     assert "may not run INFO" in finding[1]
+
+
+@pytest.mark.parametrize(
+    ("details", "sentence"),
+    [
+        ({"cut_off_per_minute": "9", "thread_wait_seconds": "0.9"}, ""),
+        ({"cut_off_per_minute": "57"}, "closed 57 connections of slow clients"),
+        ({"thread_wait_seconds": "4.2", "threads": "32"}, "has waited for 4 s"),
+    ],
+)
+def test_server_in_trouble_is_reported(details, sentence):
+    listener = seen(LISTENER, **details)
+    findings = judge(situation(presences=[listener, *EVERYBODY[1:]]))
+    assert [finding.severity for finding in findings] == [Severity.WARNING] * bool(sentence)
+    assert all(sentence in finding.sentence for finding in findings)

@@ -1,4 +1,4 @@
-"""HTTP roles under gunicorn: what the listener and the console share."""
+"""HTTP roles under gunicorn: the part that listener and console share."""
 
 import errno
 import logging
@@ -12,10 +12,12 @@ from wsgiref.types import WSGIApplication
 from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 
-from atom.cli.balance import Worker
 from atom.errors import StartupError
 from atom.garbage import settle
 from atom.presence import Announcer
+from atom.server import refusals
+from atom.server.limits import Limits
+from atom.server.worker import Worker
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +32,9 @@ class Gunicorn(BaseApplication):
         bind: str,
         *,
         processes: int,
-        threads: int,
+        limits: Limits,
         shutdown_seconds: float,
+        write_refusal: refusals.Writer = refusals.plain_text,
         **options: Any,
     ) -> None:
         """Make one; `run` serves until SIGTERM.
@@ -41,18 +44,20 @@ class Gunicorn(BaseApplication):
             announcer: says that it is there.
             bind: `host:port`.
             processes: how many.
-            threads: of each process.
+            limits: of each process: its threads, and how long a client may take.
             shutdown_seconds: how long requests may take that it has when it is to end.
+            write_refusal: writes the answers that the app does not give itself.
             options: others, as gunicorn calls them.
         """
         self._app, self._announcer = app, announcer
+        settings = {"limits": limits, "write_refusal": staticmethod(write_refusal)}
         self._options = {
             "bind": [bind],
             "workers": processes,
             # A request that waits for a synchronous answer holds a thread, not a process.
-            "worker_class": Worker,
-            "threads": threads,
-            "keepalive": 75,
+            "worker_class": type("LimitedWorker", (Worker,), settings),
+            "threads": limits.threads,
+            "keepalive": math.ceil(limits.idle_seconds),
             # In whole seconds, as gunicorn counts them.
             "graceful_timeout": math.ceil(shutdown_seconds),
             "on_starting": lambda _: settle(),
@@ -128,5 +133,6 @@ def _quit_at_second_sigterm(arbiter: Any) -> None:
 
 def _tell_what_was_cut(_arbiter: Any, worker: Any) -> None:
     """Requests that did not end in time; what they had accepted goes on."""
-    if worker.nr_conns:
-        _log.warning("Ended with %d connections open (ATOM_SHUTDOWN_SECONDS)", worker.nr_conns)
+    connections = getattr(worker, "nr_conns", 0)
+    if connections:
+        _log.warning("Ended with %d connections open (ATOM_SHUTDOWN_SECONDS)", connections)

@@ -20,7 +20,7 @@ import orjson
 import structlog
 from structlog.contextvars import get_contextvars
 
-from atom.redaction import MASK, Secret, redacted
+from atom.redaction import MASK, Secret, is_known, redacted
 
 # Of people's interest are their own lines; these come from what those run on.
 _LIBRARIES: Final = {
@@ -35,6 +35,8 @@ _UNPRINTABLE: Final = re.compile(
 )
 # What is known of an execution, in the order in which lines say it.
 _CONTEXT: Final = ("execution_id", "service", "action", "tenant_id", "flow_state_id", "attempt")
+# What no secret is in.
+_OURS: Final = ("timestamp", "level", "role", "worker")
 # A value that needs no quotes.
 _BARE: Final = re.compile(r"[^\s\"=]+")
 # What every record has; the rest is what whoever logged added.
@@ -199,24 +201,39 @@ class _Formatter(logging.Formatter):
         bound = get_contextvars()
         context = {key: bound[key] for key in _CONTEXT if key in bound} | bound
         line = head | context | extra | context | head | tail
-        return {str(key): _plain(value) for key, value in line.items()}
+        names = {key for key in _CONTEXT if key in bound}
+        return {
+            str(key): value if key in _OURS else _plain(value, is_name=key in names)
+            for key, value in line.items()
+        }
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
-    """What JSON has words for, without secrets."""
+def _plain(value: Any, depth: int = 0, *, is_name: bool = False) -> Any:
+    """Return what JSON has words for, without secrets.
+
+    Args:
+        value: any value.
+        depth: how deeply it is nested in what is logged.
+        is_name: whether it is a key or an id, which a short secret may be by chance.
+    """
     match value:
         case None | bool():
             return value
         case Secret():
             return MASK
         case str():
-            return printable(redacted(value))
+            return printable(redacted(value, words=not is_name))
+        case float() | int() if is_known(str(value), words=not is_name):
+            return MASK
         case float() if isfinite(value):
             return value
         case int() if abs(value) < _LARGEST_INTEGER:
             return value
         case Mapping() if depth < _DEEPEST:
-            return {_plain(str(key)): _plain(each, depth + 1) for key, each in value.items()}
+            return {
+                _plain(str(key), is_name=True): _plain(inner, depth + 1)
+                for key, inner in value.items()
+            }
         case list() | tuple() | set() | frozenset() if depth < _DEEPEST:
             return [_plain(each, depth + 1) for each in value]
     return _plain(str(value))

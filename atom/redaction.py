@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -22,8 +23,8 @@ _NAMING_KEYS: Final = ("developerName", "columnName")
 _VALUE_KEYS: Final = {"contentvalue", "value"}
 # What a request may hold nests less deeply than this; what else is in it, nobody reads.
 _DEEPEST: Final = 150
-# Shorter ones would blot out half of a log without hiding anything.
-_SHORTEST_SECRET: Final = 4
+# Shorter ones stand in other words by chance: masked there, they would blot out half of a log.
+_SHORTEST_ANYWHERE: Final = 4
 # In the query of a URL, as in that of Sentinel.
 _SECRET_PARAMETER: Final = re.compile(r"(password=)[^&]*")
 # A text that nobody has to write in any other way.
@@ -138,26 +139,46 @@ def _masked_url(url: str) -> str:
 
 
 # The secrets of what this process is doing now: user code may log or raise what it was given.
-_known: Counter[str] = Counter()
+_known: Counter[str] = Counter()  # those that are masked anywhere, in all forms
+_known_words: Counter[str] = Counter()  # those that are masked as words
 _lock = threading.Lock()
 
 
 @contextmanager
 def hiding(secrets: Iterable[str]) -> Iterator[None]:
-    """Mask these texts in everything this process logs while the block runs."""
-    mine = {
-        form for each in secrets if len(each) >= _SHORTEST_SECRET for form in _written_forms(each)
-    }
+    """Mask these texts in everything this process logs while the block runs.
+
+    A text of one to three characters is masked only as a word of its own: with neither a letter
+    nor a digit beside it.
+    """
+    forms = {secret: _written_forms(secret) for secret in secrets if _can_be_masked(secret)}
+    anywhere = {form for secret in forms if not _is_short(secret) for form in forms[secret]}
+    words = {form for secret in forms if _is_short(secret) for form in forms[secret]}
     with _lock:
-        _known.update(mine)
+        _known.update(anywhere)
+        _known_words.update(words)
     try:
         yield
     finally:
         with _lock:
-            _known.subtract(mine)
-            for each in mine:
-                if _known[each] <= 0:
-                    del _known[each]
+            _remove(_known, anywhere)
+            _remove(_known_words, words)
+
+
+def _remove(counter: Counter[str], forms: set[str]) -> None:
+    counter.subtract(forms)
+    for form in forms:
+        if counter[form] <= 0:
+            del counter[form]
+
+
+def _is_short(secret: str) -> bool:
+    return len(secret) < _SHORTEST_ANYWHERE
+
+
+def _can_be_masked(secret: str) -> bool:
+    # A blank is no word, and a mask hides itself.
+    return not _is_short(secret) or bool(secret.strip().strip(MASK))
 
 
 def _written_forms(secret: str) -> set[str]:
@@ -168,15 +189,45 @@ def _written_forms(secret: str) -> set[str]:
     return {secret, repr(str(secret))[1:-1], *in_json}
 
 
-def redacted(text: str) -> str:
-    """The text without the secrets of what this process is doing now."""
-    if not _known:
+def redacted(text: str, *, words: bool = True) -> str:
+    """Return the text without the secrets of what this process is doing now.
+
+    Args:
+        text: any text.
+        words: whether short secrets are masked, too; they may be the name of a key by chance.
+    """
+    if not _known and not _known_words:
         return text
     with _lock:
         secrets = sorted(_known, key=len, reverse=True)
-    for each in secrets:
-        text = text.replace(each, MASK)
+        short = sorted(_known_words, key=len, reverse=True) if words else []
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return _words_of(tuple(short)).sub(MASK, text) if short else text
+
+
+def is_known(text: str, *, words: bool = True) -> bool:
+    """Return whether this is one of the secrets of what this process is doing now."""
+    return text in _known or (words and text in _known_words)
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Return a text of the platform without these secrets, in whatever case it repeats them."""
+    for secret in filter(_can_be_masked, secrets):
+        if _is_short(secret):
+            text = _words_of((secret,), re.IGNORECASE).sub(MASK, text)
+        else:
+            text = re.sub(re.escape(secret), MASK, text, flags=re.IGNORECASE)
     return text
+
+
+@lru_cache(maxsize=32)
+def _words_of(secrets: tuple[str, ...], flags: int = 0) -> re.Pattern[str]:
+    """Return a pattern of these texts where each is a word of its own, longer ones first."""
+    alternatives = "|".join(map(re.escape, secrets))
+    # The letter before a word may belong to an escape sequence of Python or JSON, such as a \\n.
+    before = r"(?:(?<![^\W_])|(?<=\\[abfnrtv]))"
+    return re.compile(f"{before}(?:{alternatives})(?![^\\W_])", flags)
 
 
 def parted(document: Mapping[str, Any], names: frozenset[str]) -> tuple[bytes, bytes | None]:

@@ -1,7 +1,6 @@
 """What a callback carries, and what the flow's answer to it means. No IO."""
 
 import random
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from atom.redaction import MASK
+from atom.redaction import without
 from atom.traces import HEADER
 
 # A person is waiting: quick tries first, then ever rarer ones.
@@ -82,8 +81,7 @@ def invoke_type(body: bytes, secrets: Iterable[str] = ()) -> str:
     text = parsed if isinstance(parsed, str) else "a JSON document"
     if text in _ANSWERS:
         return text
-    for secret in filter(None, secrets):
-        text = re.sub(re.escape(secret), MASK, text, flags=re.IGNORECASE)
+    text = without(text, secrets)
     text = "".join(each if each.isprintable() else " " for each in text)
     text = " ".join(text.split())[:_SHOWN_ANSWER_LENGTH]
     return text.upper() if text.isascii() and text.replace("_", "").isalpha() else text

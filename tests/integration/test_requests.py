@@ -1,5 +1,6 @@
 """What a process knows of its request, the outcomes and faults it answers, and its secrets."""
 
+import re
 from urllib.parse import quote
 
 import orjson
@@ -121,6 +122,36 @@ CANARIES = [
     b"canary-cipher",
     b"canary-pin",
 ]
+
+
+SHORT_SECRET = re.compile(rb"(?<![A-Za-z0-9])7q(?![A-Za-z0-9])")
+
+
+def test_short_secret_leaves_no_trace(atom):
+    """A PIN in log lines, prints, progress, faults and tracebacks, and at its place."""
+    flows = [
+        atom.run("Keep", {"Password": "7q", "Cipher": f"canary-cipher-{kind}"}, service="Shop")
+        for kind in ("plain", "fault", "break")
+    ]
+    returned = [resumed(flow) for flow in flows]
+    assert outputs(returned[0])["Password"] == "7q"
+    assert not SHORT_SECRET.search(str(returned[1]["rootFaults"]).encode())
+    executions = [atom.execution_of(flow) for flow in flows]
+    until(
+        lambda: all(
+            atom.store.get(execution.id).callback_state.value == "delivered"
+            for execution in executions
+        ),
+        "the callbacks",
+    )
+    for execution in executions:
+        assert not SHORT_SECRET.search(repr(atom.store.get(execution.id)).encode())
+    with Redis.from_url(atom.redis.url) as client:
+        for key, value in values_by_key(client).items():
+            assert not SHORT_SECRET.search(key + b" " + value), key
+    for line in atom.logs().splitlines():
+        assert not SHORT_SECRET.search(line), line
+    assert b"The request was" in atom.logs()
 
 
 def test_secrets_leave_no_trace(atom):

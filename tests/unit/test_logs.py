@@ -3,12 +3,16 @@
 import io
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from structlog.contextvars import bind_contextvars, bound_contextvars
 from werkzeug.wsgi import ClosingIterator
 
@@ -150,6 +154,53 @@ def test_secrets_are_masked_wherever_they_are(role, log_format):
     text = written()
     assert text.count(MASK) > 10
     assert "canary" not in text
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@given(
+    secret=st.one_of(
+        st.from_regex(r"[0-9]{1,6}", fullmatch=True),
+        st.text(
+            st.characters(exclude_categories=["C"], exclude_characters=MASK), min_size=1, max_size=6
+        ),
+        st.sampled_from(
+            ["INFO", "id", "at", "root", "Z", "T", ":", '"', "{", "pin", "1", "CRM", "level"]
+        ),
+    ).filter(str.strip)
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_secrets_of_any_length_are_masked_in_values_only(role, log_format, secret):
+    written = role(log_format)
+    about = SimpleNamespace(service="CRM", action="pin", tenant_id="1", state_id="1-1")
+    extra = {"pin": secret, "many": [{"level": secret}], "number": 1}
+    if secret.isdecimal():
+        extra["as_number"] = int(secret)
+    with hiding([secret]), bound_contextvars(**context_of("1", about), attempt=1):
+        logging.getLogger("x").info("PIN: %s and %r", secret, [secret], extra=extra)
+        try:
+            raise ValueError(secret)
+        except ValueError:
+            logging.getLogger("x").exception("broke")
+    text = written()
+    word = re.compile(rf"(?<![^\W_]){re.escape(printable(secret))}(?![^\W_])")
+    if log_format == "text":
+        starts = [line for line in text.splitlines() if not line.startswith("\t")]
+        assert [line[24:33] for line in starts] == [" INFO    ", " ERROR   "]
+        assert MASK in starts[0]
+        return
+    first, second = parsed(text)
+    assert (first["level"], second["level"]) == ("INFO", "ERROR")
+    for line in (first, second):
+        datetime.fromisoformat(line["timestamp"])
+        assert (line["service"], line["action"]) == ("CRM", "pin")
+        assert (line["execution_id"], line["attempt"]) == ("1", 1)
+        assert line["role"] == "worker"
+    assert first["pin"] == MASK
+    values = [first["message"], second["message"], second["exception"], *first["many"][0].values()]
+    assert not [value for value in values if word.search(value)]
+    assert str(first.get("as_number", MASK)) in (MASK, secret.lstrip("0") or "0")
+    if str(int(secret) if secret.isdecimal() else "") == secret:
+        assert first["as_number"] == MASK
 
 
 def test_what_is_logged_wrongly_is_told_where_it_is(role):

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from hashlib import sha1
 from typing import Any, Final, Protocol, TypeVar
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from atom.errors import DeclarationError, UnknownOutcome
 from atom.protocol.running_user import RunningUser
 from atom.retry import Retry
+from atom.text import text_of
 
 _T = TypeVar("_T")
 
@@ -149,7 +151,7 @@ class Execution:
         """
         if fraction is not None and not 0.0 <= fraction <= 1.0:
             raise ValueError(f"fraction must be between 0.0 and 1.0, not {fraction!r}")
-        self._journal.progress(message, fraction)
+        self._journal.progress(text_of(message), fraction)
 
     def step(
         self,
@@ -181,7 +183,7 @@ class Execution:
         """
         if retry is not None:
             _check_policy(f"Step “{name}”", retry)
-        return self._journal.step(name, lambda: function(*args, **kwargs), retry)
+        return self._journal.step(text_of(name), lambda: function(*args, **kwargs), retry)
 
     def sleep(self, seconds: float) -> None:
         """Go on after so many seconds, which may be those of days; no worker is held meanwhile.
@@ -222,7 +224,7 @@ class Execution:
         if timeout is not None and (not math.isfinite(timeout) or timeout < 0):
             raise ValueError(f"timeout must be a number of seconds from 0, not {timeout!r}")
         within = None if timeout is None else timedelta(seconds=timeout)
-        return self._journal.signal(name, within)
+        return self._journal.signal(text_of(name), within)
 
     def signal_token(self, name: str) -> str:
         """The token with which a signal is given from outside, as `Authorization: Bearer …`.
@@ -230,7 +232,7 @@ class Execution:
         It is the same in every attempt, good for this signal of this execution, and a secret: hand
         it to who shall give the signal, and record it in no step.
         """
-        return self._journal.signal_token(name)
+        return self._journal.signal_token(text_of(name))
 
     def map(
         self,
@@ -267,6 +269,7 @@ class Execution:
         """
         if type(concurrency) is not int or concurrency < 1:
             raise ValueError(f"concurrency must be a whole number from 1, not {concurrency!r}")
+        name = text_of(name)
         return self._journal.map(name, function, items, concurrency, returns_faults=return_faults)
 
     def call(
@@ -295,7 +298,10 @@ class Execution:
         Args:
             name: of the side effect; that of its step, as a rule.
         """
-        return str(uuid5(_KEYS, f"{self.id}/{name}"))
+        # As uuid5 does it, which takes no text that UTF-8 cannot carry.
+        place = f"{self.id}/{name}".encode(errors="surrogatepass")
+        digest = sha1(_KEYS.bytes + place, usedforsecurity=False).digest()
+        return str(UUID(bytes=digest[:16], version=5))
 
     def outcome(self, name: str) -> None:
         """Choose along which outcome of its step the flow goes on; the last choice counts.

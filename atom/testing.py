@@ -10,10 +10,13 @@ from typing import Any, TypeVar, cast
 from atom.context import Circumstances, Execution
 from atom.errors import NestedStep, StepMismatch
 from atom.execution.children import child_failure, path_of, results_of, stored_items
+from atom.execution.failures import described
 from atom.execution.ownership import Owner
-from atom.execution.steps import decode, encode, event_of, outcome_of, run_step, step_of_signal
+from atom.execution.recorded_values import decode, encode
+from atom.execution.steps import event_of, outcome_of, run_step, step_of_signal
 from atom.files import UploadedFile
 from atom.profile import Profile
+from atom.protocol.exact_json import normal_json
 from atom.protocol.files import Upload, safe_content_type, safe_name
 from atom.protocol.query_filter import ListFilter
 from atom.protocol.running_user import RunningUser
@@ -74,7 +77,9 @@ class MemoryJournal:
         """See `atom.context.Journal`."""
         recorded = self._next(signal_step(name))
         if recorded is None:
-            event = dumps(self.signals[name]) if name in self.signals else None
+            event = None
+            if name in self.signals:  # as strict as a listener
+                event = normal_json(dumps(self.signals[name]).encode())
             recorded = step_of_signal(name, event)
             self.steps.append(recorded)
         return event_of(name, recorded)
@@ -127,8 +132,9 @@ class MemoryJournal:
         self.children.append(child)
         made = execution(child, **self._surroundings)
         step, cause = run_step(name, lambda: function(made), None, self.pauses.append)
-        if step.kind is StepKind.FAILURE:
-            return Step(name, child_failure(f"Child {index} failed: {cause!r}"), step.kind)
+        if step.kind is StepKind.FAILURE and cause is not None:
+            reason = f"Child {index} failed: {described(cause)}"
+            return Step(name, child_failure(reason), step.kind)
         return step
 
     def signal_token(self, name: str) -> str:

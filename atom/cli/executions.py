@@ -9,7 +9,6 @@ from shlex import quote
 from typing import Any, Final
 
 import click
-import orjson
 from rich import box
 from rich.table import Table
 
@@ -17,14 +16,16 @@ from atom.catalog import load_catalog
 from atom.cli.output import finish_with, print_json, wide_console
 from atom.cli.running import settings_of_running
 from atom.cli.when import When
-from atom.errors import AtomError
+from atom.errors import AtomError, MalformedRequest
 from atom.execution import operating
 from atom.execution.listing import document, every
 from atom.history import ExecutionFilter
 from atom.names import flower_url
+from atom.protocol.exact_json import normal_json
 from atom.records import CallbackState, Execution, State, StepKind
 from atom.store import ExecutionStore, open_store
 from atom.suspension import WaitKind
+from atom.text import encodable
 
 _MOST_CHILDREN: Final = 20
 
@@ -182,11 +183,9 @@ def dismiss(execution_ids: tuple[str, ...], as_json: bool) -> None:
 def signal(execution_id: str, name: str, event: str, as_json: bool) -> None:
     """Give an execution the signal NAME that it waits for (execution.signal)."""
     try:
-        content = orjson.dumps(orjson.loads(event)).decode()
-    except orjson.JSONDecodeError as error:
-        raise click.BadParameter(f"it is no JSON: {error}", param_hint="--event") from None
-    except TypeError:
-        raise click.BadParameter("it nests too deeply", param_hint="--event") from None
+        content = normal_json(encodable(event).encode())
+    except MalformedRequest as error:
+        raise click.BadParameter(str(error), param_hint="--event") from None
     store = open_store(settings_of_running())
     finish_with([operating.signal(store, execution_id, name, content)], as_json=as_json)
 

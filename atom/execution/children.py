@@ -13,7 +13,8 @@ from atom.context import Execution
 from atom.errors import CannotSpawn, ChildFailed, Fault
 from atom.execution.ending import child_refusal
 from atom.execution.failures import LONGEST_REASON, kinds_of
-from atom.execution.steps import encode, outcome_of, unmarked
+from atom.execution.recorded_values import encode, unmarked
+from atom.execution.steps import outcome_of
 from atom.message_process import MessageProcess
 from atom.names import child_execution_id
 from atom.process import OpenFile, Process, ProcessOptions
@@ -105,7 +106,7 @@ def stored_items(items: Iterable[Any]) -> Sequence[str]:
     for index, item in enumerate(items):
         try:
             stored.append(encode(item))
-        except (TypeError, RecursionError) as error:
+        except TypeError as error:
             raise CannotSpawn(f"Item {index} cannot be stored: {error}.") from error
     return stored
 
@@ -251,7 +252,7 @@ class _Item(_Child):
         result = function(unmarked(self._document["item"]), execution)
         try:
             return {"result": orjson.Fragment(encode(result))}
-        except (TypeError, RecursionError) as error:
+        except TypeError as error:
             raise CannotSpawn(f"What an item returned cannot be stored: {error}.") from error
 
 

@@ -26,7 +26,7 @@ def described(error: BaseException) -> str:
     The errors of the project are sentences of their own and come without their class.
     """
     if type(error) is StepFailed:
-        return _joined(text_of(error).rstrip("."), error.reason)
+        return _joined(text_of(error).rstrip("."), _attribute(error, "reason") or "")
     if issubclass(type(error), AtomError):
         return redacted(text_of(error))
     return _joined(simple_name(type(error)), error)

@@ -12,9 +12,9 @@ from atom.children import Join, NewJoin
 from atom.errors import CannotSpawn, StepTooLarge, StoreError
 from atom.execution.children import Asked, call_of, items_of, joined, results_of
 from atom.execution.ending import cancel
+from atom.execution.recorded_values import encode
 from atom.execution.replay import Replay
 from atom.execution.steps import (
-    encode,
     event_of,
     outcome_of,
     run_step,

@@ -1,32 +1,17 @@
 """How a step runs and how its outcome is written: the same in a worker and in a test."""
 
 from collections.abc import Callable
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 import orjson
 
 from atom.errors import ClaimLost, Fault, Faults, SignalTimedOut, StepFailed, StepResultError
 from atom.execution.failures import kinds_of, plain_faults, reason_of
+from atom.execution.recorded_values import decode, encode
+from atom.protocol.exact_json import parse_exactly
 from atom.records import Step, StepKind
-from atom.redaction import Secret
 from atom.retry import Retry
 from atom.suspension import Suspended, signal_step
-
-# JSON has no word for these; each is written as an object with one marked key.
-_MARKED: Final[dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]]] = {
-    "$decimal": (Decimal, str, Decimal),
-    "$datetime": (datetime, datetime.isoformat, datetime.fromisoformat),
-    "$date": (date, date.isoformat, date.fromisoformat),
-    "$uuid": (UUID, str, UUID),
-}
-_STRICT: Final = (
-    orjson.OPT_PASSTHROUGH_DATETIME
-    | orjson.OPT_PASSTHROUGH_DATACLASS
-    | orjson.OPT_PASSTHROUGH_SUBCLASS
-)
 
 
 def run_step(
@@ -69,7 +54,7 @@ def run_step(
         else:
             try:
                 return Step(name, encode(result)), None
-            except (TypeError, RecursionError) as error:
+            except TypeError as error:
                 raise StepResultError(name, str(error)) from error
         failed += 1
         pause(wait)
@@ -109,7 +94,7 @@ def event_of(name: str, step: Step) -> Any:
     """
     if step.kind is StepKind.FAILURE:
         raise SignalTimedOut(name)
-    return orjson.loads(decode(step.result))
+    return parse_exactly(decode(step.result))
 
 
 def unsuccessful(name: str, error: BaseException) -> Step:
@@ -119,47 +104,3 @@ def unsuccessful(name: str, error: BaseException) -> Step:
         return Step(name, orjson.dumps(faults).decode(), StepKind.FAULT)
     content = {"kinds": kinds_of(type(error)), "reason": reason_of(error)}
     return Step(name, orjson.dumps(content).decode(), StepKind.FAILURE)
-
-
-def encode(value: Any) -> str:
-    """Write a step's result as JSON.
-
-    Raises:
-        TypeError: it holds something that could not be read back.
-    """
-    return orjson.dumps(_marked(value), _refuse, option=_STRICT).decode()
-
-
-def decode(text: str) -> Any:
-    """Read a step's result back."""
-    return unmarked(orjson.loads(text))
-
-
-def _refuse(value: Any) -> Any:
-    raise TypeError(f"{type(value).__name__} is not supported")
-
-
-def _marked(value: Any) -> Any:
-    if isinstance(value, dict):
-        if len(value) == 1 and next(iter(value)) in _MARKED:
-            raise TypeError(f"{next(iter(value))} is a reserved key")
-        return {key: _marked(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_marked(each) for each in value]
-    for mark, (kind, write, _) in _MARKED.items():
-        if isinstance(value, kind):
-            return {mark: write(value)}
-    return str(value) if isinstance(value, Secret) else value
-
-
-def unmarked(value: Any) -> Any:
-    """A value of `encode`, as parsed JSON, read back."""
-    if isinstance(value, list):
-        return [unmarked(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if len(value) == 1:
-        (mark, content), *_ = value.items()
-        if mark in _MARKED:
-            return _MARKED[mark][2](content)
-    return {key: unmarked(each) for key, each in value.items()}

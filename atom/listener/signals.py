@@ -14,7 +14,6 @@ from flask import Blueprint, Response, request
 from atom.errors import (
     Conflict,
     Forbidden,
-    MalformedRequest,
     RequestTooLarge,
     StoreUnanswered,
     StoreUnavailable,
@@ -23,8 +22,9 @@ from atom.errors import (
     Unreadable,
     ValueTooLarge,
 )
-from atom.listener.body import json_document
+from atom.listener.body import json_body
 from atom.listener.forms import form_document, is_form
+from atom.protocol.exact_json import normal_json
 from atom.store import ExecutionStore
 from atom.suspension import Signalled
 
@@ -76,11 +76,7 @@ def _event() -> str:
     is_empty = request.content_length == 0 or not (request.content_length or request.mimetype)
     if is_empty:
         return "null"
-    document = form_document() if is_form() else json_document()
-    try:
-        return orjson.dumps(document).decode()
-    except TypeError as error:  # what can be read may be more than can be written
-        raise MalformedRequest("The event nests too deeply.") from error
+    return orjson.dumps(form_document()).decode() if is_form() else normal_json(json_body())
 
 
 def _token() -> str:

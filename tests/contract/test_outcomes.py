@@ -12,7 +12,7 @@ import structlog
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from atom import Fault, Faults, FlowService, Profile, Retry, StepFailed, errors, fields
+from atom import Fault, Faults, FlowService, Profile, Retry, StepFailed, errors, fields, testing
 from atom.catalog import Catalog
 from atom.errors import ClaimLost, StoreUnavailable
 from atom.execution.keeper import LeaseKeeper
@@ -411,6 +411,41 @@ def test_anything_returned_by_a_process_is_an_outcome(worker, log, action, value
 @given(place=st.sampled_from(["step", "item"]), value=anything)
 def test_anything_returned_by_a_step_or_an_item_is_an_outcome(worker, log, place, value):
     ended(worker, log, PLACES[place](lambda *_: value))
+
+
+# --- names that are not UTF-8, as file names may be
+
+
+def say_everywhere(name, execution):
+    """Give this name to everything that takes one."""
+    execution.progress(f"Reading {name}", 0.5)
+    execution.log.info("reading %s", name)
+    token = execution.signal_token(name)
+    assert execution.step(f"step {name}", lambda: name) == name
+    assert execution.map(f"map {name}", item, [name]) == [name]
+    try:
+        execution.signal(name, timeout=0)
+    except errors.SignalTimedOut:
+        assert execution.signal_token(name) == token
+        return {"text": execution.idempotency_key(name)}
+
+
+@settings(max_examples=50)
+@given(name=ANY_TEXT)
+@example(name="caf\udce9.txt")
+@example(name="\ud800")
+def test_any_name_can_be_given_to_what_an_execution_records(worker, log, name):
+    do["item"] = lambda value: value
+    found = ended(worker, log, lambda execution: say_everywhere(name, execution))
+    assert found.state is State.COMPLETED, found.error
+
+
+@given(st.lists(ANY_TEXT, unique=True, min_size=2, max_size=2))
+def test_idempotency_keys_of_different_names_differ(names):
+    execution = testing.execution()
+    first, second = map(execution.idempotency_key, names)
+    assert first != second
+    assert first == execution.idempotency_key(names[0])
 
 
 # --- what else decides how an attempt ends

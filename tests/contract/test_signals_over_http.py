@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from atom.execution.steps import encode
+from atom.execution.recorded_values import encode
+from atom.execution.steps import event_of, step_of_signal
 from atom.records import State
 from atom.suspension import Wait, WaitKind
 from tests.contract.test_ending_and_restarting import running
@@ -54,6 +55,23 @@ def test_an_event_that_nests_too_deeply(client, store, waiting):
     answer = client.post(url, data=deep, content_type="application/json")
     assert answer.status_code == 400
     assert "too deeply" in answer.json["message"]
+    assert store.signal_event(claim, "approval") is None
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**300])
+def test_an_event_keeps_the_digits_of_its_integers(client, store, waiting, number):
+    claim, url = waiting
+    assert client.post(url, json={"iban": number}).status_code == 202
+    event = store.signal_event(claim, "approval")
+    assert event_of("approval", step_of_signal("approval", event)) == {"iban": number}
+
+
+@pytest.mark.parametrize("body", [b"NaN", b"[-Infinity]", b"1e400", b"9" * 400])
+def test_an_event_with_a_number_beyond_json_is_refused(client, store, waiting, body):
+    claim, url = waiting
+    answer = client.post(url, data=body, content_type="application/json")
+    assert answer.status_code == 400
+    assert "not valid JSON" in answer.json["message"]
     assert store.signal_event(claim, "approval") is None
 
 

@@ -44,7 +44,14 @@ def test_check_says_what_is_right(run):
 def test_an_event_that_nests_too_deeply_is_no_traceback(run):
     result = run("executions", "signal", "id", "name", "--event", "[" * 400 + "]" * 400)
     assert result.exit_code == 2
-    assert "it nests too deeply" in result.stderr
+    assert "The document nests too deeply." in result.stderr
+
+
+@pytest.mark.parametrize("event", ["NaN", "1e400", "caf\udce9", '{"a": '])
+def test_signal_refuses_an_event_that_is_not_json(run, event):
+    result = run("executions", "signal", "id", "name", "--event", event)
+    assert result.exit_code == 2
+    assert "not valid JSON" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ class CallbackSink(LocalServer):
 
 
 class _Connection(asyncio.Protocol):
-    """One connection of whoever delivers callbacks, kept open."""
+    """A connection of a callback worker, open until the client asks to close it."""
 
     def __init__(self, sink: CallbackSink) -> None:
         self._sink = sink

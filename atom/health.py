@@ -38,23 +38,28 @@ class Note:
     def __init__(self, role: str, **where: Any) -> None:
         self._role, self._where = role, where
         self._path = directory() / f"{role}-{os.getpid()}.json"
-        self._written: str | None = None
+        self._written: tuple[str, str] | None = None
 
-    def write(self, wrong: str = "") -> None:
-        """Say that the role is well, or in a sentence what is wrong with it.
+    def write(self, wrong: str = "", waits: str = "") -> None:
+        """Write whether the role is well.
+
+        Args:
+            wrong: a sentence, empty if it is well.
+            waits: what a role that is well waits for, such as Redis.
 
         Raises:
             OSError: there is no place for it. A role works without; its container is not healthy.
         """
-        if wrong == self._written and self._path.exists():
+        if (wrong, waits) == self._written and self._path.exists():
             os.utime(self._path)
             return
         _make_directory()
-        document = {"role": self._role, "pid": os.getpid(), "wrong": wrong, **self._where}
+        said = {"role": self._role, "pid": os.getpid(), "wrong": wrong, "waits": waits}
+        document = {**said, **self._where}
         unfinished = self._path.with_suffix(".new")
         unfinished.write_text(json.dumps(document))
         unfinished.replace(self._path)
-        self._written = wrong
+        self._written = wrong, waits
 
 
 def answers_at(role: str, host: str, port: int, path: str = "/health", *, tls: str = "") -> None:
@@ -95,7 +100,8 @@ def check() -> tuple[list[str], list[str]]:
             continue
         name = f"{document['role']} (process {document['pid']})"
         said = _check(path, document)
-        (wrong if said else well).append(f"{name}: {said or 'well'}")
+        waits = f"well, but it waits: {document['waits']}" if document["waits"] else "well"
+        (wrong if said else well).append(f"{name}: {said or waits}")
     return well, wrong
 
 

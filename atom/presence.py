@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from atom.errors import StoreError
+from atom.outage import Outage
 from atom.service import FlowService
 from atom.settings import Settings
 from atom.store import RedisStore
@@ -34,6 +35,13 @@ def process_details(services: Mapping[str, FlowService]) -> dict[str, str]:
             f"{name} {service.version}" for name, service in sorted(services.items())
         ),
     }
+
+
+def presence_outage(logger: logging.Logger, role: str) -> Outage:
+    """Return the log of an outage of the store, as a role sees it that announces itself there."""
+    return Outage(
+        logger, f"The {role} could not announce itself", f"The {role} announces itself again"
+    )
 
 
 class Announcer:
@@ -78,15 +86,13 @@ class Announcer:
             _log.warning("The %s could not take its announcement back: %s", self.role, error)
 
     def _run(self) -> None:
-        has_complained = False
+        outage = presence_outage(_log, self.role)
         while True:
             try:
                 details = {**self._details, **self._changing()}
                 self._store.announce(self.role, self._instance, details)
-                has_complained = False
+                outage.end()
             except StoreError as error:
-                if not has_complained:
-                    _log.warning("The %s could not announce itself: %s", self.role, error)
-                has_complained = True
+                outage.note(error)
             if self._ended.wait(_ANNOUNCE_SECONDS):
                 return

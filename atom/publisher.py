@@ -22,6 +22,7 @@ from atom.errors import PublishFailed
 from atom.names import CALLBACKS, DELIVER_TASK, callback_task_id
 from atom.parentage import Parentage
 from atom.redaction import masked_url
+from atom.redis_replies import explained
 
 # No arguments, no keyword arguments, and nothing that follows.
 _BODY: Final = '[[],{},{"callbacks":null,"errbacks":null,"chain":null,"chord":null}]'
@@ -94,7 +95,9 @@ class Publisher:
                 channel = connection.default_channel
                 return int(channel.queue_declare(queue, passive=True).message_count)
             except connection.channel_errors as error:
-                if str(error.reply_code) != _NOT_FOUND:  # a number or a text, by the transport
+                if (
+                    str(getattr(error, "reply_code", "")) != _NOT_FOUND
+                ):  # a number or a text, by the transport
                     raise
                 return 0
 
@@ -128,8 +131,9 @@ class Publisher:
         try:
             yield
         except self._errors as error:
+            cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
             raise PublishFailed(
-                f"The broker at {masked_url(self._url)} did not take a message: {error}"
+                f"The broker at {masked_url(self._url)} did not take a message: {explained(cause)}"
             ) from error
 
     @cached_property

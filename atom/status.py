@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from atom.errors import PublishFailed
+from atom.errors import PublishFailed, StoreUnavailable
 from atom.history import HistoryFacts
 from atom.names import CALLBACKS, LISTENER, PROCESSES, RECOVERY
 from atom.overview import Overview, QueueState
@@ -61,6 +61,7 @@ class Situation:
     history: HistoryFacts | None = None  # None: there is no history database
     messages: Mapping[str, int] | None = None  # by queue; None: the broker does not say
     broker_problem: str = ""
+    store_problem: str = ""  # why it takes no writes
 
     def workers(self, queue: str) -> Sequence[Presence]:
         """Who consumes a queue."""
@@ -123,7 +124,16 @@ def take_stock(
         history=situation.history,
         messages=messages,
         broker_problem=problem,
+        store_problem=_write_problem(store),
     )
+
+
+def _write_problem(store: ExecutionStore) -> str:
+    try:
+        store.check_writable()
+    except StoreUnavailable as error:
+        return str(error)
+    return ""
 
 
 def ask_broker(
@@ -154,6 +164,11 @@ def judge(situation: Situation) -> Sequence[Finding]:
 
 def judge_roles(situation: Situation) -> Iterator[Finding]:
     """Who is missing: what is accepted is kept, and not done."""
+    if situation.store_problem:
+        yield Finding(
+            Severity.ERROR,
+            f"{situation.store_problem.rstrip('.')}. No request is accepted, and what runs waits.",
+        )
     if situation.broker_problem:
         yield Finding(
             Severity.ERROR,

@@ -14,6 +14,7 @@ from celery import Celery, bootsteps
 from atom.execution.keeper import LeaseKeeper
 from atom.health import Note, forget_the_dead
 from atom.names import RECOVERY
+from atom.outage import ongoing
 from workers.ending import Ending
 from workers.hearing import Hearing
 from workers.ticking import Ticking
@@ -46,7 +47,8 @@ class Heartbeat:
     def beat(self) -> None:
         """Once."""
         try:
-            self._note.write(next(filter(None, (sign() for sign in self._signs)), ""))
+            wrong = next(filter(None, (sign() for sign in self._signs)), "")
+            self._note.write(wrong, ongoing())
         except OSError as error:
             if not self._has_complained:
                 _log.warning("The worker works, but atom-health cannot find it: %s", error)

@@ -8,7 +8,7 @@ from celery.worker import state
 
 from atom.catalog import Catalog
 from atom.errors import StoreError
-from atom.presence import process_details
+from atom.presence import presence_outage, process_details
 from atom.settings import Settings
 from atom.store import RedisStore
 
@@ -28,6 +28,7 @@ class _Presence:
         self._store, self._catalog = RedisStore(settings), catalog
         self._announced: set[tuple[str, str]] = set()
         self._details: dict[str, str] = {}
+        self._outage = presence_outage(_log, "worker")
 
     def announce(self, sender: Any = None, **_: Any) -> None:
         """At the start, and at every heartbeat (each 2 s)."""
@@ -40,7 +41,9 @@ class _Presence:
             for queue, hostname in self._announced:
                 self._store.announce(queue, hostname, details)
         except StoreError as error:
-            _log.warning("The worker could not announce itself: %s", error)
+            self._outage.note(error)
+        else:
+            self._outage.end()
 
     def withdraw(self, **_: Any) -> None:
         """At a clean end."""

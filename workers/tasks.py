@@ -24,6 +24,7 @@ from atom.flow.addresses import CallbackPolicy
 from atom.flow.run_api import FlowClient
 from atom.flow.transport import Transport
 from atom.names import DELIVER_TASK, RECOVER_TASK
+from atom.outage import Outage
 from atom.process import Process
 from atom.publisher import Publisher
 from atom.settings import Settings
@@ -126,9 +127,20 @@ def register_tasks(
         with bound_contextvars(execution_id=execution_id):
             return _contained(lambda: parts.deliverer.deliver(execution_id))
 
+    outage = Outage(_log, "Recovery waits for the store", "Recovery works again")
+
+    def tick() -> Any:
+        try:
+            counts = parts.recovery.tick()
+        except StoreUnavailable as error:  # the next tick does all that there is to do
+            outage.note(error)
+            return "store unavailable"
+        outage.end()
+        return counts
+
     @app.task(name=RECOVER_TASK, send_events=False)
     def recover() -> Any:
-        return _contained(parts.recovery.tick)
+        return _contained(tick)
 
 
 def _run_process(parts: _Parts, process: Process, version: str) -> Callable[[Any], Any]:

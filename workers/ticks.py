@@ -5,7 +5,10 @@ from typing import Any
 
 from celery.beat import Scheduler, SchedulingError
 
+from atom.outage import Outage
+
 _log = logging.getLogger(__name__)
+_outage = Outage(_log, "Recovery cannot be ticked", "Recovery is ticked again")
 
 
 class Ticks(Scheduler):
@@ -16,4 +19,6 @@ class Ticks(Scheduler):
         try:
             self.apply_async(entry, producer=producer, advance=False)
         except SchedulingError as error:
-            _log.warning("%s", error)
+            _outage.note(error)
+        else:
+            _outage.end()

@@ -8,6 +8,15 @@ from typing import Any, ClassVar
 import orjson
 from kombu.transport import redis
 
+from atom.names import PROBE
+
+_library: Any = redis  # of which kombu's stubs lack much
+_ResponseError: Any = _library.exceptions.ResponseError
+# Celery ends a worker at an error that is none of the connection. A server that refuses (too few
+# replicas, read-only, full, a missing permission, a long script) may be well again in a moment.
+_ERRORS: tuple[type[Exception], ...] = (*redis.Transport.connection_errors, _ResponseError)
+_PROBE_SECONDS = 60
+
 
 class Channel(redis.Channel):
     """A channel that keeps the client of its connection pool.
@@ -39,7 +48,8 @@ class Channel(redis.Channel):
         """
         try:
             super().close()
-        except redis.Transport.connection_errors:
+        except _ERRORS:
+            self.auto_delete_queues.clear()  # they cannot be deleted now
             super().close()
 
     def _basic_cancel(self, consumer_tag: str) -> None:
@@ -51,7 +61,7 @@ class Channel(redis.Channel):
         channel: Any = self  # of which kombu declares next to nothing
         super()._basic_cancel(consumer_tag)  # type: ignore[misc]
         if channel._in_poll and not channel.active_queues:
-            with suppress(Empty, *redis.Transport.connection_errors):
+            with suppress(Empty, *_ERRORS):
                 channel._brpop_read()
 
     def _brpop_start(self, timeout: float | None = None) -> None:
@@ -69,8 +79,12 @@ class Channel(redis.Channel):
 
     def _restore(self, message: Any, leftmost: bool = False) -> None:
         """Put a message back that was taken; without Redis, recovery sends another one."""
-        with suppress(*redis.Transport.connection_errors):
+        with suppress(*_ERRORS):
             super()._restore(message, leftmost)  # type: ignore[call-arg]
+
+    def check_writable(self) -> None:
+        """Raise the driver's error if the server takes no write at the moment."""
+        self._create_client().set(PROBE, "", ex=_PROBE_SECONDS)
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         if asynchronous:  # the consumer's own connections are made once each
@@ -80,7 +94,33 @@ class Channel(redis.Channel):
         return self._kept[1]
 
 
-class Transport(redis.Transport):
+class _PatientTransport(redis.Transport):
+    """A transport for which each refusal of the server is a lost connection.
+
+    So whoever consumes connects again, which succeeds once the server takes writes.
+    """
+
+    connection_errors = _ERRORS
+    channel_errors = tuple(
+        each for each in redis.Transport.channel_errors if each is not _ResponseError
+    )
+
+    def establish_connection(self) -> Any:
+        """Connect.
+
+        Raises:
+            redis.RedisError: the server does not answer, or takes no writes.
+        """
+        connection: Any = super().establish_connection()
+        try:
+            connection._avail_channels[-1].check_writable()
+        except _ERRORS:
+            self.close_connection(connection)
+            raise
+        return connection
+
+
+class Transport(_PatientTransport):
     """The transport of such channels."""
 
     Channel = Channel
@@ -96,19 +136,18 @@ class SentinelChannel(Channel, redis.SentinelChannel):
 
     def _sentinel_managed_pool(self, asynchronous: bool = False) -> Any:
         channel: Any = self
-        library: Any = redis  # of which kombu's stubs lack these
         given = channel._connparams(asynchronous)
         options = {name: given[name] for name in given.keys() - {"host", "port"}}
-        manager = library.sentinel.Sentinel(
+        manager = _library.sentinel.Sentinel(
             channel.sentinels, sentinel_kwargs=channel.sentinel_kwargs, **options
         )
         # Where kombu looks for the connections to close in the end.
         name = "_async_sentinel_manager" if asynchronous else "_sentinel_manager"
         setattr(self, name, manager)
-        return manager.master_for(channel.master_name, library.redis.Redis).connection_pool
+        return manager.master_for(channel.master_name, _library.redis.Redis).connection_pool
 
 
-class SentinelTransport(redis.SentinelTransport):
+class SentinelTransport(_PatientTransport, redis.SentinelTransport):
     """The transport of those."""
 
     Channel = SentinelChannel

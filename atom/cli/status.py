@@ -203,5 +203,6 @@ def _document(situation: Situation, findings: Sequence[Finding]) -> dict[str, An
         "redis": asdict(situation.facts) if situation.facts else None,
         "history": asdict(situation.history) if situation.history else None,
         "broker_problem": situation.broker_problem,
+        "store_problem": situation.store_problem,
         "findings": [asdict(each) for each in findings],
     }

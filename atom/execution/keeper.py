@@ -15,6 +15,7 @@ from structlog.contextvars import bound_contextvars
 
 from atom.errors import ClaimLost, StoreError, StoreUnavailable
 from atom.logs import context_of
+from atom.outage import Outage
 from atom.records import Hold
 from atom.store import ExecutionStore
 
@@ -123,7 +124,7 @@ class LeaseKeeper:
     def _run(self) -> None:
         store = self._make_store()
         look_seconds = min(self._interval / 4, _LONGEST_LOOK_SECONDS)
-        told = False
+        outage = Outage(_log, "Leases cannot be renewed", "Leases are renewed again")
         # Now and then, not at every word: most executions have ended by the next look.
         while not self._ending.wait(look_seconds):
             self._looked_at = time.monotonic()
@@ -132,13 +133,12 @@ class LeaseKeeper:
                 self._tell_of_the_lost(store)
                 self._release_of_the_dead(store)
                 self._renew(store)
-                told = False
             except StoreUnavailable as error:
-                if not told:
-                    _log.warning("Leases cannot be renewed: %s", error)
-                told = True
+                outage.note(error)
             except Exception:
                 _log.exception("Leases could not be renewed")
+            else:
+                outage.end()
             self._end_the_lost(store)
 
     def _hear(self) -> None:

@@ -15,6 +15,7 @@ from atom.errors import (
     ValueTooLarge,
 )
 from atom.records import NewExecution
+from atom.redis_replies import explained, reply_of
 
 # The user may not run the command, or the server does not have it (renamed, or switched off). The
 # second group is what Redis says from within a script.
@@ -56,16 +57,15 @@ def translated(error: redis.RedisError, server: str) -> AtomError:
         error: as the driver raised it.
         server: the masked URL, for the sentence.
     """
-    text = _reply(error)
-    code = _code(error, text)
+    code, text = reply_of(error)
+    sentences = explained(error)
     if _is_forbidden(error, code, text):
         return StoreForbidden(
-            f"Redis at {server} does not permit what flow-atom asks for: {text}. Check user and "
-            "password in ATOM_REDIS_URL, and the permissions of that user."
+            f"Redis at {server} does not permit what flow-atom asks for: {sentences}"
         )
     if _is_permanent(error, code, text):
-        return StoreRefused(f"Redis at {server} refuses a value or a command: {text}.")
-    return StoreUnavailable(f"Redis at {server} does not answer as it should: {text}")
+        return StoreRefused(f"Redis at {server} refuses a value or a command: {sentences}")
+    return StoreUnavailable(f"Redis at {server} does not answer as it should: {sentences}")
 
 
 def not_accepted(
@@ -102,18 +102,3 @@ def _is_permanent(error: redis.RedisError, code: str, text: str) -> bool:
     if isinstance(error, redis.DataError):
         return True  # the driver has no way to send it
     return code in _PERMANENT_CODES
-
-
-def _reply(error: redis.RedisError) -> str:
-    """Return the reply of Redis; in a pipeline the driver puts the command before it."""
-    return str(error).rpartition(" of pipeline caused error: ")[2]
-
-
-def _code(error: redis.RedisError, reply: str) -> str:
-    """Return the code of an error reply; empty for any other error.
-
-    The driver keeps the codes that it knows apart, and leaves others in the text.
-    """
-    if error.status_code:
-        return error.status_code
-    return reply.partition(" ")[0] if isinstance(error, redis.ResponseError) else ""

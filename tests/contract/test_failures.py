@@ -130,7 +130,7 @@ def test_a_missing_permission_is_for_an_operator(admin, server, rights, write):
     with user(server, *rights.split()) as client:
         error = error_of(lambda: write(client))
     assert type(error) is StoreForbidden
-    assert "ATOM_REDIS_URL" in str(error)
+    assert "docs/operating.md" in str(error)
 
 
 def test_scripts_that_are_not_allowed_are_for_an_operator(admin, server):

@@ -76,7 +76,8 @@ def test_workers_that_run_something_live_through_an_outage(make, tmp_path, how):
     else:
         atom.redis.stop()
     if how == "away":
-        until(lambda: b"Trying again in 3" in atom.log("worker"), "the worker to try again")
+        until(lambda: b"waits for it" in atom.log("worker"), "the worker to wait")
+        time.sleep(4)  # the outage itself, in which it tries several times
     if how != "silent":
         atom.redis.start()
     assert_resumed_once(called)
@@ -100,7 +101,8 @@ def test_workers_wait_for_a_redis_that_comes_later(make):
     }.items():
         atom.start(name, *command)
     for name in ("worker", "callbacks", "recovery"):
-        until(lambda name=name: b"Trying again in 3" in atom.log(name), f"{name} to wait", 60)
+        until(lambda name=name: b"waits for it" in atom.log(name), f"{name} to wait", 60)
+    time.sleep(4)  # the outage itself, in which they try several times
     atom.redis.start()
     for queue in (PROCESSES, CALLBACKS, RECOVERY):
         until(lambda queue=queue: atom.store.present(queue), f"a worker for {queue}", 60)

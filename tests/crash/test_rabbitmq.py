@@ -109,7 +109,8 @@ def test_workers_wait_for_a_rabbitmq_that_comes_later(make, rabbitmq):
     atom.start("callbacks", "worker", f"--queues={CALLBACKS}")
     atom.start("recovery", "recovery")
     for name in ("worker", "callbacks", "recovery"):
-        until(lambda name=name: b"Trying again in 3" in atom.log(name), f"{name} to wait", 60)
+        until(lambda name=name: b"waits for it" in atom.log(name), f"{name} to wait", 60)
+    time.sleep(4)  # the outage itself, in which they try several times
     rabbitmq.start()
     for queue in (PROCESSES, CALLBACKS, RECOVERY):
         until(lambda queue=queue: atom.store.present(queue), f"a worker for {queue}", 60)

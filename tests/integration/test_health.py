@@ -3,8 +3,6 @@
 import http.client
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +10,9 @@ import trustme
 
 from atom.sandbox import FlowStatus
 from tests.support import waits
-from tests.support.operating import run_atom
+from tests.support.operating import health, run_atom
 from tests.support.ports import free_port
-from tests.support.roles import ROOT, SERVICES, TestAtom
+from tests.support.roles import SERVICES, TestAtom
 from tests.support.waiting import until
 
 
@@ -32,19 +30,6 @@ def lone(tmp_path):
         yield atom
     finally:
         atom.close()
-
-
-def health(atom):
-    """Exit code and words of `atom-health`, which sees no installed package."""
-    result = subprocess.run(
-        [sys.executable, "-I", "-S", ROOT / "atom" / "health.py"],
-        env={"TMPDIR": atom.environment["TMPDIR"]},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert result.stderr == ""
-    return result.returncode, result.stdout.strip()
 
 
 def is_well(atom):

@@ -46,3 +46,16 @@ def resumed(flow):
     assert [call.moves for call in flow.calls.values()] == [1]
     outputs = {each["developerName"]: each["contentValue"] for each in event.details["outputs"]}
     return outputs, event.details["rootFaults"]
+
+
+def health(atom):
+    """Exit code and words of `atom-health`, which sees no installed package."""
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", ROOT / "atom" / "health.py"],
+        env={"TMPDIR": atom.environment["TMPDIR"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.stderr == ""
+    return result.returncode, result.stdout.strip()

@@ -155,8 +155,11 @@ def callback_task_id(execution_id: str) -> str:
 
 
 def execution_key(execution_id: str) -> str:
-    """The hash that holds one execution."""
-    return f"{EXECUTION_PREFIX}{execution_id}"
+    """Return the key of the hash that holds one execution.
+
+    An id from outside such as `<id>:documents` must not name a key beside an execution's own.
+    """
+    return f"{EXECUTION_PREFIX}{execution_id.replace(':', '%3A')}"
 
 
 def documents_key(execution_id: str) -> str:

@@ -18,9 +18,14 @@ from atom.protocol.values import ContentType
 from atom.text import encodable
 
 MAX_OBJECT_DEPTH: Final = 20
+MAX_JSON_DEPTH: Final = 224
+"""Levels of lists and objects in a document that is read."""
+
 PROBLEM_MESSAGE_LENGTH: Final = 500
 
 _CONTENT_TYPES: Final = {member.lower() for member in ContentType}
+# orjson writes 254 levels. A stored document is written within others, so there is room for those.
+_LEVELS_AROUND: Final = 254 - MAX_JSON_DEPTH
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -42,7 +47,7 @@ def parse_json(body: bytes) -> Any:
         raise MalformedRequest("The request has no body; a JSON object is expected.")
     body = json_bytes(body)
     try:
-        return orjson.loads(body)
+        document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         try:
             body.decode()
@@ -53,6 +58,21 @@ def parse_json(body: bytes) -> Any:
             ) from None
         raise MalformedRequest(
             f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+        ) from None
+    # Few documents have so many brackets; only those are examined.
+    if body.count(b"[") + body.count(b"{") > MAX_JSON_DEPTH:
+        _check_depth(document)
+    return document
+
+
+def _check_depth(document: Any) -> None:
+    for _ in range(_LEVELS_AROUND):
+        document = [document]
+    try:
+        orjson.dumps(document)
+    except TypeError:
+        raise MalformedRequest(
+            f"The body nests deeper than {MAX_JSON_DEPTH} levels of objects and lists."
         ) from None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from flask import Response, request
 
+from atom.protocol.wire import parse_json
 from atom.sandbox.problems import SandboxError
 
 
@@ -14,11 +15,8 @@ def answer(document: Any, status: int = 200, **headers: str) -> Response:
 
 
 def asked() -> dict[str, Any]:
-    """The object that was sent; raises SandboxError."""
-    try:
-        document = orjson.loads(request.get_data())
-    except orjson.JSONDecodeError:
-        document = None
+    """The object that was sent; raises MalformedRequest and SandboxError."""
+    document = parse_json(request.get_data())
     if not isinstance(document, dict):
         raise SandboxError("A JSON object is expected.")
     return document

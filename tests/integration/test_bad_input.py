@@ -11,7 +11,9 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from atom.history import ExecutionFilter
 from atom.settings import Settings
+from tests.support.operating import command
 from tests.support.waiting import until
 
 ECHO = "/fs/Trial/actions/Echo"
@@ -103,6 +105,7 @@ def assert_problem(atom, answer, status, says, *, path=ECHO, action="Echo"):
         (b"null", "must be a JSON object"),
         (b"[" * 100_000, "not valid JSON"),
         (b'{"a":' * 5000 + b"1" + b"}" * 5000, "not valid JSON"),
+        (b'{"a":' * 225 + b"1" + b"}" * 225, "nests deeper than 224 levels"),
     ],
     ids=lambda each: repr(each)[:20],
 )
@@ -229,6 +232,16 @@ def test_a_field_that_is_wrong_is_named(atom, changes, says):
     assert_problem(atom, call(atom, "POST", ECHO, request(atom, **changes)), 400, says)
 
 
+@pytest.mark.parametrize("field", ["annotations", "surprise", "culture"])
+@pytest.mark.parametrize("depth", [224, 240, 254, 255, 500, 1023, 1024, 20_000])
+@pytest.mark.usefixtures("stored")
+def test_deep_json_in_an_ignored_field_is_refused(atom, field, depth):
+    nested_list = b"[" * depth + b"]" * depth
+    body = request(atom)[:-1] + b', "%s": %s}' % (field.encode(), nested_list)
+    says = "nests deeper than 224 levels" if depth < 1024 else "depth limit"
+    assert_problem(atom, call(atom, "POST", ECHO, body), 400, says)
+
+
 @pytest.mark.usefixtures("stored")
 def test_every_wrong_field_is_named_at_once(atom):
     body = request(atom, inputs=[value("Number", "x"), value("Flag", "x")])
@@ -328,6 +341,18 @@ def test_what_is_not_known_is_ignored_and_lists_may_be_null(atom):
     )
     status, _, answer = call(atom, "POST", ECHO, body)
     assert (status, orjson.loads(answer)["invokeType"]) == (200, "WAIT")
+
+
+def test_json_of_the_greatest_depth_can_be_read_and_shown(atom):
+    depth = 223  # within the request's own level
+    nested_list = b"[" * depth + b"]" * depth
+    body = request(atom)[:-1] + b', "annotations": %s}' % nested_list
+    status, _, _ = call(atom, "POST", ECHO, body)
+    assert status == 200
+    token = orjson.loads(body)["stateId"]
+    (execution,) = atom.store.find(2, ExecutionFilter(text=token)).executions
+    shown = command(atom, "executions", "show", execution.id, "--json")
+    assert shown.count("[") >= depth
 
 
 def test_null_inputs_are_none(atom):

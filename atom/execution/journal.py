@@ -58,6 +58,7 @@ class StoreJournal(Replay):
 
     def step(self, name: str, function: Callable[[], _T], retry: Retry | None = None) -> _T:
         """See Journal. The attempt that runs it sees what a replay would: what was recorded."""
+        name = redacted(name)  # the history and the trace show it
         recorded, cause = self._next(name), None
         if recorded is None:
             self._lease.check()
@@ -119,6 +120,7 @@ class StoreJournal(Replay):
         returns_faults: bool,
     ) -> list[Any]:
         """See Journal."""
+        name = redacted(name)
         recorded = self._next(name)
         if recorded is None:
             asked = items_of(self._process, function, items)

@@ -172,6 +172,10 @@ class Secret(Profile):
     cipher = fields.Encrypted(data_key="Cipher")
 
 
+def length(item, execution):
+    return len(item)
+
+
 @shop.message_action("Keep", request=Secret, response=Secret)
 def keep(request, execution):
     """Do everything with its secrets that a careless process could."""
@@ -179,6 +183,8 @@ def keep(request, execution):
     execution.log.info("The request was %s", said)
     print(said)  # noqa: T201 (that is the carelessness)
     execution.progress(f"working with {request['password']}")
+    execution.step(f"check {request['password']}", len, request["password"])
+    execution.map(f"count {request['password']}", length, ["x"])
     if execution.attempt == 1 and request["cipher"] == "canary-cipher-fault":
         raise Fault(f"{request['password']} is no password.", name="Bad")
     if request["cipher"] == "canary-cipher-break":

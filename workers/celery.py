@@ -18,6 +18,7 @@ from workers.lifecycle import connect_lifecycle
 from workers.metrics import answer_scrapes
 from workers.outcomes import OutcomeEvents
 from workers.presence import announce_worker
+from workers.slots import keep_slots
 from workers.tasks import register_tasks
 
 
@@ -39,12 +40,13 @@ def create_app(settings: Settings) -> Celery:
     answer_scrapes(settings, catalog)
     announce_worker(settings, catalog)
     batch_events(app, outcomes)
+    slots = keep_slots(app, keeper)
     ending = end_in_time(app, settings.shutdown_seconds, keeper)
     if BrokerAddress.of(settings.broker).is_redis:
-        keep_heart_beating(app, keeper, ending, AsksRedis)
+        keep_heart_beating(app, keeper, slots, ending, AsksRedis)
     else:
         limit_intake(app)
-        keep_heart_beating(app, keeper, ending, HearsRabbitMQ)
+        keep_heart_beating(app, keeper, slots, ending, HearsRabbitMQ)
     return app
 
 

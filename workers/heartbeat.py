@@ -17,6 +17,7 @@ from atom.names import RECOVERY
 from atom.outage import ongoing
 from workers.ending import Ending
 from workers.hearing import Hearing
+from workers.slots import Slots
 from workers.ticking import Ticking
 
 _log = logging.getLogger(__name__)
@@ -66,13 +67,14 @@ class Heartbeat:
 
 
 def keep_heart_beating(
-    app: Celery, keeper: LeaseKeeper, ending: Ending, hearing: type[Hearing]
+    app: Celery, keeper: LeaseKeeper, slots: Slots, ending: Ending, hearing: type[Hearing]
 ) -> None:
     """Have every worker of the app say how it is, and end where nothing else helps.
 
     Args:
         app: its Celery app.
         keeper: looks after the leases.
+        slots: knows which slots stay taken.
         ending: ends the worker.
         hearing: how one is known that no longer hears its broker.
     """
@@ -91,7 +93,7 @@ def keep_heart_beating(
             is_ticked = worker.beat is not None
             ear = hearing(worker, ending)
             ear.start()
-            signs: list[_Sign] = [keeper_is_silent, lambda: ear.wrong]
+            signs: list[_Sign] = [keeper_is_silent, lambda: slots.wrong, lambda: ear.wrong]
             if is_ticked:
                 ticking = Ticking(worker, ending)
                 ticking.start()

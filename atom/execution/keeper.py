@@ -55,6 +55,7 @@ class LeaseKeeper:
         self, make_store: Callable[[], ExecutionStore], lease_seconds: float, grace_seconds: float
     ) -> None:
         self._make_store = make_store
+        self._lease_seconds = lease_seconds
         self._interval = lease_seconds / _RENEWALS_PER_LEASE
         self._grace_seconds = grace_seconds
         self._kept: dict[Hold, _Kept] = {}
@@ -218,6 +219,18 @@ class LeaseKeeper:
     def silent_seconds(self) -> float:
         """For how long nobody looked after the leases: a store that hangs takes its time."""
         return time.monotonic() - self._looked_at if self._thread else 0.0
+
+    @property
+    def stuck(self) -> Sequence[Hold]:
+        """The executions that run on in this process although it lost them a lease ago."""
+        now = time.monotonic()
+        return [
+            each.hold
+            for each in list(self._kept.values())
+            if each.pid == self._main_pid
+            and each.lost_at is not None
+            and now - each.lost_at > self._lease_seconds
+        ]
 
     @property
     def held(self) -> Sequence[Hold]:

@@ -352,7 +352,7 @@ def test_json_of_the_greatest_depth_can_be_read_and_shown(atom):
     token = orjson.loads(body)["stateId"]
     (execution,) = atom.store.find(2, ExecutionFilter(text=token)).executions
     shown = command(atom, "executions", "show", execution.id, "--json")
-    assert shown.count("[") >= depth
+    assert shown.count("[") > 100  # deeper levels are masked
 
 
 def test_null_inputs_are_none(atom):

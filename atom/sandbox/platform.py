@@ -98,13 +98,16 @@ class Platform:
     def configure(self, service_url: str, values: Mapping[str, str]) -> None:
         """Set configuration values on the connector; they go with each request.
 
-        Values that are not named keep what they are; an empty text removes one.
+        Values that are not named keep what they are; an empty text removes one. Before the service
+        is installed its values are not known, and every name is accepted.
 
         Raises:
-            InputError: the service declares no such value.
+            InputError: the installed service declares no such value.
         """
         service_url = service_url.rstrip("/")
-        build_configuration(self._services.get(service_url, {}), values)
+        description = self._services.get(service_url)
+        if description is not None:
+            build_configuration(description, values)
         with self._lock:
             merged = {**self._configured.get(service_url, {}), **values}
             self._configured[service_url] = {name: text for name, text in merged.items() if text}

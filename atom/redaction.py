@@ -1,6 +1,7 @@
 """What is secret, and how it is kept out of what people read."""
 
 import json
+import os
 import re
 import threading
 from collections import Counter
@@ -142,6 +143,10 @@ def _masked_url(url: str) -> str:
 _known: Counter[str] = Counter()  # those that are masked anywhere, in all forms
 _known_words: Counter[str] = Counter()  # those that are masked as words
 _lock = threading.Lock()
+# A process that is forked while another thread holds it could never log.
+os.register_at_fork(
+    before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+)
 
 
 @contextmanager

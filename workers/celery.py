@@ -18,6 +18,7 @@ from workers.lifecycle import connect_lifecycle
 from workers.metrics import answer_scrapes
 from workers.outcomes import OutcomeEvents
 from workers.presence import announce_worker
+from workers.processes import admit_processes
 from workers.slots import keep_slots
 from workers.tasks import register_tasks
 
@@ -37,6 +38,7 @@ def create_app(settings: Settings) -> Celery:
     outcomes = OutcomeEvents(lambda: RedisStore(settings))
     register_tasks(app, settings, catalog, keeper, outcomes.request_class)
     connect_lifecycle(settings, keeper)
+    admit_processes()
     answer_scrapes(settings, catalog)
     announce_worker(settings, catalog)
     batch_events(app, outcomes)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from typing import Any
 
 import orjson
@@ -185,3 +187,29 @@ def test_secret_stays_hidden_until_the_last_attempt_that_has_it_ends():
             pass
         assert redacted("12 canary") == f"{MASK} {MASK}"
     assert redacted("12 canary") == "12 canary"
+
+
+FORKING = """
+import os, signal, threading, time
+from atom import redaction
+
+held = threading.Event()
+
+def hold():
+    with redaction._lock:
+        held.set()
+        time.sleep(0.2)
+
+threading.Thread(target=hold).start()
+held.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(10)
+    with redaction.hiding(["secret"]):
+        os._exit(redaction.redacted("a secret") != f"a {redaction.MASK}")
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_forked_process_masks_although_another_thread_was_masking():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKING], check=True, timeout=60)

@@ -202,9 +202,8 @@ def test_digests_are_the_same_in_another_process():
             cwd=Path(__file__).parents[3],
             capture_output=True,
             check=True,
-            timeout=60,
         ).stdout
-        for seed in ("1", "2", "3")
+        for seed in ("1", "2")
     }
     (output,) = digests
     assert len(set(orjson.loads(output))) == 2

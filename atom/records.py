@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import uuid4
@@ -248,6 +248,7 @@ class Execution:
     trace: str | None
     accepted_at: datetime
     started_at: datetime | None
+    latest_start_at: datetime | None  # of its first attempt since an operator last retried it
     finished_at: datetime | None
     deadline: datetime
     progress: str | None
@@ -265,6 +266,15 @@ class Execution:
     steps: tuple[RecordedStep, ...] = ()
     callback_attempts: tuple[Attempt, ...] = ()
     unreadable: str | None = None  # why parts of it are missing here: we lack their key
+
+    def took(self, now: datetime) -> timedelta | None:
+        """Return how long it ran, its waits included, up to its end or to now.
+
+        A retry by an operator counts anew. None before the first attempt.
+        """
+        if self.latest_start_at is None:
+            return None
+        return (self.finished_at or now) - self.latest_start_at
 
 
 @dataclass(frozen=True, slots=True)

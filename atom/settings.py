@@ -326,12 +326,12 @@ class Settings(HttpSettings, HistorySettings):
         if self.sync_seconds >= _FLOW_GIVES_UP_SECONDS:
             raise SettingsError(
                 f"ATOM_SYNC_SECONDS must be below {_FLOW_GIVES_UP_SECONDS}, when the flow gives "
-                f"up, not {self.sync_seconds:g}."
+                f"up, not {self.sync_seconds}."
             )
         if self.callback_hours > _LONGEST_FLOW_HOURS:
             raise SettingsError(
                 f"ATOM_CALLBACK_HOURS must be at most {_LONGEST_FLOW_HOURS}, the longest life of "
-                f"a flow's state, not {self.callback_hours:g}."
+                f"a flow's state, not {self.callback_hours}."
             )
         for name in ("public", "listener", "sandbox", "flow", "flower"):
             check_url(f"ATOM_{name.upper()}_URL", getattr(self, f"{name}_url"))

@@ -19,7 +19,7 @@ LAYERS = [
     {
         *("errors", "names", "endpoints", "redaction", "logs", "health", "look", "traces"),
         *("open_telemetry", "garbage", "urls", "networks", "streams", "text"),
-        *("outage", "redis_replies"),
+        *("durations", "outage", "redis_replies"),
     },
     {"protocol"},
     {

@@ -13,6 +13,7 @@ from celery import Celery, bootsteps, signals
 from celery.platforms import EX_OK, set_pdeathsig  # type: ignore[attr-defined]
 from celery.worker import state
 
+from atom.durations import duration
 from atom.execution.keeper import LeaseKeeper
 
 _log = logging.getLogger(__name__)
@@ -96,9 +97,9 @@ class Ending:
         self._under_way = self._count_under_way()
         if self._under_way:
             _log.info(
-                "The worker was asked to end: %d under way may take %g s (ATOM_SHUTDOWN_SECONDS)",
+                "The worker was asked to end: %d under way may take %s (ATOM_SHUTDOWN_SECONDS)",
                 self._under_way,
-                self._seconds,
+                duration(self._seconds),
             )
         self._wait_for_what_runs()
         conclusion = threading.Thread(target=self.conclude, name="conclusion", daemon=True)

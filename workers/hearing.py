@@ -8,6 +8,7 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 
 from atom.broker.redis import Channel
+from atom.durations import duration
 from workers.ending import Ending
 from workers.silence import Silence
 
@@ -35,17 +36,17 @@ class Hearing(Silence):
         """What a health check is to know: half of the time before the worker ends, or nothing."""
         if self._silent_looks < DEAF_LOOKS / 2:
             return ""
-        return f"it {self.deaf} for {self._silent_seconds:g} s, although the broker answers"
+        return f"it {self.deaf} for {duration(self._silent_seconds)}, although the broker answers"
 
     def look(self) -> None:
         """Count a silent look, and end the worker at the last of so many."""
         super().look()
         if self._silent_looks == DEAF_LOOKS:
             _log.critical(
-                "This worker %s for %g s, although the broker answers: it ends, so that it is "
+                "This worker %s for %s, although the broker answers: it ends, so that it is "
                 "started again",
                 self.deaf,
-                self._silent_seconds,
+                duration(self._silent_seconds),
             )
             self._ending.begin(EX_FAILURE)
 

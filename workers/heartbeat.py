@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from celery import Celery, bootsteps
 
+from atom.durations import duration
 from atom.execution.keeper import LeaseKeeper
 from atom.health import Note, forget_the_dead
 from atom.names import RECOVERY
@@ -81,9 +82,9 @@ def keep_heart_beating(
 
     def keeper_is_silent() -> str:
         silent = keeper.silent_seconds
-        return (
-            f"nobody looked after its leases for {silent:.0f} s" if silent > _KEEPER_SECONDS else ""
-        )
+        if silent <= _KEEPER_SECONDS:
+            return ""
+        return f"nobody looked after its leases for {duration(round(silent))}"
 
     class BeatHeart(bootsteps.StartStopStep):
         """Beats from the start on."""

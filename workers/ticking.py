@@ -6,6 +6,7 @@ from typing import Any
 from celery import signals
 from celery.platforms import EX_FAILURE
 
+from atom.durations import duration
 from atom.names import RECOVER_TASK
 from workers.ending import Ending
 from workers.silence import Silence
@@ -33,7 +34,7 @@ class Ticking(Silence):
         """What a health check is to know, or nothing."""
         if self._silent_looks < SILENT_LOOKS:
             return ""
-        return f"nothing has ticked it for {self._silent_seconds:g} s"
+        return f"nothing has ticked it for {duration(self._silent_seconds)}"
 
     def start(self) -> None:
         """Begin to hear ticks, and to look."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from shlex import quote
 from typing import Any, Final
@@ -16,6 +16,7 @@ from atom.catalog import load_catalog
 from atom.cli.output import finish_with, print_json, wide_console
 from atom.cli.running import settings_of_running
 from atom.cli.when import When
+from atom.durations import duration
 from atom.errors import AtomError, MalformedRequest
 from atom.execution import operating
 from atom.execution.listing import document, every
@@ -103,7 +104,7 @@ def show(execution_id: str, as_json: bool) -> None:
     for attempt in execution.callback_attempts:
         console.print(
             f"callback ({attempt.kind}) {_clock(attempt.at)}: {attempt.summary} "
-            f"in {attempt.milliseconds} ms",
+            f"in {duration(attempt.milliseconds / 1000)}",
             highlight=False,
             markup=False,
         )
@@ -222,6 +223,7 @@ def _clock(moment: datetime) -> str:
 
 
 def _took(execution: Execution) -> str:
-    if execution.finished_at is None:
+    took = execution.took(datetime.now(UTC))
+    if took is None or execution.finished_at is None:
         return "–"
-    return f"{(execution.finished_at - execution.accepted_at).total_seconds():.2f} s"
+    return duration(took.total_seconds())

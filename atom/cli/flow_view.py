@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from atom.durations import duration
 from atom.protocol.values import ContentType
 from atom.redaction import MASK
 from atom.sandbox import Event, SandboxClient
@@ -86,14 +87,14 @@ def run_flow(
 
 
 def _told(event: Event) -> Iterator[Any]:
-    details, at = event.details, f"[dim]{event.at:7.2f} s[/]"
+    details, at = event.details, f"[dim]{duration(event.at):>9}[/]"
     match event.kind:
         case "requested":
             yield f"{at}  [bold]POST[/] {escape(details['url'])}"
             yield from _tables(plain(details["inputs"]))
         case "answered":
             message = f": {escape(details['waitMessage'])}" if details["waitMessage"] else ""
-            took = f"in {details['milliseconds']:.0f} ms"
+            took = f"in {duration(details['milliseconds'] / 1000)}"
             yield f"{at}  [bold yellow]{details['invokeType']}[/] {took}{message}"
         case "progress":
             yield f"{at}  [yellow]…[/] {escape(details['message'] or '')}"

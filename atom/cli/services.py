@@ -7,6 +7,7 @@ from rich.table import Table
 from atom.catalog import load_catalog
 from atom.cli.listener_role import check_certificates
 from atom.cli.output import wide_console
+from atom.durations import duration
 from atom.object_process import ObjectProcess
 from atom.protocol.objects import Entry
 from atom.settings import Settings
@@ -42,8 +43,8 @@ def services(as_json: bool) -> None:
                 _entries(process.inputs),
                 _entries(process.outputs),
                 process.options.queue,
-                f"{process.options.sync_timeout} s",
-                f"{process.options.timeout:g} s",
+                duration(process.options.sync_timeout),
+                duration(process.options.timeout),
             )
         for each in service.processes.values():
             if isinstance(each, ObjectProcess):
@@ -53,7 +54,7 @@ def services(as_json: bool) -> None:
                     _entries(each.object_type.entries),
                     each.options.queue,
                     "always",
-                    f"{each.options.timeout:g} s",
+                    duration(each.options.timeout),
                 )
         wide_console().print(table)
 

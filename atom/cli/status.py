@@ -14,6 +14,7 @@ from rich.table import Table
 from atom.catalog import load_catalog
 from atom.cli.output import print_json, wide_console
 from atom.cli.running import settings_of_running
+from atom.durations import duration
 from atom.errors import CatalogError, StoreUnavailable
 from atom.history import HistoryFacts
 from atom.names import CALLBACKS, RECOVERY
@@ -95,7 +96,7 @@ def _roles(situation: Situation) -> Table:
             each.instance.partition("@")[0],
             details.get("host", each.instance.partition("@")[2]),
             details.get("since", "").replace("T", " ").removesuffix("+00:00"),
-            f"{situation.age(each):.0f} s ago",
+            f"{duration(round(situation.age(each)))} ago",
             details.get("version", ""),
             busy,
             details.get("services", ""),
@@ -177,10 +178,7 @@ def _server(facts: ServerFacts | None) -> str:
 def _ago(situation: Situation, moment: datetime | None) -> str:
     if moment is None:
         return ""
-    seconds = max(0, round((situation.overview.at - moment).total_seconds()))
-    if seconds < 120:
-        return f"{seconds} s ago"
-    return f"{seconds // 60} min ago" if seconds < 7200 else f"{seconds // 3600} h ago"
+    return f"{duration(round((situation.overview.at - moment).total_seconds()))} ago"
 
 
 def _document(situation: Situation, findings: Sequence[Finding]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from atom.cli import running
 from atom.cli.embedded_redis import EmbeddedRedis, free_port
 from atom.cli.roles import has_flower
 from atom.cli.supervisor import Supervisor
+from atom.durations import duration
 from atom.endpoints import split_bind
 from atom.errors import StartupError, StoreUnavailable
 from atom.flow.transport import Transport, TransportError
@@ -220,7 +221,7 @@ def _wait_until_ready(
     finally:
         transport.close()
     roles = ", ".join([*missing, *(f"worker for {queue}" for queue in sorted(unserved))])
-    raise StartupError(f"Not ready after {_READY_SECONDS:.0f} s: {roles}.")
+    raise StartupError(f"Not ready after {duration(_READY_SECONDS)}: {roles}.")
 
 
 def _answers(transport: Transport, url: str) -> bool:

@@ -6,14 +6,15 @@ from typing import Any, Final
 import orjson
 from flask import Flask
 
+from atom.durations import duration
+
 # What a page shows of a document; the whole of it may be megabytes.
 _SHOWN_CHARACTERS: Final = 200_000
-_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
 def install(app: Flask) -> None:
     """Give the filters to every template."""
-    app.jinja_env.filters.update(clock=clock, document=document, span=span)
+    app.jinja_env.filters.update(clock=clock, document=document, duration=duration, span=span)
 
 
 def clock(moment: datetime | None) -> str:
@@ -25,17 +26,7 @@ def span(length: timedelta | None) -> str:
     """How long something took, in no more than two units."""
     if length is None:
         return ""
-    seconds = max(length.total_seconds(), 0.0)
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
-    if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+    return duration(length.total_seconds())
 
 
 def document(value: Any) -> str:

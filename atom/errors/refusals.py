@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from atom.durations import duration
 from atom.errors.base import AtomError
 
 
@@ -106,11 +107,12 @@ class TooManyRequests(RequestRefused):
     def __init__(self, whose: str, setting: str, seconds: int) -> None:
         super().__init__(whose, setting, seconds)
         self.whose, self.setting, self.retry_after_seconds = whose, setting, seconds
+        self._wait = duration(seconds)
 
     def __str__(self) -> str:
         return (
             f"{self.whose} has more requests per second than it may ({self.setting}); nothing was "
-            f"started. Try again in {self.retry_after_seconds} s."
+            f"started. Try again in {self._wait}."
         )
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import orjson
 from structlog.contextvars import bound_contextvars
 
+from atom.durations import duration
 from atom.errors import StoreUnavailable, Unreadable
 from atom.execution.wakeup import wake_callback, wake_callbacks
 from atom.flow import callback
@@ -272,7 +273,7 @@ class Deliverer:
         level = logging.INFO
         after = ""
         if decision.verdict is callback.Verdict.RETRY:
-            level, after = logging.WARNING, f", again in {decision.due_in_seconds:.1f} s"
+            level, after = logging.WARNING, f", again in {duration(decision.due_in_seconds)}"
         elif decision.verdict is callback.Verdict.PARKED:
             level = logging.ERROR if delivery.is_final else logging.WARNING
         _log.log(

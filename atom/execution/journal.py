@@ -168,6 +168,8 @@ class StoreJournal(Replay):
             self._suspend(name, WaitKind.CHILDREN, None)
         for child in join.unfinished:
             self._lease.patiently(partial(cancel, self._catalog, self._store, child))
+        if join.total > 1 and not join.is_stopped:  # children report at intervals, and not the last
+            self.progress(f"{name}: {join.total} of {join.total}", 1.0)
         step = replace(self._joined(name, join), ended_at=datetime.now(UTC))
         position = self._position
         self._lease.patiently(lambda: self._store.close_join(self._claim, position, step))

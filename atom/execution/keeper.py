@@ -13,6 +13,7 @@ from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
+from atom.durations import duration
 from atom.errors import ClaimLost, StoreError, StoreUnavailable
 from atom.logs import context_of
 from atom.outage import Outage
@@ -208,8 +209,8 @@ class LeaseKeeper:
                     )
                     continue
                 _log.warning(
-                    "Its process ran on for %.0f s: worker process %d is killed",
-                    self._grace_seconds,
+                    "Its process ran on for %s: worker process %d is killed",
+                    duration(self._grace_seconds),
                     each.pid,
                 )
             with suppress(ProcessLookupError):

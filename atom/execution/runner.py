@@ -14,6 +14,7 @@ from structlog.contextvars import bound_contextvars
 from atom.catalog import Catalog
 from atom.children import After
 from atom.context import Circumstances, Execution
+from atom.durations import duration
 from atom.errors import (
     ClaimLost,
     Fault,
@@ -229,12 +230,12 @@ class Runner:
         )
         _measure_run(claim, "again", asked_at)
         _log.warning(
-            "%s.%s failed at try %d (%s); again in %.1f s",
+            "%s.%s failed at try %d (%s); again in %s",
             claim.service,
             claim.action,
             claim.tries + 1,
             error,
-            again.wait_seconds,
+            duration(again.wait_seconds),
         )
         return "to be tried again"
 

@@ -59,7 +59,7 @@ def openapi(service: FlowService) -> dict[str, Any]:
     plugin = MarshmallowPlugin()
     spec = APISpec(
         title=service.name,
-        version="1",
+        version=service.version,
         openapi_version="3.1.0",
         plugins=[plugin],
         info={"description": service.summary},

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from atom.catalog import Catalog
+from atom.durations import duration
 from atom.errors import StoreError
 from atom.look import Look, both
 from atom.names import CALLBACKS, PROCESSES, RECOVERY
@@ -63,9 +64,11 @@ class Readiness:
         if last is not None and time.monotonic() < self._looked_at + _FRESH_SECONDS:
             return last
         stands, broker = both(self._store_look, self._broker_look, _PATIENCE_SECONDS)
-        problem = broker[1] if broker else f"The broker does not answer in {_PATIENCE_SECONDS:g} s."
+        problem = (
+            broker[1] if broker else f"The broker does not answer in {duration(_PATIENCE_SECONDS)}."
+        )
         if stands is None:
-            stands = f"The store does not answer in {_PATIENCE_SECONDS:g} s."
+            stands = f"The store does not answer in {duration(_PATIENCE_SECONDS)}."
         self._last, self._looked_at = self._judge(stands, problem), time.monotonic()
         return self._last
 

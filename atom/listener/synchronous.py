@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from flask import Response, request
 
+from atom.durations import duration
 from atom.errors import TookTooLong
 from atom.listener import measuring
 from atom.listener.accept import Acceptor
@@ -59,13 +60,13 @@ def _answer(
     measuring.waited(process, "withdrawn" if result else "timeout")
     if result:
         raise TookTooLong(
-            f"No worker was free for {process.task_name} within {wait_seconds:g} s; execution "
-            f"{execution_id} was withdrawn and will not run.",
+            f"No worker was free for {process.task_name} within {duration(wait_seconds)}; "
+            f"execution {execution_id} was withdrawn and will not run.",
             is_withdrawn=True,
         )
     raise TookTooLong(
-        f"{process.task_name} takes longer than {wait_seconds:g} s; execution {execution_id} goes "
-        "on, and its result will be in the history."
+        f"{process.task_name} takes longer than {duration(wait_seconds)}; execution "
+        f"{execution_id} goes on, and its result will be in the history."
     )
 
 

@@ -91,4 +91,6 @@ def _type(execution: Execution) -> str:
 
 
 def _milliseconds(execution: Execution, finished: datetime) -> int:
-    return round((finished - execution.accepted_at).total_seconds() * 1000)
+    """Return how long it ran; 0 if no worker had it since it was last asked for."""
+    took = execution.took(finished)
+    return round(took.total_seconds() * 1000) if took else 0

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
+from atom.durations import duration
 from atom.flow.transport import Reply, Transport, TransportError
 from atom.sandbox.flows import Event, FlowStatus
 from atom.sandbox.problems import SandboxError
@@ -112,7 +113,8 @@ class SandboxClient:
                 return
             if time.monotonic() > end:
                 raise SandboxError(
-                    f"The flow still waits after {timeout_seconds:g} s; the execution goes on."
+                    f"The flow still waits after {duration(timeout_seconds)}; "
+                    "the execution goes on."
                 )
 
     def status(self, flow_id: str) -> FlowStatus:

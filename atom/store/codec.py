@@ -57,6 +57,7 @@ SUMMARY_FIELDS: Final = [
     b"trace",
     b"accepted_at",
     b"started_at",
+    b"restarted_at",
     b"finished_at",
     b"deadline",
     b"progress",
@@ -165,7 +166,7 @@ def execution(
     attempts: Iterable[bytes] = (),
     children: int = 0,
 ) -> Execution:
-    """One execution as people see it, without secrets."""
+    """Return one execution without secrets."""
 
     def text(name: bytes) -> str | None:
         return _text(row.get(name))
@@ -179,6 +180,7 @@ def execution(
         return masked(orjson.loads(content)) if content else None
 
     state = State(text(b"state") or "")
+    latest_start = b"started_at" if row.get(b"restarted_at") is None else b"restarted_at"
     callback_state = CallbackState(text(b"callback_state") or "none")
     recorded = sorted((int(position), step) for position, step in (steps or {}).items())
     return Execution(
@@ -197,13 +199,13 @@ def execution(
         trace=text(b"trace"),
         accepted_at=_moment(row[b"accepted_at"] or b"0"),
         started_at=moment(b"started_at"),
+        latest_start_at=moment(latest_start),
         finished_at=moment(b"finished_at"),
         deadline=_moment(row[b"deadline"] or b"0"),
         progress=reader.text(row.get(b"progress")),
         error=reader.text(row.get(b"error")) or None,
         callback_uri=text(b"callback_uri") or "",
         callback_state=callback_state,
-        # While it is on its way, that is when the hold on it ends.
         callback_due_at=moment(b"callback_due_at") if callback_state is CallbackState.DUE else None,
         delivered_at=moment(b"delivered_at"),
         wait=_wait(row) if state is State.SUSPENDED else None,
@@ -214,8 +216,7 @@ def execution(
         runs=tuple(_runs(row)),
         steps=tuple(_seen(decode_step(reader, step)) for _, step in recorded),
         callback_attempts=tuple(filter(None, (_attempt(reader, each) for each in attempts))),
-        # The last, for the others were to be read before it is known.
-        unreadable=str(reader.failure) if reader.failure else None,
+        unreadable=str(reader.failure) if reader.failure else None,  # known when all is read
     )
 
 

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import redis
 from redis.exceptions import NoScriptError
 
+from atom.durations import duration
 from atom.errors import StoreUnanswered, StoreUnavailable
 
 LATE: Final = b"late"  # the reply of a script that came too late, or before its time
@@ -103,13 +104,14 @@ class Timely:
     ) -> None:
         if unanswered:
             raise StoreUnanswered(
-                f"Redis did not answer within {self._seconds:g} s; whether it did what it was "
-                f"asked for is not known, but from now on it will not: {unanswered}"
+                f"Redis did not answer within {duration(self._seconds)}; whether it did what it "
+                f"was asked for is not known, but from now on it will not: {unanswered}"
             ) from unanswered
         if failure:
             raise failure
         raise StoreUnavailable(
-            f"Redis took longer than the {self._seconds:g} s that a caller waits; nothing was done."
+            f"Redis took longer than the {duration(self._seconds)} that a caller waits; nothing "
+            "was done."
         )
 
     def _attempt(

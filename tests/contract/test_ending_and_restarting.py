@@ -1,6 +1,7 @@
 """Ended from outside, put off, run once more; what may come in at all, and what is forgotten."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -363,3 +364,35 @@ def test_where_too_many_wait_nothing_is_taken(settings, raw):
     hold(store, first.id)
     accepted(store)
     store.close()
+
+
+@pytest.mark.parametrize("from_start", [True, False])
+def test_the_time_an_execution_took_counts_from_its_latest_retry(store, raw, from_start):
+    claim = running(store)
+    key = f"atom:execution:{claim.id}"
+    raw.hincrby(key, "started_at", -3_600_000)
+    store.finish(claim, State.FAILED, RESPONSE, "broken")
+    first = store.get(claim.id)
+    assert timedelta(minutes=59) < first.took(first.finished_at) < timedelta(minutes=61)
+    store.record_delivery(store.claim_delivery(claim.id), "delivered", an_attempt())
+
+    assert store.restart(claim.id, from_start=from_start) is Restart.RESTARTED
+    waiting = store.get(claim.id)
+    assert waiting.took(waiting.accepted_at) is None
+    again = hold(store, claim.id)
+    store.hand_back(again, failed="once more")
+    again = hold(store, claim.id)
+    (listed,) = store.find(1).executions
+    assert timedelta() <= listed.took(again.claimed_at) < timedelta(minutes=1)
+    raw.hincrby(key, "restarted_at", -120_000)
+    store.finish(again, State.COMPLETED, RESPONSE, "")
+    ended = store.get(claim.id)
+    assert ended.started_at == first.started_at
+    assert timedelta(minutes=2) <= ended.took(ended.finished_at) < timedelta(minutes=3)
+
+
+def test_an_execution_that_never_started_took_no_time(store):
+    execution_id = accepted(store)
+    store.cancel(execution_id, RESPONSE, "")
+    found = store.get(execution_id)
+    assert found.took(found.finished_at) is None

@@ -42,7 +42,7 @@ CHILDREN = {
     "last": ["claim", "record_step", "finish", "publish"],
 }
 JOINS = {
-    "Maps": ["claim", "open_join", "close_join", "finish", "publish_callback"],
+    "Maps": ["claim", "open_join", "progress", "close_join", "finish", "publish_callback"],
     "Stops": [
         *("claim", "open_join", "cancel", "cancel", "close_join", "finish"),
         "publish_callback",

@@ -149,7 +149,7 @@ def test_what_runs_is_finished(start, tmp_path):
     worker = start_worker(atom)
     flow, _ = begin_waiting(atom, tmp_path)
     worker.terminate()
-    until(lambda: b"1 under way may take 600 s" in atom.log("worker"), "it to be asked")
+    until(lambda: b"1 under way may take 10 min" in atom.log("worker"), "it to be asked")
     (tmp_path / "go").touch()
     assert_ended_well(atom, "worker", worker)
     assert b"1 of 1 under way finished" in atom.log("worker")

@@ -37,6 +37,7 @@ def test_a_map_gives_its_results_in_order_and_each_item_ran_once(atom, file):
     assert lines(file) == sorted(f"{what} {n}" for n in range(25) for what in ("begin", "end"))
     found = atom.store.get(atom.execution_of(flow).id)
     assert (found.attempts, found.children) == (1, 25)
+    assert found.progress == "squares: 25 of 25"
     assert [step.name for step in found.steps] == ["squares"]
     children = atom.store.children(found.id)
     assert {each.state for each in children} == {State.COMPLETED}
@@ -49,6 +50,19 @@ def test_the_flow_sees_how_many_have_ended(atom, file):
     told = [event.details["message"] for event in flow.events_of("progress")]
     assert told
     assert all(each.startswith("squares: ") and each.endswith(" of 20") for each in told)
+
+
+def test_a_finished_map_tells_that_all_have_ended(atom, file):
+    """Also if some ended with faults, and whatever the process does afterwards."""
+    flow = run(atom, "Squares all the same", file, Count=3, Bad=1, How="fault")
+    resumed(flow)
+    assert atom.store.get(atom.execution_of(flow).id).progress == "squares: 3 of 3"
+
+
+def test_a_stopped_map_keeps_what_it_told_last(atom, file):
+    flow = run(atom, "Squares", file, Count=3, Bad=1, How="fault", Concurrency=1)
+    resumed(flow)
+    assert atom.store.get(atom.execution_of(flow).id).progress in ("squares: 1 of 3", None)
 
 
 def test_no_more_are_under_way_than_may_be(atom, file):

@@ -8,9 +8,10 @@
 -- this software, or as many of its process run as may.
 local id, now = ARGV[1], now_ms()
 local row = standing('holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format',
-  'queue', 'fence', 'attempts', 'started_at', 'is_resumed', 'parent', 'limit', 'priority')
+  'queue', 'fence', 'attempts', 'started_at', 'is_resumed', 'parent', 'limit', 'priority',
+  'restarted_at')
 local state, _, _, _, _, holder, lease_until, answer, answer_until, not_before, format, queue,
-  fence, attempts, started_at, is_resumed, parent, limit, priority = unpack(row, 1, 19)
+  fence, attempts, started_at, is_resumed, parent, limit, priority, restarted_at = unpack(row, 1, 20)
 local max_concurrency = tonumber(ARGV[8])
 if parent and max_concurrency > 0 and redis.call('HEXISTS', EXECUTION, 'is_item') == 1 then
   max_concurrency = 0 -- its map says how many are under way at once
@@ -78,6 +79,9 @@ if holder ~= ARGV[3] then
   end
   if is_resumed then
     redis.call('HDEL', EXECUTION, 'is_resumed')
+  end
+  if restarted_at == '' then
+    redis.call('HSET', EXECUTION, 'restarted_at', now)
   end
   end_waiting(id, now, row, queue, limit)
   redis.call('ZADD', LEASES, lease, id)

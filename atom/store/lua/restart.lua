@@ -53,7 +53,7 @@ timeout_ms = timeout_ms or deadline - accepted_at -- from now on nobody could te
 deadline = now + timeout_ms
 enter(id, 'accepted')
 redis.call('HSET', EXECUTION, 'callback_state', 'none', 'not_before', now, 'deadline', deadline,
-  'timeout_ms', timeout_ms)
+  'timeout_ms', timeout_ms, 'restarted_at', '') -- set when its next attempt starts
 redis.call('ZADD', DEADLINES, deadline, id)
 put_off(id, queue, now)
 return 'restarted'

@@ -42,7 +42,8 @@ CHILDREN = {
     "last": ["claim", "record_step", "finish", "publish"],
 }
 JOINS = {
-    "Maps": ["claim", "open_join", "progress", "close_join", "finish", "publish_callback"],
+    # The callback of its progress is still to be taken when the outcome replaces it.
+    "Maps": ["claim", "open_join", "progress", "publish_callback", "close_join", "finish"],
     "Stops": [
         *("claim", "open_join", "cancel", "cancel", "close_join", "finish"),
         "publish_callback",

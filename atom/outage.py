@@ -5,6 +5,8 @@ import threading
 import time
 from typing import Final
 
+from atom.durations import duration
+
 _REMINDER_SECONDS: Final = 60.0
 # A cause that changes is news, at most this often.
 _NEWS_SECONDS: Final = 2.0
@@ -46,14 +48,15 @@ class Outage:
             return
         self._logged, self._logged_at = sentence, now
         seconds = round(now - self._began_at)
-        since = f" (for {seconds} s now)" if seconds else ""
+        since = f" (for {duration(seconds)} now)" if seconds else ""
         self._logger.warning("%s%s", sentence, since)
 
     def end(self) -> None:
         """Log that an attempt succeeded, if the one before it failed."""
         if self._began_at is None:
             return
-        self._logger.info("%s, after %.0f s", self._recovered, time.monotonic() - self._began_at)
+        lasted = duration(round(time.monotonic() - self._began_at))
+        self._logger.info("%s, after %s", self._recovered, lasted)
         self._began_at = None
         with _lock:
             _ongoing.pop(id(self), None)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from atom.durations import duration
 from atom.errors import PublishFailed, StoreUnavailable
 from atom.history import HistoryFacts
 from atom.names import CALLBACKS, LISTENER, PROCESSES, RECOVERY
@@ -315,7 +316,7 @@ def _judge_servers(presences: Iterable[Presence]) -> Iterator[Finding]:
             yield Finding(
                 Severity.WARNING,
                 f"{server} answers as many requests at once as it has threads ({threads}), and "
-                f"another one has waited for {waited:.0f} s: {advice}check what they wait for.",
+                f"another one has waited for {duration(round(waited))}: {advice}check what they wait for.",
             )
 
 

@@ -43,9 +43,9 @@ def test_outage_is_logged_at_its_start_each_minute_and_at_its_end(clock, outage,
     assert ongoing() == ""
     assert lines(caplog) == [
         "It fails: no answer",
-        "It fails: no answer (for 60 s now)",
-        "It fails: no answer (for 120 s now)",
-        "It works again, after 150 s",
+        "It fails: no answer (for 1 min now)",
+        "It fails: no answer (for 2 min now)",
+        "It works again, after 2 min 30 s",
     ]
 
 

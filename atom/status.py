@@ -316,7 +316,8 @@ def _judge_servers(presences: Iterable[Presence]) -> Iterator[Finding]:
             yield Finding(
                 Severity.WARNING,
                 f"{server} answers as many requests at once as it has threads ({threads}), and "
-                f"another one has waited for {duration(round(waited))}: {advice}check what they wait for.",
+                f"another one has waited for {duration(round(waited))}: {advice}check what they "
+                "wait for.",
             )
 
 

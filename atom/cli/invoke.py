@@ -12,6 +12,7 @@ from rich.console import Console
 
 from atom.cli import running
 from atom.cli.flow_view import run_flow, show_flow
+from atom.redaction import masked_url
 from atom.sandbox import SandboxClient
 from atom.settings import Settings
 
@@ -86,9 +87,7 @@ def invoke(  # noqa: PLR0913 (one for each argument and option)
     """
     inputs = _values("-i", pairs, "--inputs", file)
     configuration = _values("-c", configuration_pairs, "--config", configuration_file)
-    settings, here = Settings.from_env(), running.find()
-    listener = listener or (here.listener_url if here else settings.listener)
-    sandbox = sandbox or (here.sandbox_url if here else settings.sandbox)
+    listener, sandbox = _addresses(listener, sandbox)
     service_url = f"{listener.rstrip('/')}/fs/{quote(service, safe='')}"
     client = SandboxClient(sandbox, authorization=_basic(credential) if credential else None)
     try:
@@ -102,6 +101,20 @@ def invoke(  # noqa: PLR0913 (one for each argument and option)
     finally:
         client.close()
     sys.exit(0 if well else 1)
+
+
+def _addresses(listener: str | None, sandbox: str | None) -> tuple[str, str]:
+    """Return the URLs of listener and sandbox: given ones, else of the Atom here, else settings."""
+    if listener and sandbox:
+        return listener, sandbox
+    settings, here = Settings.from_env(), running.find()
+    if here is not None:
+        return listener or here.listener_url, sandbox or here.sandbox_url
+    listener, sandbox = listener or settings.listener, sandbox or settings.sandbox
+    default = f"the listener at {masked_url(listener)} and the sandbox at {masked_url(sandbox)}"
+    variables = "ATOM_LISTENER_URL and ATOM_SANDBOX_URL"
+    click.echo(f"atom: {running.not_here(default, variables)}", err=True)
+    return listener, sandbox
 
 
 def _basic(credential: str) -> str:

@@ -6,7 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import click
+
 from atom.errors import StartupError
+from atom.redaction import masked_url
 from atom.settings import Settings
 
 DIRECTORY: Final = Path(".atom")
@@ -64,11 +67,34 @@ def refuse_second(directory: Path = DIRECTORY) -> None:
 
 
 def settings_of_running() -> Settings:
-    """The settings; Redis, services and Flower are those of the Atom here where none are set."""
+    """Return the settings; Redis, services and Flower are those of the Atom here if none are set.
+
+    Without such an Atom it prints, to standard error, which one is asked instead.
+    """
     settings = Settings.from_env()
+    if "ATOM_REDIS_URL" in os.environ:
+        return settings
     running = find()
-    if running is None or "ATOM_REDIS_URL" in os.environ:
+    if running is None:
+        default = f"the Redis at {masked_url(settings.redis_url)}, the default of ATOM_REDIS_URL"
+        click.echo(f"atom: {not_here(default, 'ATOM_REDIS_URL')}", err=True)
         return settings
     services = settings.services or tuple(running.services)
     link = settings.flower_link or running.flower_url
     return replace(settings, redis_url=running.redis_url, services=services, flower_link=link)
+
+
+def not_here(default: str, variables: str) -> str:
+    """Return the sentences for a command that found no running Atom in its folder.
+
+    Args:
+        default: what the command uses instead.
+        variables: the settings that name another Atom.
+    """
+    folder = Path.cwd()
+    file = folder / DIRECTORY / _FILE
+    found = f"the Atom of {folder} does not run" if file.exists() else f"no Atom runs in {folder}"
+    return (
+        f"{found[0].upper()}{found[1:]}; this command uses {default}. For another Atom, run the "
+        f"command in the folder of its `atom up`, or set {variables}."
+    )

@@ -162,12 +162,12 @@ class Execution:
         retry: Retry | None = None,
         **kwargs: Any,
     ) -> _T:
-        """Run `function(*args, **kwargs)` once, whatever happens to the worker.
+        """Run `function(*args, **kwargs)` at least once, and never again after its record.
 
         The outcome is recorded under the step's position and name: what the function returned, its
         Fault, or that it failed; a later attempt of this execution sees the same without running
-        the function again. Between the function's end and the record the worker may still die: a
-        step can run twice, a recorded one cannot. What is recorded stays in the history: return no
+        the function again. Between the function's end and the record the worker may still die: then
+        the step runs again. What is recorded stays in the history: return no
         secret. With a `retry` policy the step is tried again, in this worker, before it fails.
 
         Every keyword argument but `retry` is passed to the function. A function that has a

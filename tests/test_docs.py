@@ -1,5 +1,6 @@
 """What README and docs say is compared with what is; their code and commands run in tests/docs."""
 
+import dataclasses
 import inspect
 import re
 from functools import cached_property
@@ -13,6 +14,7 @@ from atom import Execution, FlowService, Query, Retry, UploadedFile, fields, tes
 from atom.cli import main
 from atom.data_action import DataAction
 from atom.file_resource import FileResource
+from atom.settings import Settings
 from atom.testing import MemoryJournal
 from docs.generate import SETTINGS, settings_page
 from docs.measured import SCALING, scaling_page
@@ -164,6 +166,41 @@ def test_every_variable_that_is_named_is_one(page):
         and not (name.endswith("_") and any(each.startswith(name) for each in known))
     ]
     assert wrong == []
+
+
+def checklist():
+    page = PAGES["docs/security.md"].text
+    return page.partition("## Before it goes to production")[2].split("- [ ] ")[1:]
+
+
+def test_the_checklist_of_security_names_what_a_proxy_passes_on():
+    (matched,) = re.findall(r"@flow path (.+)", PAGES["docs/connecting.md"].text)
+    (https,) = [item for item in checklist() if item.startswith("https in front")]
+    assert [path for path in matched.split() if f"`{path.rstrip('*')}`" not in https] == []
+
+
+def test_the_checklist_of_security_names_every_limit_that_is_off_by_default():
+    off = {
+        each.metadata["variable"]
+        for each in dataclasses.fields(Settings)
+        if each.default == 0 and each.name.endswith("per_second")
+    }
+    assert off
+    assert [name for name in off if f"`{name}`" not in "".join(checklist())] == []
+
+
+@each_page
+def test_no_line_says_that_a_supported_broker_is_refused(page):
+    for line in page.text.splitlines():
+        if re.search("sentinel|rabbitmq|tls", line, re.IGNORECASE):
+            assert "not supported" not in line
+
+
+@each_page
+def test_no_line_promises_that_what_may_repeat_runs_once(page):
+    """Steps and executions may repeat; a record is written once, and a flow moves once."""
+    wrong = re.compile(r"\bruns? once\b(?! more)")
+    assert [line for line in page.text.splitlines() if wrong.search(line)] == []
 
 
 def test_the_import_arrows_in_the_docs_name_every_module():

@@ -211,6 +211,7 @@ class Delivery:
     failures: int  # tries that failed so far
     busy: int  # tries the flow answered BUSY since
     due_since: datetime | None  # of an outcome: when its first try was due
+    claimed_at: datetime  # by the store's clock, as every time here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,15 @@ ONLY_IN = {
     "psycopg": {"atom.store.sql"},
 }
 
+# The clock of a host may be wrong, so the store's decides (`Lease.now`, `RedisPart._now`). These
+# read their own: for what they show, for files of their own host, or with no store at all.
+MAY_READ_OWN_CLOCK = {
+    *("atom.sandbox", "atom.console", "atom.cli", "atom.presence", "atom.history", "atom.testing"),
+    *("atom.credentials", "atom.store.credential_store", "atom.health", "atom.metrics.sharing"),
+}
+OWN_CLOCK = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+OWN_CLOCK |= {"time.time", "time.time_ns"}
+
 IO_MODULES = {
     *("socket", "ssl", "select", "selectors", "asyncio", "http", "urllib.request"),
     *("os", "pathlib", "io", "shutil", "tempfile", "glob", "fileinput", "sqlite3"),
@@ -276,6 +285,27 @@ def test_atom_never_imports_workers(module):
 @each_module("atom/protocol")
 def test_the_protocol_does_no_io(module):
     assert io_in(module) == []
+
+
+def uses_of_own_clock(module: Module) -> list[str]:
+    """The lines that read the wall clock of the host."""
+    return [
+        f"{module.name}:{node.lineno} reads the clock of its host"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in OWN_CLOCK
+    ]
+
+
+@each_module(*PRODUCT)
+def test_only_what_is_shown_is_measured_by_the_clock_of_a_host(module):
+    assert uses_of_own_clock(module) == [] or is_within(module.name, MAY_READ_OWN_CLOCK)
+
+
+def test_a_use_of_the_clock_of_a_host_is_found():
+    text = "from datetime import UTC, datetime\n\nwait_until = datetime.now(UTC)\n"
+    assert uses_of_own_clock(Module("atom.execution.x", text)) == [
+        "atom.execution.x:3 reads the clock of its host"
+    ]
 
 
 @each_module(*PRODUCT)

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import timedelta
 from functools import partial
 from math import inf
 from typing import Final
@@ -182,7 +182,7 @@ class Deliverer:
         seconds = time.monotonic() - started
         self._note_pace(seconds)
         attempt = Attempt(
-            at=datetime.now(UTC),
+            at=delivery.claimed_at + timedelta(seconds=seconds),
             kind="outcome" if delivery.is_final else "progress",
             status=tried.status,
             answer=tried.answer,
@@ -236,6 +236,7 @@ class Deliverer:
             busy=delivery.busy,
             age_seconds=_age(delivery),
             deadline_seconds=self._deadline_seconds,
+            now=delivery.claimed_at,
         )
 
     def _record(
@@ -298,4 +299,4 @@ def _told(became: Counter[str]) -> str:
 def _age(delivery: Delivery) -> float:
     if delivery.due_since is None:
         return 0.0
-    return (datetime.now(UTC) - delivery.due_since).total_seconds()
+    return (delivery.claimed_at - delivery.due_since).total_seconds()

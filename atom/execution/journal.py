@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -66,7 +66,7 @@ class StoreJournal(Replay):
                 began = time.monotonic()
                 recorded, cause = self._run(name, function, retry)
                 took = round((time.monotonic() - began) * 1000)
-                self._record(replace(recorded, ended_at=datetime.now(UTC), milliseconds=took))
+                self._record(replace(recorded, ended_at=self._lease.now(), milliseconds=took))
                 if recorded.kind is StepKind.FAILURE:
                     fail(type(cause).__name__)
             self._count(recorded.kind.value)
@@ -88,9 +88,9 @@ class StoreJournal(Replay):
         if self._next(name) is not None:
             return
         until = self._until(due)
-        if until > self._now():
+        if until > self._lease.now():
             self._suspend(name, WaitKind.TIME, until)
-        self._record(Step(name, encode(None), ended_at=datetime.now(UTC)))
+        self._record(Step(name, encode(None), ended_at=self._lease.now()))
 
     def signal(self, name: str, timeout: timedelta | None) -> Any:
         """See Journal."""
@@ -98,9 +98,9 @@ class StoreJournal(Replay):
         if recorded is None:
             until = None if timeout is None else self._until(timeout)
             event = self._lease.patiently(lambda: self._store.signal_event(self._claim, name))
-            if event is None and (until is None or until > self._now()):
+            if event is None and (until is None or until > self._lease.now()):
                 self._suspend(name, WaitKind.SIGNAL, until)
-            recorded = replace(step_of_signal(name, event), ended_at=datetime.now(UTC))
+            recorded = replace(step_of_signal(name, event), ended_at=self._lease.now())
             self._record(recorded)
         return event_of(name, recorded)
 
@@ -170,7 +170,7 @@ class StoreJournal(Replay):
             self._lease.patiently(partial(cancel, self._catalog, self._store, child))
         if join.total > 1 and not join.is_stopped:  # children report at intervals, and not the last
             self.progress(f"{name}: {join.total} of {join.total}", 1.0)
-        step = replace(self._joined(name, join), ended_at=datetime.now(UTC))
+        step = replace(self._joined(name, join), ended_at=self._lease.now())
         position = self._position
         self._lease.patiently(lambda: self._store.close_join(self._claim, position, step))
         self._own_log.flush()

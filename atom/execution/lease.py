@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from atom.errors import ClaimLost, StoreForbidden, StoreUnavailable
@@ -45,10 +45,10 @@ class Lease:
         """The store accepted a write of this claim that it was asked for at that time."""
         self._asked_at = max(self._asked_at, asked_at)
 
-    @property
-    def held_seconds(self) -> float:
-        """For how long the claim has been held, or a little longer."""
-        return time.monotonic() - self._claimed_at
+    def now(self) -> datetime:
+        """Return the time by the store's clock, from the claim on: this host's may be wrong."""
+        held_seconds = time.monotonic() - self._claimed_at
+        return self._claim.claimed_at + timedelta(seconds=held_seconds)
 
     @property
     def lost(self) -> bool:
@@ -99,7 +99,7 @@ class Lease:
             try:
                 return ask()
             except StoreUnavailable as error:
-                if datetime.now(UTC) > self._claim.deadline:
+                if self.now() > self._claim.deadline:
                     raise
                 waited = time.monotonic() - began
                 if isinstance(error, StoreForbidden) and waited >= _FORBIDDEN_SECONDS:

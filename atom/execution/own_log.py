@@ -5,9 +5,9 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from atom.errors import StoreRefused, StoreUnavailable
@@ -35,8 +35,11 @@ class OwnLog:
     to wait for long: what comes meanwhile is kept, as much as the store would keep.
     """
 
-    def __init__(self, claim: Claim, store: ExecutionStore, max_lines: int) -> None:
-        self._claim, self._store = claim, store
+    def __init__(
+        self, claim: Claim, now: Callable[[], datetime], store: ExecutionStore, max_lines: int
+    ) -> None:
+        """Make one; `now` gives the time by the store's clock, like all times of an execution."""
+        self._claim, self._now, self._store = claim, now, store
         self._lines: deque[LogLine] = deque(maxlen=max_lines)
         self._due_at = 0.0
         # Not waited for: while lines are written, what is logged about that joins the next ones.
@@ -44,15 +47,15 @@ class OwnLog:
 
     def take(self, record: logging.LogRecord) -> None:
         """Add a line; see `atom.logs.collecting`."""
-        at = datetime.fromtimestamp(record.created, UTC)
-        self._lines.append(LogLine(at, record.levelname, _text(record), self._claim.attempt))
+        line = LogLine(self._now(), record.levelname, _text(record), self._claim.attempt)
+        self._lines.append(line)
         if time.monotonic() >= self._due_at:
             self.flush()
 
     def note(self, level: str, message: str) -> None:
         """Add a line that was not logged; it is written with the next ones."""
         text = _cut(_shown(message))
-        self._lines.append(LogLine(datetime.now(UTC), level, text, self._claim.attempt))
+        self._lines.append(LogLine(self._now(), level, text, self._claim.attempt))
 
     def flush(self) -> None:
         """Write what was collected, if anything was."""

@@ -157,11 +157,7 @@ class Replay:
         """Until when to wait here; what an earlier attempt began goes on."""
         if self._wait is not None and self._wait.until is not None:
             return self._wait.until
-        return self._now() + due if isinstance(due, timedelta) else due
-
-    def _now(self) -> datetime:
-        """By the store's clock, which is the one that wakes."""
-        return self._claim.claimed_at + timedelta(seconds=self._lease.held_seconds)
+        return self._lease.now() + due if isinstance(due, timedelta) else due
 
     def _count(self, outcome: str) -> None:
         STEPS.labels(self._claim.service, self._claim.action, outcome).inc()

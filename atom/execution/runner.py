@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import orjson
@@ -143,7 +143,7 @@ class Runner:
             process = child_process(process, claim, document)
         _measure_wait(claim)
         lease = Lease(claim, self._store, self._limits.lease_seconds, asked_at)
-        own_log = OwnLog(claim, self._store, self._limits.max_log_lines)
+        own_log = OwnLog(claim, lease.now, self._store, self._limits.max_log_lines)
         with hiding(secrets), own_log.collect():
             try:
                 with self._keeper.keep(claim):
@@ -292,7 +292,7 @@ class Runner:
             if self._is_ending() or self._is_lost(claim, lease, error):
                 raise
             wait = journal.wait_of(error) if journal and type(error) is Suspended else None
-            return wait or self._failed(claim, process, request, error)
+            return wait or self._failed(claim, lease, process, request, error)
         return Outcome(State.COMPLETED, response)
 
     def _is_lost(self, claim: Claim, lease: Lease, error: BaseException) -> bool:
@@ -302,13 +302,14 @@ class Runner:
     def _failed(
         self,
         claim: Claim,
+        lease: Lease,
         process: Process,
         request: ConnectorRequest | None,
         error: BaseException,
     ) -> Outcome | Again:
         """End an attempt by what its process raised."""
         try:
-            return self._judged(claim, process, request, error)
+            return self._judged(claim, lease, process, request, error)
         except BaseException:  # an exception may raise others as soon as it is looked at
             if self._is_ending():
                 raise
@@ -317,6 +318,7 @@ class Runner:
     def _judged(
         self,
         claim: Claim,
+        lease: Lease,
         process: Process,
         request: ConnectorRequest | None,
         error: BaseException,
@@ -324,7 +326,7 @@ class Runner:
         if isinstance(error, InvalidRequest):
             # Accepted by a listener with another version of the service.
             return self._broken(claim, process, described(error))
-        again = _next_try(claim, process, error)
+        again = _next_try(claim, lease, process, error)
         if again is not None:
             _log.info("What failed", exc_info=error)
             return again
@@ -408,19 +410,19 @@ class Runner:
             _log.warning("An upload stays until it expires: %s", error)
 
 
-def _next_try(claim: Claim, process: Process, error: BaseException) -> Again | None:
+def _next_try(claim: Claim, lease: Lease, process: Process, error: BaseException) -> Again | None:
     """What the process's policy says; a try that would begin after the deadline is none."""
     retry = process.options.retry
     wait = retry.next_wait(claim.tries, error) if retry else None
-    if wait is None or datetime.now(UTC) + timedelta(seconds=wait) >= claim.deadline:
+    if wait is None or lease.now() + timedelta(seconds=wait) >= claim.deadline:
         return None
     return Again(wait, described(error))
 
 
 def _measure_wait(claim: Claim) -> None:
-    """How long it waited to be started at all; accepted by the store's clock, read by ours."""
+    """How long it waited to be started at all."""
     if claim.fence == 1 and claim.queue:
-        waited = (datetime.now(UTC) - claim.accepted_at).total_seconds()
+        waited = (claim.claimed_at - claim.accepted_at).total_seconds()
         QUEUE_WAIT_SECONDS.labels(claim.queue).observe(max(0.0, waited))
 
 

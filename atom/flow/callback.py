@@ -99,7 +99,13 @@ def answer_kind(tried: Tried) -> str:
 
 
 def decide(
-    tried: Tried, *, failures: int, busy: int, age_seconds: float, deadline_seconds: float
+    tried: Tried,
+    *,
+    failures: int,
+    busy: int,
+    age_seconds: float,
+    deadline_seconds: float,
+    now: datetime,
 ) -> Decision:
     """Turn what came of a try into what to do.
 
@@ -109,15 +115,16 @@ def decide(
         busy: tries that were answered BUSY before this one.
         age_seconds: since the callback was first due.
         deadline_seconds: at which age no other try begins; it is parked instead.
+        now: by the store's clock, for a date of a flow that does not tell its own.
     """
-    decision = _regardless_of_time(tried, failures, busy)
+    decision = _regardless_of_time(tried, failures, busy, now)
     is_in_time = age_seconds + decision.due_in_seconds <= deadline_seconds
     if decision.verdict is not Verdict.RETRY or is_in_time:
         return decision
     return replace(decision, verdict=Verdict.PARKED, due_in_seconds=0)
 
 
-def _regardless_of_time(tried: Tried, failures: int, busy: int) -> Decision:
+def _regardless_of_time(tried: Tried, failures: int, busy: int, now: datetime) -> Decision:
     status, answer = tried.status, tried.answer
     parked = Decision(Verdict.PARKED, failures=failures + 1)
     if not tried.may_go:
@@ -125,7 +132,7 @@ def _regardless_of_time(tried: Tried, failures: int, busy: int) -> Decision:
     if status is None or status in _PASSING or status >= 500:
         return Decision(
             Verdict.RETRY,
-            _passing_seconds(failures, tried.headers),
+            _passing_seconds(failures, tried.headers, now),
             failures + 1,
             blames_host=status in _HOST_IS_TO_BLAME,
         )
@@ -144,16 +151,16 @@ def _regardless_of_time(tried: Tried, failures: int, busy: int) -> Decision:
     return Decision(Verdict.RETRY, _spread(RETRY_SECONDS[failures]), failures + 1)
 
 
-def _passing_seconds(failures: int, reply_headers: Mapping[str, str]) -> float:
+def _passing_seconds(failures: int, reply_headers: Mapping[str, str], now: datetime) -> float:
     """The schedule's delay, or what the other side asks for, where that is longer."""
     delay = _spread(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
-    wanted = _retry_after({name.lower(): value for name, value in reply_headers.items()})
+    wanted = _retry_after({name.lower(): value for name, value in reply_headers.items()}, now)
     # Never earlier than asked: all who were told the same would else come back together.
     spread = wanted * random.uniform(1, 1 + JITTER)  # noqa: S311 (not a secret)
     return max(delay, min(spread, LONGEST_RETRY_AFTER_SECONDS))
 
 
-def _retry_after(reply_headers: Mapping[str, str]) -> float:
+def _retry_after(reply_headers: Mapping[str, str], now: datetime) -> float:
     """`Retry-After` in seconds, be it a number or a date; 0 where it says nothing."""
     text = reply_headers.get("retry-after", "").strip()
     if text.isascii() and text.isdecimal():
@@ -162,8 +169,7 @@ def _retry_after(reply_headers: Mapping[str, str]) -> float:
     if moment is None:
         return 0
     # A date of theirs is measured by their clock; ours may differ.
-    now = _http_date(reply_headers.get("date", "")) or datetime.now(UTC)
-    return max(0.0, (moment - now).total_seconds())
+    return max(0.0, (moment - (_http_date(reply_headers.get("date", "")) or now)).total_seconds())
 
 
 def _http_date(text: str) -> datetime | None:

@@ -156,6 +156,7 @@ def delivery(reader: Reader, flat: Sequence[bytes]) -> Delivery:
         failures=int(row.get(b"callback_failures", 0)),
         busy=int(row.get(b"callback_busy", 0)),
         due_since=_moment(due_since) if due_since else None,
+        claimed_at=_moment(row[b"claimed_at"]),
     )
 
 

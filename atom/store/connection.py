@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import redis
@@ -59,6 +60,12 @@ def _sentinel_pool(url: str, options: dict[str, Any]) -> Any:
         password=watched.password,
         **options,
     )
+
+
+def server_time(client: Any) -> datetime:
+    """Return the time by the clock of Redis, the one clock for all hosts."""
+    seconds, microseconds = client.time()
+    return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
 
 
 @contextmanager

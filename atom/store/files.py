@@ -5,7 +5,6 @@ file's id says that they are: content may begin with any byte, so no mark in it 
 """
 
 import io
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +14,7 @@ from uuid import uuid4
 from atom import names
 from atom.errors import SettingsError, StoreUnavailable
 from atom.settings import Settings
-from atom.store.connection import connect, guarded
+from atom.store.connection import connect, guarded, server_time
 from atom.store.encryption import Cipher
 from atom.store.lazily import import_fsspec
 
@@ -228,6 +227,7 @@ class _RemoteFiles:
         self._shown = settings.file_store
         self._seconds = settings.file_hours * 3600
         self._cipher = Cipher(settings.secret_key)
+        self._redis_url, self._redis = settings.redis_url, connect(settings.redis_url)
         try:
             self._files, self._root = fsspec.core.url_to_fs(settings.file_store)
             with self._guard():
@@ -237,7 +237,8 @@ class _RemoteFiles:
 
     def create(self) -> FileWriter:
         # The time of its making is in the id, so that `trim` need not ask for each file's.
-        file_id = f"{int(time.time())}-{uuid4()}{_ENCRYPTED if self._cipher.is_on else ''}"
+        made = int(self._now())
+        file_id = f"{made}-{uuid4()}{_ENCRYPTED if self._cipher.is_on else ''}"
         with self._guard():
             file = _RemoteWriter(file_id, self._files.open(self._path(file_id), "wb"), self.delete)
         if not self._cipher.is_on:
@@ -266,13 +267,18 @@ class _RemoteFiles:
                 self._files.rm_file(self._path(file_id))
 
     def trim(self) -> int:
-        oldest = time.time() - self._seconds
+        oldest = self._now() - self._seconds
         with self._guard():
             found = [str(path).rpartition("/")[2] for path in self._files.ls(self._root, False)]
         expired = [each for each in found if _made(each) < oldest]
         for each in expired:
             self.delete(each)
         return len(expired)
+
+    def _now(self) -> float:
+        """Return the time by the clock of Redis: listeners write files, and recovery trims them."""
+        with guarded(self._redis_url):
+            return server_time(self._redis).timestamp()
 
     def _path(self, file_id: str) -> str:
         return f"{self._root}/{file_id}"

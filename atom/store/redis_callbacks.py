@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from atom import names
@@ -74,7 +74,7 @@ class RedisCallbacks(RedisPart):
     def _leave_to_others(self, execution_id: str, flat: Sequence[bytes], error: Unreadable) -> None:
         """Whoever has the key may send it; parked when nobody did for as long as any is tried."""
         blank = codec.delivery(self._reader(execution_id, is_lenient=True), flat)
-        now = datetime.now(UTC)
+        now = blank.claimed_at
         oldest = now - timedelta(hours=self._settings.callback_hours)
         is_old = blank.due_since is not None and blank.due_since < oldest
         kind = "outcome" if blank.is_final else "progress"

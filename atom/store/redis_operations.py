@@ -1,7 +1,7 @@
 """What people see and steer in Redis: who is alive, what is paused, how it stands."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -26,8 +26,9 @@ class RedisOperations(RedisPart):
 
     def pause(self, target: str) -> None:
         """See ExecutionStore."""
+        since = self._now().isoformat()
         with self._guard():
-            self._redis.hsetnx(names.PAUSED, target, datetime.now(UTC).isoformat())
+            self._redis.hsetnx(names.PAUSED, target, since)
 
     def resume(self, target: str) -> bool:
         """See ExecutionStore."""

@@ -1,10 +1,11 @@
 """What the parts of the Redis store share: its connections, its scripts, its error."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from atom import names
 from atom.settings import Settings
-from atom.store.connection import REPLY_SECONDS, connect, guarded
+from atom.store.connection import REPLY_SECONDS, connect, guarded, server_time
 from atom.store.encryption import Cipher
 from atom.store.reading import Reader
 from atom.store.scripts import OnReleased, Scripts
@@ -63,6 +64,11 @@ class RedisPart:
 
     def _guard(self) -> Any:
         return guarded(self._url)
+
+    def _now(self) -> datetime:
+        """Return the time by the clock of Redis."""
+        with self._guard():
+            return server_time(self._redis)
 
     def close(self) -> None:
         """Give the connections back."""

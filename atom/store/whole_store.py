@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -93,7 +93,7 @@ class WholeStore(RedisStore):
         days = self._settings.history_retention_days
         if not days:
             return 0
-        oldest = datetime.now(UTC) - timedelta(days=days)
+        oldest = self._now() - timedelta(days=days)
         return self._sql.trim(limit, in_ms(oldest.timestamp()))
 
     def restart(self, execution_id: str, *, from_start: bool) -> Restart:

@@ -441,6 +441,7 @@ local function take_callback(id, now, hold_ms, threshold, spread_ms)
   redis.call('ZADD', CALLBACKS, now + hold_ms, id)
   row.token, row.authorization, row.response, row.private_response =
     documents('token', 'authorization', 'response', 'private_response')
+  row.claimed_at = now
   local found = {}
   for name, value in pairs(row) do
     if value then

@@ -86,7 +86,7 @@ def claim():
 def journal_over(claim, held, store):
     """A journal over a store that does next to nothing."""
     means = Means(store, publisher=None, catalog=Catalog([]), max_step_bytes=1000)
-    return StoreJournal(claim, held, OwnLog(claim, store, 100), process=None, means=means)
+    return StoreJournal(claim, held, OwnLog(claim, held.now, store, 100), process=None, means=means)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from atom.execution.own_log import OwnLog
 from atom.redaction import hiding
 
 REFUSED = "what the store never takes"
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
 CLAIM = SimpleNamespace(id="e-1", attempt=3)
 
 
@@ -48,7 +49,7 @@ def store():
 
 @pytest.fixture
 def own_log(store, clock):
-    return OwnLog(CLAIM, store, 5)
+    return OwnLog(CLAIM, lambda: NOW, store, 5)
 
 
 def record(message, *arguments, exc_info=None):
@@ -95,7 +96,7 @@ def test_what_is_said_meanwhile_does_not_begin_it_again(own_log, store, clock):
 
 
 def test_many_lines_go_in_parts(store, clock):
-    own_log = OwnLog(CLAIM, store, 2000)
+    own_log = OwnLog(CLAIM, lambda: NOW, store, 2000)
     clock.now, own_log._due_at = 0.0, 1.0
     for number in range(1200):
         own_log.take(record("line %d", number))

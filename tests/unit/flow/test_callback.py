@@ -31,6 +31,7 @@ def decided(status, answer="", reply_headers=None, *, failures=0, busy=0, age=1.
         busy=busy,
         age_seconds=age,
         deadline_seconds=DEADLINE,
+        now=NOW,
     )
 
 

@@ -13,14 +13,14 @@ from redis import Redis
 from atom.records import State
 from tests.support.operating import check_refused, command
 from tests.support.ports import free_port
-from tests.support.roles import TestAtom
+from tests.support.roles import SERVICES, TestAtom
 from tests.support.waiting import until
 
 USER, PASSWORD = "watcher", "canary-of-flower"
 CANARIES = (
     b"canary-of-flower",
     b"canary-of-redis",
-    b"canary-in-an-exception",
+    b"canary-pin",
     b"canary-text",
     b"canary-password",
     b"Closed on Sundays",
@@ -33,7 +33,7 @@ class FlowerAtom(TestAtom):
     __test__ = False
 
     def __init__(self, directory):
-        super().__init__(directory)
+        super().__init__(directory, f"{SERVICES},tests.support.talkative")
         self.plain_url = self.redis.url
         self.make_user()
         url = self.redis.url.replace("//", "//worker:canary-of-redis@")
@@ -130,6 +130,8 @@ def test_each_execution_is_a_task_with_its_id_and_name_and_none_of_its_data(watc
         action: run_and_see(watched, action, inputs if action == "Echo" else None)
         for action in ("Echo", "No", "Break", "Plain name: ä/b?")
     }
+    _, leaky = run_and_see(watched, "Break", {"Pin": "canary-pin"}, "Talkative")
+    assert "canary-reason ••••" in leaky["exception"]
     assert {action: task["name"] for action, (_, task) in seen.items()} == {
         action: f"Trial.{action}" for action in seen
     }
@@ -149,6 +151,7 @@ def test_each_execution_is_a_task_with_its_id_and_name_and_none_of_its_data(watc
     callback = f"{seen['Echo'][0].id}.callback"
     assert watched.until_seen(callback)["name"] == "atom.deliver"
     pages = [f"/task/{execution.id}" for execution, _ in seen.values()]
+    pages.append(f"/task/{leaky['uuid']}")
     pages += ["/", "/workers", "/tasks", "/broker", "/metrics", "/api/task/types"]
     pages += [f"/api/task/info/{callback}", "/api/queues/length", "/api/workers?refresh=1"]
     column = "draw=1&start=0&length=100&order[0][column]=0&order[0][dir]=asc&columns[0][data]=name"

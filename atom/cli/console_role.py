@@ -49,12 +49,7 @@ def serve(settings: Settings) -> None:
         Announcer(settings, CONSOLE, changing=TRAFFIC.details),
         settings.console_bind,
         processes=_PROCESSES,
-        limits=Limits(
-            threads=_THREADS,
-            head_seconds=settings.request_head_seconds,
-            body_seconds=settings.request_body_seconds,
-            idle_seconds=settings.idle_seconds,
-        ),
+        limits=Limits.from_settings(settings, _THREADS),
         shutdown_seconds=settings.shutdown_seconds,
     ).run()
 

@@ -66,12 +66,7 @@ def serve(settings: Settings) -> None:
         ),
         settings.bind,
         processes=settings.listener_processes,
-        limits=Limits(
-            threads=settings.listener_threads,
-            head_seconds=settings.request_head_seconds,
-            body_seconds=settings.request_body_seconds,
-            idle_seconds=settings.idle_seconds,
-        ),
+        limits=Limits.from_settings(settings, settings.listener_threads),
         write_refusal=refusal,
         shutdown_seconds=settings.shutdown_seconds,
         **_tls_options(settings),

@@ -94,7 +94,7 @@ def sandbox(database: Path | None) -> None:
     has_store = "ATOM_REDIS_URL" in os.environ  # it works without one
     if has_store:
         announcer.start()
-    serve_sandbox(host, port, database)
+    serve_sandbox(host, port, database, settings)
     if has_store:
         announcer.end()
 

@@ -6,7 +6,13 @@ from typing import Final
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from atom.errors import AtomError, HistoryUnavailable, StoreUnavailable, Unavailable
+from atom.errors import (
+    AtomError,
+    HistoryUnavailable,
+    RequestRefused,
+    StoreUnavailable,
+    Unavailable,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +44,10 @@ def install(app: Flask) -> None:
     def partly_away(error: HistoryUnavailable) -> Response:
         _log.warning("A page could not be shown: %s", error)
         return problem(503, f"It is not in Redis, and older ones cannot be asked for. {error}")
+
+    @app.errorhandler(RequestRefused)
+    def unreadable(error: RequestRefused) -> Response:
+        return problem(error.status, str(error))
 
     @app.errorhandler(Exception)
     def broken(_: Exception) -> Response:

@@ -38,7 +38,7 @@ def create_app(platform: Platform, flows_to_run: RunApi) -> Flask:
         )
         if given.drop:
             with contextlib.suppress(OSError):
-                request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+                request.environ["gunicorn.socket"].shutdown(socket.SHUT_RDWR)
         if given.invoke_type is not None:
             return answer(given.invoke_type, given.status, **given.headers)
         return answer({"message": given.message}, given.status, **given.headers)

@@ -229,18 +229,21 @@ def install(app: Flask, api: RunApi) -> None:
 
     @app.post(RUN_PATH)
     def start() -> Response:
+        document = _document()
         api.requests.append("start")
-        return answer(api.start(_document(), request.headers.get("Authorization")))
+        return answer(api.start(document, request.headers.get("Authorization")))
 
     @app.post(f"{RUN_PATH}/authentication/<state_id>")
     def log_in(state_id: str) -> Response:
+        document = _document()
         api.requests.append("log in")
-        return answer(api.log_in(state_id, _document()))
+        return answer(api.log_in(state_id, document))
 
     @app.post(f"{RUN_PATH}/state/<state_id>")
     def move(state_id: str) -> Response:
+        document = _document()
         api.requests.append("move")
-        return answer(api.move(state_id, _document(), request.headers.get("Authorization")))
+        return answer(api.move(state_id, document, request.headers.get("Authorization")))
 
     @app.get(f"{RUN_PATH}/state/<state_id>")
     def join(state_id: str) -> Response:

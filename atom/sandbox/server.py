@@ -6,23 +6,18 @@ import socket
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Self
-
-from flask import Flask
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from typing import Final, Self
 
 from atom.errors import StartupError
+from atom.http_settings import HttpSettings
 from atom.sandbox.app import create_app
 from atom.sandbox.database import SandboxDatabase
 from atom.sandbox.platform import Platform
 from atom.sandbox.run_api import RunApi
+from atom.server import Limits, ThreadServer
 
-
-class _Quiet(WSGIRequestHandler):
-    """Requests are in the flows' journals; they need no log of their own."""
-
-    def log_request(self, *_: object) -> None:
-        """Say nothing."""
+# Clients wait for the end of flows in requests, and a flow may be told to hang.
+_THREADS: Final = 64
 
 
 class SandboxServer:
@@ -34,8 +29,11 @@ class SandboxServer:
         port: int = 0,
         platform: Platform | None = None,
         database: Path | None = None,
+        settings: HttpSettings | None = None,
     ) -> None:
         """Listen; flows are kept in the database, a file, or else in memory alone.
+
+        The settings limit the time of clients; without them the defaults apply.
 
         Raises:
             StartupError: the address is taken, or the database cannot be opened.
@@ -44,19 +42,17 @@ class SandboxServer:
         self.platform = platform or Platform(database=self._database)
         self.run_api = RunApi(self._database)
         app = create_app(self.platform, self.run_api)
-        self._server = _listen(app, host, port)
+        self._server = ThreadServer(
+            app,
+            _listen(host, port),
+            Limits.from_settings(settings or HttpSettings(), _THREADS),
+        )
         self.url = f"http://{_reached_as(host)}:{self._server.port}"
         self.platform.url = self.run_api.url = self.url
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, name="sandbox", daemon=True
-        )
-        self._thread.start()
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.close()
         self.platform.close()
         if self._database is not None:
             self._database.close()
@@ -73,7 +69,9 @@ class SandboxServer:
         self.close()
 
 
-def serve(host: str, port: int, database: Path | None = None) -> None:
+def serve(
+    host: str, port: int, database: Path | None = None, settings: HttpSettings | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
@@ -82,7 +80,7 @@ def serve(host: str, port: int, database: Path | None = None) -> None:
     ended = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: ended.set())
-    with SandboxServer(host, port, database=database):
+    with SandboxServer(host, port, database=database, settings=settings):
         ended.wait()
 
 
@@ -93,23 +91,13 @@ def _reached_as(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
-    # Bound here: werkzeug prints its own text and exits where the address is taken.
+def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        bound = socket.create_server((host, port), family=family, backlog=128)
+        return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         why = "another program listens there; stop it" if taken else str(error.strerror)
         raise StartupError(
             f"Cannot listen on {host}:{port}: {why}, or set ATOM_SANDBOX_BIND to another host:port."
         ) from None
-    with bound:
-        return make_server(
-            host,
-            bound.getsockname()[1],
-            app,
-            threaded=True,
-            request_handler=_Quiet,
-            fd=bound.fileno(),
-        )

@@ -5,7 +5,8 @@ our own, since no server that was found limits the time of each stage of a conne
 """
 
 from atom.server.gunicorn_app import Gunicorn, check_free
+from atom.server.in_thread import ThreadServer
 from atom.server.limits import Limits
 from atom.server.traffic import TRAFFIC
 
-__all__ = ["TRAFFIC", "Gunicorn", "Limits", "check_free"]
+__all__ = ["TRAFFIC", "Gunicorn", "Limits", "ThreadServer", "check_free"]

@@ -1,7 +1,9 @@
 """Bounds on the clients of an HTTP server."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
+
+from atom.http_settings import HttpSettings
 
 MAX_HEAD_BYTES: Final = 65_536
 """A longer request head is refused with 431, or 414 if its first line does not end."""
@@ -33,6 +35,16 @@ class Limits:
     body_seconds: float = 20.0
     idle_seconds: float = 75.0
     connections: int = 1_000
+
+    @classmethod
+    def from_settings(cls, settings: HttpSettings, threads: int) -> Self:
+        """Return the limits of the settings, with this many threads."""
+        return cls(
+            threads=threads,
+            head_seconds=settings.request_head_seconds,
+            body_seconds=settings.request_body_seconds,
+            idle_seconds=settings.idle_seconds,
+        )
 
     @property
     def upload_threads(self) -> int:

@@ -4,65 +4,35 @@ import contextlib
 import re
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gunicorn.config import Config
-
-from atom.server import refusals
-from atom.server.application import Application
-from atom.server.limits import Limits
-from atom.server.loop import Loop
-from atom.server.traffic import Traffic
+from atom.server import Limits, ThreadServer
 
 QUICK = Limits(threads=4, head_seconds=0.5, body_seconds=0.5, idle_seconds=0.5)
 PATIENT = Limits(threads=4, head_seconds=60, body_seconds=60, idle_seconds=60)
 
 
-@dataclass
-class Served:
-    """A running server."""
+@contextlib.contextmanager
+def serving(
+    app: Any, limits: Limits = PATIENT, tls: ssl.SSLContext | None = None
+) -> Iterator["Served"]:
+    """Serve an application on a free port for as long as the block lasts."""
+    server = Served(app, socket.create_server(("127.0.0.1", 0), backlog=256), limits, tls=tls)
+    try:
+        yield server
+    finally:
+        server.close()
 
-    port: int
-    traffic: Traffic
-    loop: Loop
+
+class Served(ThreadServer):
+    """A running server, and connections to it."""
 
     def connect(self) -> socket.socket:
         sock = socket.create_connection(("127.0.0.1", self.port), 30)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
-
-
-@contextlib.contextmanager
-def serving(
-    app: Any,
-    limits: Limits = PATIENT,
-    *,
-    write_refusal: refusals.Writer = refusals.plain_text,
-    tls: ssl.SSLContext | None = None,
-) -> Iterator[Served]:
-    """Serve an application on a free port for as long as the block lasts."""
-    traffic, ended = Traffic(), threading.Event()
-    with socket.create_server(("127.0.0.1", 0), backlog=256) as listening:
-        application = Application(app, Config(), limits, write_refusal)
-        loop = Loop(
-            [listening],
-            application,
-            limits,
-            traffic.row(0),
-            tls=None if tls is None else lambda: tls,
-        )
-        thread = threading.Thread(target=loop.run, args=(lambda: not ended.is_set(),), daemon=True)
-        thread.start()
-        try:
-            yield Served(listening.getsockname()[1], traffic, loop)
-        finally:
-            ended.set()
-            loop.wake()
-            thread.join(30)
-            loop.close()
 
 
 @dataclass

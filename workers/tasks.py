@@ -10,6 +10,7 @@ from typing import Any
 
 from billiard.common import terminate_handler_fired  # type: ignore[attr-defined]
 from celery import Celery
+from celery.platforms import EX_FAILURE
 from celery.worker.request import Request
 from structlog.contextvars import bound_contextvars
 
@@ -170,7 +171,8 @@ def _contained(work: Callable[[], Any]) -> Any:
         return "unreadable"
     except BaseException as error:
         if terminate_handler_fired():
-            raise
+            # User code may have replaced the SystemExit of the signal; billiard logs what it gets.
+            raise SystemExit(EX_FAILURE) from None
         # Without its text, which may hold a secret that is not masked any more.
         lines = "".join(format_tb(error.__traceback__)).rstrip()
         _log.error("The task broke off by %s at\n%s", simple_name(type(error)), lines)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import time
 
@@ -83,6 +84,30 @@ def meet(request, execution):
     while len(os.listdir(directory)) < 2:
         time.sleep(0.05)
     return {"text": "met"}
+
+
+@exits.message_action("Terminated once", request=Asked, response=Text)
+def terminated_once(request, execution):
+    """Get a signal that ends a child of a prefork worker, in the first attempt."""
+    number = signal.SIGHUP if "SIGHUP" in request["how"] else signal.SIGQUIT
+
+    def wait():
+        if execution.attempt > 1:
+            return
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(60)
+        finally:
+            if "cleanup fails" in request["how"]:
+                raise ValueError(f"cannot log out with {request['password']}")
+            if "cleanup exits" in request["how"]:
+                sys.exit(f"cannot log out with {request['password']}")
+
+    if "step" in request["how"]:
+        execution.step("wait", wait)
+    else:
+        wait()
+    return {"text": f"attempt {execution.attempt}"}
 
 
 class Thing(Profile):

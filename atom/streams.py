@@ -8,8 +8,10 @@ import io
 import logging
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from typing import Any, Final, TextIO
 
 from atom.redaction import redacted
@@ -30,7 +32,7 @@ _thread = _Thread()
 
 
 class _Line:
-    """The unfinished line of one thread; logged at the latest when the thread has ended."""
+    """The unfinished line of one thread."""
 
     def __init__(self) -> None:
         self.content = bytearray()
@@ -39,15 +41,27 @@ class _Line:
         """Log the line as it is."""
         content = bytes(self.content)
         self.content.clear()
-        _log_text(content.decode(errors="backslashreplace"))
+        _log_content(content)
 
     def __del__(self) -> None:
-        with suppress(Exception):  # the interpreter may be ending as well
-            self.end()
+        if self.content:  # the thread has ended, too late to log in it
+            _left.append(bytes(self.content))
 
 
-def _log_text(text: str) -> None:
+# Unfinished lines of threads that have ended.
+_left: Final[deque[bytes]] = deque()
+
+
+def _log_left() -> None:
+    """Log what ended threads left, without the context of this one."""
+    while _left:
+        with suppress(IndexError):  # another thread was faster
+            Context().run(_log_content, _left.popleft())
+
+
+def _log_content(content: bytes) -> None:
     """Log whole lines; what logging prints meanwhile goes to the role's own standard error."""
+    text = content.decode(errors="backslashreplace")
     if not text.strip():
         return
     if _thread.is_logging:
@@ -85,6 +99,7 @@ class _LogBuffer(io.BufferedIOBase):
 
     def write(self, content: Any) -> int:
         data, line = bytes(memoryview(content)), self.line
+        _log_left()
         line.content += data
         # A text of several lines stays together, as it does where it is logged.
         if data.endswith(b"\n") or len(line.content) > _LONGEST_LINE:
@@ -92,6 +107,7 @@ class _LogBuffer(io.BufferedIOBase):
         return len(data)
 
     def flush(self) -> None:
+        _log_left()
         self.line.end()
 
     def fileno(self) -> int:
@@ -102,6 +118,9 @@ class _LogBuffer(io.BufferedIOBase):
     def close(self) -> None:
         """Stay open: the stream belongs to the worker, not to one execution."""
         self.flush()
+
+    def __del__(self) -> None:
+        """Do nothing at the end of the interpreter, when nothing can be logged any more."""
 
 
 class _LogStream(io.TextIOWrapper):
@@ -129,6 +148,9 @@ class _LogStream(io.TextIOWrapper):
     def close(self) -> None:
         """Stay open, as the buffer does."""
         self.flush()
+
+    def __del__(self) -> None:
+        """Do nothing, as the buffer does."""
 
 
 _OPTIONS: Final = {"encoding", "errors", "newline", "line_buffering", "write_through"}

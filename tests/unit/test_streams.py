@@ -4,9 +4,11 @@
 import io
 import logging
 import os
+import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,8 @@ from atom import streams
 from atom.redaction import hiding
 from atom.streams import capture_streams, ending_lines
 
+execution = ContextVar("execution", default="none")
+
 
 class Printed(logging.Handler):
     """The lines that are logged while the streams are captured, and the role's own stderr."""
@@ -23,10 +27,12 @@ class Printed(logging.Handler):
     def __init__(self):
         super().__init__()
         self.lines = []
+        self.contexts = []
         self.own_stderr = io.StringIO()
 
     def emit(self, record):
         self.lines.append(record.getMessage())
+        self.contexts.append(execution.get())
 
 
 @contextmanager
@@ -90,14 +96,18 @@ def test_unfinished_line_is_logged_if_the_block_raises():
     assert printed.lines == ["half"]
 
 
-def test_unfinished_line_of_a_thread_is_logged_when_the_thread_ends():
+def test_unfinished_line_of_a_thread_is_logged_once_the_thread_has_ended():
+    token = execution.set("of the main thread")
     with captured() as printed:
         print("main", end=" ")
         thread = threading.Thread(target=print, args=("thread",), kwargs={"end": ""})
         thread.start()
         thread.join()
         print("goes on")
+    execution.reset(token)
     assert printed.lines == ["thread", "main goes on"]
+    assert printed.contexts == ["none", "of the main thread"]
+    assert [thread.name for thread in threading.enumerate() if "Dummy" in thread.name] == []
 
 
 def test_endless_line_is_logged_in_parts():
@@ -172,3 +182,23 @@ def test_handler_that_fails_does_not_print_into_itself():
     own_stderr = printed.own_stderr.getvalue()
     assert "disk full" in own_stderr
     assert "canary-secret" not in own_stderr
+
+
+ENDING = """
+import logging, sys, threading
+from atom.logs import configure_logging
+from atom.streams import capture_streams
+
+configure_logging("INFO", "text")
+capture_streams()
+threading.Thread(target=print, args=("of a thread",), kwargs={"end": ""}).start()
+print("unfinished", end="")
+"""
+
+
+def test_interpreter_ends_quietly_with_captured_streams():
+    command = [sys.executable, "-X", "dev", "-W", "ignore", "-c", ENDING]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = ended.stderr.splitlines()
+    assert [line.rpartition("atom.printed: ")[2] for line in lines] == ["of a thread", "unfinished"]
+    assert ended.stdout == ""

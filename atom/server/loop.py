@@ -34,7 +34,7 @@ _SHORTEST_TURN_SECONDS: Final = 0.01
 _REPORT_SECONDS: Final = 0.5
 _CLOSING_SECONDS: Final = 2.0
 _LONGEST_CLOSING_SECONDS: Final = 20.0
-_LAST_IDLE_SECONDS: Final = 2.0
+_LAST_HEAD_SECONDS: Final = 2.0
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PASSING: Final = (errno.EAGAIN, errno.ECONNABORTED, errno.EINTR)
 
@@ -98,11 +98,10 @@ class Loop:
         self._set_accepting(False)
         self._threads.keeps_connections = False
         until = time.monotonic() + seconds
+        last = time.monotonic() + _LAST_HEAD_SECONDS
         for connection in self._connections:
-            has_begun = bool(connection.message.buffer) or connection.stage is Stage.HANDSHAKE
-            if connection.stage in (Stage.IDLE, Stage.HEAD) and not has_begun:
-                # A client may just be sending its next request.
-                last = time.monotonic() + _LAST_IDLE_SECONDS
+            # A client may just be sending its next request.
+            if connection.stage in (Stage.IDLE, Stage.HEAD, Stage.HANDSHAKE):
                 self._connections.set_deadline(connection, min(connection.deadline, last))
         while self.active and time.monotonic() < until and goes_on():
             self._turn()
@@ -336,7 +335,7 @@ class Loop:
             self._sort(connection)
             return
         is_last = not self._threads.keeps_connections
-        seconds = min(_LAST_IDLE_SECONDS, limits.idle_seconds) if is_last else limits.idle_seconds
+        seconds = min(_LAST_HEAD_SECONDS, limits.idle_seconds) if is_last else limits.idle_seconds
         connections.enter(connection, Stage.IDLE, seconds)
         connection.since = time.monotonic()
         connections.watch(connection)

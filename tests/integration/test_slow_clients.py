@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import sys
 from contextlib import ExitStack
 
 import orjson
@@ -191,6 +192,28 @@ def test_listener_cuts_off_slow_clients_and_shows_it(atom):
             "atom status shows that clients were cut off",
         )
     assert b"Traceback" not in atom.logs()
+
+
+def test_listener_without_free_file_descriptors_answers(atom):
+    """Unfinished connections are closed for new ones, long before their limits."""
+    limit = "import os, resource as r, sys; r.setrlimit(r.RLIMIT_NOFILE, (150, 150));"
+    run = "os.execv(sys.argv[1], sys.argv[1:])"
+    port = free_port()
+    atom.start(
+        "few",
+        "listener",
+        on=[sys.executable, "-c", limit + run],
+        ATOM_BIND=f"127.0.0.1:{port}",
+        ATOM_SHUTDOWN_SECONDS="300",
+        **PATIENT,
+    )
+    atom.wait_for_listener(f"http://127.0.0.1:{port}")
+    with ExitStack() as stack:
+        for _ in range(8):
+            crowd(stack, port, PARTS["half head"])
+        for _ in range(5):
+            assert ask(port, HEALTH).status == 200
+        assert atom.end("few") == 0  # without waiting for them
 
 
 def test_begun_tls_handshakes_hold_no_thread_of_the_listener(atom, tmp_path):

@@ -89,7 +89,7 @@ def test_why_it_failed_is_there_for_each_try(talking):
     assert first[1].startswith("Talkative.Break failed at try 1")
     assert second[0] == "Attempt 2: 0 before it lost their worker, 1 failed"
     assert second[1].startswith("The process failed\nTraceback")
-    assert second[2] == "Failed: RuntimeError"
+    assert second[2] == "Failed: RuntimeError: canary-reason ••••"
 
 
 def test_a_fault_is_there(talking):

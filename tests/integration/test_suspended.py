@@ -173,7 +173,7 @@ def test_an_operator_gives_a_signal(atom, tmp_path):
     assert f"atom executions signal {found.id} approval" in said
     assert "signal “approval” until" in said
     signal = ("executions", "signal", found.id, "approval")
-    assert "it is no JSON" in command(atom, *signal, "--event", "{", code=2)
+    assert "not valid JSON" in command(atom, *signal, "--event", "{", code=2)
     event = '{"by": "the operator"}'
     said = command(atom, *signal, "--event", event)
     assert said == f"{found.id}: goes on with the signal “approval”\n"

@@ -125,6 +125,15 @@ def test_what_is_not_there_cannot_be_acted_on(browser):
     assert browser.post("/executions/nothing/cancel", {}).status == 403
 
 
+@pytest.mark.parametrize(
+    "beside", ["documents", "log", "steps", "children", "signals", "%64ocuments"]
+)
+def test_key_beside_an_execution_has_no_page(atom, browser, beside):
+    execution = settled(atom, atom.run("Echo", {"Text": "x"}))
+    assert browser.get(f"/executions/{execution.id}").status == 200
+    assert browser.get(f"/executions/{execution.id}:{beside}").status == 404
+
+
 def test_a_viewer_sees_no_button_and_is_refused(atom, url):
     execution = settled(atom, atom.run("Break"))
     with atom.user("vera", "--role", "viewer") as token:
@@ -140,12 +149,3 @@ def test_a_viewer_sees_no_button_and_is_refused(atom, url):
         assert atom.store.get(execution.id).attempts == 1
         found = browser.post("/executions", {"form": page.form_token, "text": execution.id})
         assert found.headers["Location"] == f"/executions/{execution.id}"
-
-
-@pytest.mark.parametrize(
-    "beside", ["documents", "log", "steps", "children", "signals", "%64ocuments"]
-)
-def test_key_beside_an_execution_has_no_page(atom, browser, beside):
-    execution = settled(atom, atom.run("Echo", {"Text": "x"}))
-    assert browser.get(f"/executions/{execution.id}").status == 200
-    assert browser.get(f"/executions/{execution.id}:{beside}").status == 404

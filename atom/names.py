@@ -76,11 +76,15 @@ CALLED: Final = KEY_PREFIX + "called"  # `:<process>`: the set of those that a p
 LEAVING: Final = KEY_PREFIX + "leaving"  # `:<process>`: `<id> <fence>` by when its place is free
 RATES: Final = KEY_PREFIX + "rate"  # `:<tenant or service>:<name>`: when its requests are paid for
 
+# A hash: the latest time that recovery saw of Redis's clock, and the latest change of that clock.
+CLOCK: Final = KEY_PREFIX + "clock"
+
 # What is written to see whether Redis takes writes.
 PROBE: Final = KEY_PREFIX + "probe"
 
 # A sorted set of `<role>\0<instance>` by when that presence is over.
 PRESENCES: Final = KEY_PREFIX + "presences"
+_PRESENCE_PREFIX: Final = KEY_PREFIX + "presence:"
 
 # A sorted set of hosts by when their circuit closes.
 CIRCUITS: Final = KEY_PREFIX + "circuits"
@@ -132,6 +136,9 @@ SCRIPT_KEYS: Final = {
     "PLACES": PLACES,
     "LEAVING": LEAVING,
     "RATES": RATES,
+    "CLOCK": CLOCK,
+    "PRESENCES": PRESENCES,
+    "PRESENCE_PREFIX": _PRESENCE_PREFIX,
     "CALLS": CALLS,
     "FAMILIES": FAMILIES,
     "COUNTERS": COUNTERS,
@@ -255,7 +262,7 @@ def token_key(tenant_id: str, token: str, service: str, action: str) -> str:
 
 def presence_key(role: str, instance: str) -> str:
     """What a live process writes now and then; gone when it is."""
-    return f"{KEY_PREFIX}presence:{role}:{instance}"
+    return f"{_PRESENCE_PREFIX}{role}:{instance}"
 
 
 def presence_member(role: str, instance: str) -> str:

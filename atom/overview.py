@@ -19,6 +19,24 @@ class QueueState:
     oldest_at: datetime | None  # since when the first of them waits
 
 
+@dataclass(frozen=True, slots=True)
+class ClockChange:
+    """A change of the store's clock that is not the passing of time."""
+
+    at: datetime  # by the clock as it was set
+    seconds: float  # negative: it was set back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockReading:
+    """The store's clock, compared with the latest time that was seen of it."""
+
+    seconds: float  # since 1970
+    set_back_seconds: float  # 0: it was not
+    has_wrong_due_times: bool  # they were set before it was set back, and have to be recomputed
+    can_judge_leases: bool  # for the length of a lease, there was a time to renew each
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """How it stands with everything at one moment.
@@ -43,6 +61,7 @@ class Overview:
     counters: Mapping[str, int]  # see `ExecutionStore.counters`
     stored: int  # executions in Redis, whether they have ended or not
     held_back: Mapping[str, int]  # process at its max_concurrency → how many of those that wait
+    clock_change: ClockChange | None = None  # the latest one
 
     @property
     def ends(self) -> Mapping[tuple[str, str, str], int]:

@@ -21,6 +21,8 @@ from atom.store import ExecutionStore
 # What waits no longer than this is on its way: an outage of seconds is nobody's business.
 _LATE: Final = timedelta(seconds=60)
 _ALMOST: Final = 0.9
+# For how long a change of the store's clock is reported.
+_CLOCK_NEWS: Final = timedelta(hours=1)
 # Fewer cut-off clients are everyday life on a network.
 _MANY_CUT_OFF: Final = 10
 _LONG_THREAD_WAIT: Final = 1.0  # seconds
@@ -156,6 +158,7 @@ def judge(situation: Situation) -> Sequence[Finding]:
         *_judge_callbacks(situation.overview),
         *_judge_servers(situation.presences),
         *_judge_versions(situation.presences),
+        *_judge_clock(situation.overview),
         *(_judge_server(situation.facts) if situation.facts else _judge_unknown_server()),
         *(_judge_history(situation.history) if situation.history else ()),
         *_judge_paused(situation.overview),
@@ -338,6 +341,21 @@ def _judge_versions(presences: Iterable[Presence]) -> Iterator[Finding]:
                 f"Roles have different versions of {what} ({told}): restart those with the old "
                 "one.",
             )
+
+
+def _judge_clock(overview: Overview) -> Iterator[Finding]:
+    change = overview.clock_change
+    if change is None or overview.at - change.at > _CLOCK_NEWS:
+        return
+    seconds = f"{abs(change.seconds):.0f} s at {change.at:%H:%M} UTC"
+    if change.seconds < 0:
+        sentence = f"set back by {seconds}. Due times were recomputed."
+    else:
+        sentence = f"set forward by {seconds}. Waits, retries and timeouts ended early by that."
+    yield Finding(
+        Severity.WARNING,
+        f"The clock of Redis was {sentence} Synchronize the clock of its host.",
+    )
 
 
 def _judge_unknown_server() -> Iterator[Finding]:

@@ -21,6 +21,7 @@ class Wait:
     name: str  # of the signal, or of the step
     kind: WaitKind
     until: datetime | None  # by the store's clock; None: for as long as it takes
+    since: datetime | None = None  # of a delay: when `until` was reckoned; None: a time of choice
 
     @property
     def step(self) -> str:

@@ -89,7 +89,7 @@ class StoreJournal(Replay):
             return
         until = self._until(due)
         if until > self._lease.now():
-            self._suspend(name, WaitKind.TIME, until)
+            self._suspend(name, WaitKind.TIME, until, is_delay=isinstance(due, timedelta))
         self._record(Step(name, encode(None), ended_at=self._lease.now()))
 
     def signal(self, name: str, timeout: timedelta | None) -> Any:
@@ -99,7 +99,7 @@ class StoreJournal(Replay):
             until = None if timeout is None else self._until(timeout)
             event = self._lease.patiently(lambda: self._store.signal_event(self._claim, name))
             if event is None and (until is None or until > self._lease.now()):
-                self._suspend(name, WaitKind.SIGNAL, until)
+                self._suspend(name, WaitKind.SIGNAL, until, is_delay=True)
             recorded = replace(step_of_signal(name, event), ended_at=self._lease.now())
             self._record(recorded)
         return event_of(name, recorded)

@@ -21,6 +21,7 @@ from atom.errors import (
     PublishFailed,
     StoreUnavailable,
 )
+from atom.execution.clock import Clock
 from atom.execution.ending import time_out
 from atom.execution.wakeup import wake_callback, wake_callbacks
 from atom.logs import context_of
@@ -54,6 +55,7 @@ class Recovery:
         self._catalog, self._store, self._publisher = catalog, store, publisher
         self._files = files
         self._silent_until = 0.0
+        self._clock = Clock(store)
 
     def tick(self) -> dict[str, int]:
         """Do everything once; returns how many of each kind were done.
@@ -65,6 +67,7 @@ class Recovery:
         """
         counts: dict[str, int] = {}
         functions: dict[str, Callable[[], int]] = {
+            "due times recomputed": self.watch_clock,
             "callbacks published": self.publish_callbacks,
             "overdue ended": self.end_overdue,
             "lost taken over": self.take_over_lost,
@@ -99,6 +102,10 @@ class Recovery:
         if counts:
             self._store.count(counts)
         return counts
+
+    def watch_clock(self) -> int:
+        """Due times that were set by the store's clock before it was set back."""
+        return self._clock.watch()
 
     def publish_callbacks(self) -> int:
         """A callback whose due time has come; where many wait already, later.
@@ -161,6 +168,8 @@ class Recovery:
 
     def take_over_lost(self) -> int:
         """Executions whose worker gave no sign of life for the length of a lease."""
+        if not self._clock.can_judge_leases:
+            return 0
         return self._publish(self._store.take_lost(_AT_ONCE))
 
     def end_overdue(self) -> int:

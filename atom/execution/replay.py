@@ -113,7 +113,9 @@ class Replay:
         if size > self._max_step_bytes:
             raise StepTooLarge(step.name, size, self._max_step_bytes)
 
-    def _suspend(self, name: str, kind: WaitKind, until: datetime | None) -> None:
+    def _suspend(
+        self, name: str, kind: WaitKind, until: datetime | None, *, is_delay: bool = False
+    ) -> None:
         """End this attempt here, by Suspended.
 
         Raises:
@@ -126,7 +128,13 @@ class Replay:
                 f"It would wait until {until:%Y-%m-%d %H:%M:%S} UTC, but its deadline is "
                 f"{deadline:%Y-%m-%d %H:%M:%S} UTC; give the process a longer timeout."
             )
-        self._suspended_at = Wait(position=self._position, name=name, kind=kind, until=until)
+        self._suspended_at = Wait(
+            position=self._position,
+            name=name,
+            kind=kind,
+            until=until,
+            since=self._lease.now() if is_delay else None,
+        )
         raise Suspended(self._suspended_at)
 
     def _check_awaitable(self) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from atom.overview import Overview, QueueState
+from atom.overview import ClockChange, Overview, QueueState
 from atom.records import (
     Attempt,
     CallbackState,
@@ -350,7 +350,7 @@ def presence(member: bytes, value: bytes) -> Presence:
 def overview(found: Sequence[Any]) -> Overview:
     """From what `overview.lua` returns."""
     now, queues, scheduled, suspended, running, lost, overdue, *rest = found
-    callbacks, late_since, parked, failed, *flats, stored = rest
+    callbacks, late_since, parked, failed, *flats, stored, (changed_at, changed_by) = rest
     circuits, paused, counters, held_back = (_row(flat) for flat in flats)
     return Overview(
         at=_moment(now),
@@ -372,6 +372,9 @@ def overview(found: Sequence[Any]) -> Overview:
         counters=counts_by_name(counters),
         stored=stored,
         held_back=counts_by_name(held_back),
+        clock_change=(
+            ClockChange(_moment(changed_at), int(changed_by) / 1000) if changed_at else None
+        ),
     )
 
 

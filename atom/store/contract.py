@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from atom.children import After
-from atom.overview import Overview
+from atom.overview import ClockReading, Overview
 from atom.records import (
     Attempt,
     Claim,
@@ -321,6 +321,20 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
 
     def take_due_callbacks(self, limit: int) -> Sequence[str]:
         """Executions whose callback is due; each is put off for the next look."""
+
+    def observe_clock(self, forward_seconds: float = 0) -> ClockReading:
+        """Read the store's clock and remember its time; called by recovery at each tick.
+
+        Args:
+            forward_seconds: by how much the clock was set forward, as far as the caller knows.
+        """
+
+    def recompute_due_times(self) -> int:
+        """Move due times to the clock that was set back; return how many were changed.
+
+        A delay keeps its length, from now on. A lease lasts for its length at most. A time that
+        somebody chose (`execution.wait_until`) stays. May be repeated after a crash.
+        """
 
     def take_overdue(self, limit: int) -> Sequence[str]:
         """Executions past their deadline; each is put off for the next look."""

@@ -5,10 +5,19 @@ from typing import Final
 
 from atom import names
 from atom.history import Copied, HistoryFacts
+from atom.overview import ClockReading
 from atom.records import Envelope
 from atom.store import child_codec, codec
 from atom.store.redis_part import RedisPart, in_ms
 
+# Servers whose clocks are synchronized differ by less, for example after a failover.
+_CLOCK_TOLERANCE_SECONDS: Final = 3.0
+_RECOMPUTED_AT_ONCE: Final = 200
+# The indexes of what is due, and all else that has a time.
+_RECOMPUTED: Final = (
+    *("leases", "callbacks", "scheduled", "suspended", "accepted", "deadlines"),
+    "others",
+)
 # When the next look finds them again, should this one have come to nothing.
 _PUT_OFF_SECONDS: Final = {"unstarted": 60.0, "lost": 10.0, "callbacks": 5.0, "overdue": 5.0}
 LONGEST_PUT_OFF_SECONDS: Final = max(_PUT_OFF_SECONDS.values())
@@ -16,6 +25,41 @@ LONGEST_PUT_OFF_SECONDS: Final = max(_PUT_OFF_SECONDS.values())
 
 class RedisRecovery(RedisPart):
     """See `ExecutionStore`."""
+
+    def observe_clock(self, forward_seconds: float = 0) -> ClockReading:
+        """See ExecutionStore."""
+        lease_seconds = self._settings.lease_seconds
+        arguments = (
+            in_ms(_CLOCK_TOLERANCE_SECONDS),
+            in_ms(max(_CLOCK_TOLERANCE_SECONDS, lease_seconds / 2)),
+            in_ms(lease_seconds),
+            in_ms(forward_seconds),
+        )
+        with self._guard():
+            now_ms, back_ms, is_wrong, is_steady = self._scripts.observe_clock((), arguments)
+        return ClockReading(
+            seconds=now_ms / 1000,
+            set_back_seconds=back_ms / 1000,
+            has_wrong_due_times=bool(is_wrong),
+            can_judge_leases=bool(is_steady),
+        )
+
+    def recompute_due_times(self) -> int:
+        """See ExecutionStore."""
+        limits = (in_ms(_CLOCK_TOLERANCE_SECONDS), in_ms(self._settings.lease_seconds))
+        changed = 0
+        for index in _RECOMPUTED:
+            cursor = b"0"
+            while True:
+                arguments = (index, cursor, _RECOMPUTED_AT_ONCE, *limits)
+                with self._guard():
+                    cursor, count = self._scripts.recompute((), arguments)
+                changed += count
+                if cursor == b"0":
+                    break
+        with self._guard():
+            self._redis.hdel(names.CLOCK, "is_repairing")
+        return changed
 
     def take_scheduled(self, limit: int) -> Sequence[str]:
         """See ExecutionStore."""

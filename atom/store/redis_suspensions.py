@@ -19,8 +19,11 @@ class RedisSuspensions(RedisPart):
 
     def suspend(self, claim: Claim, wait: Wait) -> None:
         """See ExecutionStore."""
-        until = "" if wait.until is None else int(wait.until.timestamp() * 1000)
-        arguments = (claim.id, claim.fence, wait.position, wait.name, wait.kind.value, until)
+        until, since = (
+            "" if moment is None else int(moment.timestamp() * 1000)
+            for moment in (wait.until, wait.since)
+        )
+        arguments = (claim.id, claim.fence, wait.position, wait.name, wait.kind.value, until, since)
         with self._guard():
             if not self._scripts.suspend(self._keys(claim.id), arguments):
                 raise ClaimLost(claim.id)

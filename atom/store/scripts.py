@@ -211,4 +211,5 @@ class Scripts:
         self.bring_back = make.plain("bring_back")
         self.add_log = make.plain("add_log")
         self.announce = make.plain("announce")
+        self.observe_clock, self.recompute = make.plain("observe_clock"), make.plain("recompute")
         self.overview = make.plain("overview")

@@ -19,6 +19,7 @@ KEPT = {
     r"atom:counters": "a hash of fixed names and declared actions",
     r"atom:waiting": "the set of the queues that were ever used",
     r"atom:windows": "a hash of the queues that workers served",
+    r"atom:clock": "a hash of the latest time that recovery saw",
     r"atom:(out|backlogs|lines|called)(:.+)?": (
         "whose turn it is: what waits leaves them when it begins or ends"
     ),

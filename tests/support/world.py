@@ -232,7 +232,7 @@ class World:
 
     def check_keys(self):
         """Nothing stays without an expiry but the history, the counters and the queues' names."""
-        kept = {"atom:failed", "atom:counters", "atom:waiting"}
+        kept = {"atom:failed", "atom:counters", "atom:waiting", "atom:clock"}
 
         def staying():
             self.drain()  # a listener publishes after its answer, and so perhaps only now

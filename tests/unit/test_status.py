@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from atom.names import CALLBACKS, LISTENER, RECOVERY
-from atom.overview import Overview, QueueState
+from atom.overview import ClockChange, Overview, QueueState
 from atom.records import Presence, ServerFacts
 from atom.status import Severity, Situation, judge
 
@@ -226,3 +226,19 @@ def test_server_in_trouble_is_reported(details, sentence):
     findings = judge(situation(presences=[listener, *EVERYBODY[1:]]))
     assert [finding.severity for finding in findings] == [Severity.WARNING] * bool(sentence)
     assert all(sentence in finding.sentence for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sentence"),
+    [
+        (-3600.0, "The clock of Redis was set back by 3600 s"),
+        (60.4, "The clock of Redis was set forward by 60 s"),
+    ],
+)
+def test_a_change_of_the_clock_is_a_warning_for_an_hour(seconds, sentence):
+    recent = ClockChange(QUIET.at - timedelta(minutes=59), seconds)
+    ((severity, found),) = judged(overview(clock_change=recent))
+    assert severity == "warning"
+    assert found.startswith(sentence)
+    old = ClockChange(QUIET.at - timedelta(minutes=61), seconds)
+    assert judged(overview(clock_change=old)) == []

@@ -39,7 +39,8 @@ end
 local function note_progress(parent, now)
   local position, name, open, total, interval_ms, told_at = unpack(redis.call('HMGET', JOIN,
     'position', 'name', 'open', 'total', 'interval_ms', 'told_at'))
-  if now - (told_at or 0) >= tonumber(interval_ms) then
+  local since = now - (told_at or 0) -- negative once the clock was set back
+  if since < 0 or since >= tonumber(interval_ms) then
     redis.call('HSET', JOIN, 'told_at', now)
     JOIN_PROGRESS = {parent, position, name, total - open, total}
   end

@@ -209,7 +209,7 @@ local SPENT = {'authorization', 'token', 'private_request', 'private_response', 
   'lease_until', 'not_before', 'answer_until', 'progress_at', 'progress_fraction',
   'progress_sent_at', 'callback_host', 'callback_due_at', 'callback_due_since',
   'callback_failures', 'callback_busy', 'callback_fence', 'callback_seq', 'wait_position',
-  'wait_name', 'wait_kind', 'wait_until'}
+  'wait_name', 'wait_kind', 'wait_until', 'due_set_at', 'callback_set_at'}
 
 -- Delete the signals, except for the hashes of their tokens. With these, a sender who repeats a signal
 -- learns that the execution has ended. They outlast its move to the history database.
@@ -304,10 +304,15 @@ local function should_wake()
   return redis.call('SET', WOKEN, '', 'NX', 'PX', 60000) and 1 or 0
 end
 
+-- The time at which a due time was set is kept beside it: a clock that is set back is noticed by it.
 local function make_callback_due(id, due)
-  redis.call('HSET', EXECUTION, 'callback_state', 'due', 'callback_due_at', due)
+  redis.call('HSET', EXECUTION, 'callback_state', 'due', 'callback_due_at', due, 'callback_set_at',
+    now_ms())
   redis.call('ZADD', CALLBACKS, due, id)
 end
+
+-- No listener waits for longer; a later time was set by a clock that was ahead.
+local LONGEST_ANSWER_MS = 120000
 
 -- Writes the outcome and the callback that is due for it; the caller has checked that it may.
 -- `private` is the response with its secrets, '' where it has none. `of` as for move().
@@ -320,7 +325,7 @@ local function finish(id, now, of, state, response, failure, private, retention_
   local due = now
   if answer == 'pending' then
     -- A listener waits to answer with it. Should that listener die, the callback follows.
-    due = math.max(now, tonumber(answer_until))
+    due = math.max(now, math.min(tonumber(answer_until), now + LONGEST_ANSWER_MS))
   end
   local written = {'state', state, 'finished_at', now, 'callback_seq', (seq or 0) + 1,
     'callback_failures', 0, 'callback_busy', 0, 'callback_due_since', now}
@@ -328,7 +333,7 @@ local function finish(id, now, of, state, response, failure, private, retention_
     written[#written + 1], written[#written + 2] = 'error', failure
   end
   if not is_synchronous and not is_sending then
-    for _, each in ipairs({'callback_state', 'due', 'callback_due_at', due}) do
+    for _, each in ipairs({'callback_state', 'due', 'callback_due_at', due, 'callback_set_at', now}) do
       written[#written + 1] = each
     end
   end
@@ -433,7 +438,7 @@ local function take_callback(id, now, hold_ms, threshold, spread_ms)
   end
   row.callback_fence = (row.callback_fence or 0) + 1
   local written = {'callback_state', 'delivering', 'callback_due_at', now + hold_ms,
-    'callback_fence', row.callback_fence}
+    'callback_set_at', now, 'callback_fence', row.callback_fence}
   if not FINAL[row.state] then
     written[#written + 1], written[#written + 2] = 'progress_sent_at', now
   end

@@ -120,7 +120,8 @@ local function leave_window(id, of_window)
 end
 
 -- It begins to wait at that time: recovery sees to it then.
-local function put_off(id, queue, at)
+local function put_off(id, queue, at, now)
+  redis.call('HSET', EXECUTION_PREFIX .. id, 'due_set_at', now)
   redis.call('ZADD', SCHEDULED, at, id)
   if queue then
     redis.call('SADD', WAITING, queue)

@@ -17,8 +17,13 @@ local function pay(at, rates)
     local rate = tonumber(each[3])
     if rate > 0 then
       local key = RATES .. ':' .. each[1] .. ':' .. each[2]
-      local until_ms = math.max(at, tonumber(redis.call('GET', key)) or 0) + 1000 / rate
-      local early_ms = until_ms - at - math.max(1, rate) * 1000 / rate
+      local ahead_ms = math.max(1, rate) * 1000 / rate
+      local paid_until = tonumber(redis.call('GET', key)) or 0
+      if paid_until > at + ahead_ms + 1000 then
+        paid_until = 0 -- nobody pays so far ahead: the clock was set back
+      end
+      local until_ms = math.max(at, paid_until) + 1000 / rate
+      local early_ms = until_ms - at - ahead_ms
       if early_ms > 0.001 then
         return {'limited', each[1], math.ceil(early_ms)}
       end

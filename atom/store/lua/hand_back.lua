@@ -16,7 +16,7 @@ keep_run(now, ARGV[4] == '' and 'handed_back' or 'tried_again')
 move(id, of, 'accepted')
 redis.call('HSET', EXECUTION, 'state', 'accepted', 'not_before', now + ARGV[3])
 redis.call('ZREM', LEASES, id)
-put_off(id, queue, now + ARGV[3])
+put_off(id, queue, now + ARGV[3], now)
 if limit and ARGV[5] == '1' then
   keep_place(id, fence, of[2], of[3], lease_until)
 end

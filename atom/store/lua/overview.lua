@@ -44,4 +44,4 @@ return {now, queues, redis.call('ZCOUNT', SCHEDULED, '(' .. now, '+inf'),
   redis.call('ZCARD', PARKED), redis.call('ZCARD', FAILED),
   redis.call('ZRANGEBYSCORE', CIRCUITS, '(' .. now, '+inf', 'WITHSCORES'),
   redis.call('HGETALL', PAUSED), redis.call('HGETALL', COUNTERS), held_back,
-  redis.call('ZCARD', HISTORY)}
+  redis.call('ZCARD', HISTORY), redis.call('HMGET', CLOCK, 'changed_at', 'changed_by')}

@@ -21,6 +21,7 @@ redis.call('HINCRBY', EXECUTION, 'callback_seq', 1)
 if callback_state == 'delivering' then
   return 0
 end
-local due = math.max(now, tonumber(sent_at or 0) + ARGV[5])
+-- One that was sent in what is the future by now was sent before the clock was set back.
+local due = math.max(now, math.min(now, tonumber(sent_at or 0)) + ARGV[5])
 make_callback_due(ARGV[1], due)
 return due == now and should_wake() or 0

@@ -55,5 +55,5 @@ enter(id, 'accepted')
 redis.call('HSET', EXECUTION, 'callback_state', 'none', 'not_before', now, 'deadline', deadline,
   'timeout_ms', timeout_ms, 'restarted_at', '') -- set when its next attempt starts
 redis.call('ZADD', DEADLINES, deadline, id)
-put_off(id, queue, now)
+put_off(id, queue, now, now)
 return 'restarted'

@@ -41,3 +41,8 @@ if _SKEW:
     module.datetime = _Skewed
     time.time = lambda: _real_time() + _SKEW
     time.time_ns = lambda: _real_time_ns() + int(_SKEW * 1e9)
+
+if os.environ.get("TESTS_REDIS_CLOCK"):  # the clock of Redis is set, see `redis_clock`
+    from tests.support import redis_clock
+
+    redis_clock.install()

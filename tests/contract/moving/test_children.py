@@ -71,8 +71,8 @@ def test_a_parent_is_moved_with_all_its_children(store, raw, family):
 
 def left_ms(raw, execution_id):
     """For how long its parts are kept; all for as long."""
-    parts = [execution_id, f"{execution_id}:documents"]
-    times = [raw.pttl(names.execution_key(each)) for each in parts]
+    keys = [names.execution_key(execution_id), names.documents_key(execution_id)]
+    times = [raw.pttl(key) for key in keys]
     assert max(times) - min(times) < 1000
     return times[0]
 

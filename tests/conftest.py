@@ -1,7 +1,7 @@
 """Fixtures that every kind of test shares."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> spreading.Sp
     """For `pytest -n`, in the order of below."""
     config.option.loadscopereorder = False  # it would be by the number of tests in each file
     return spreading.Spreading(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Escape what the main process could not read of a report."""
+    return spreading.sendable((yield))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -4,8 +4,12 @@ Each process has servers of its own, so any two tests may run side by side. What
 several tests is to be started by one process, though: those stay together.
 """
 
+from typing import Any
+
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from atom.text import encodable
 
 # Each of these tests starts what it uses, since it breaks it.
 _APART = (
@@ -32,3 +36,17 @@ def place(item: pytest.Item) -> int:
     """Where it comes in the order."""
     starts = [item.nodeid.startswith(each) for each in _ORDER]
     return starts.index(True) if any(starts) else len(_ORDER)
+
+
+def sendable(report: Any) -> Any:
+    """Return a serialized report whose texts can be sent to the main process, which takes UTF-8.
+
+    Tests log and compare text that is not UTF-8; a report that cannot be sent ends the whole run.
+    """
+    if isinstance(report, str):
+        return encodable(report)
+    if isinstance(report, dict):
+        return {sendable(key): sendable(value) for key, value in report.items()}
+    if isinstance(report, list | tuple):
+        return type(report)(sendable(value) for value in report)
+    return report

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import orjson
 
-from atom.errors import MalformedRequest
 from atom.protocol.wire import parse_json
 
 _LONG_INTEGER: Final = re.compile(r"[0-9]{19}")
@@ -27,10 +26,6 @@ def normal_json(body: bytes) -> str:
         MalformedRequest: it is not JSON, nests too deeply, or has a number beyond a float's range.
     """
     document = parse_json(body)
-    try:
-        normal = orjson.dumps(document).decode()
-        if not _LONG_INTEGER.search(body.decode()):
-            return normal
-        return json.dumps(json.loads(body), ensure_ascii=False, separators=(",", ":"))
-    except (TypeError, RecursionError) as error:  # what can be read may be more than can be written
-        raise MalformedRequest("The document nests too deeply.") from error
+    if not _LONG_INTEGER.search(body.decode()):
+        return orjson.dumps(document).decode()
+    return json.dumps(json.loads(body), ensure_ascii=False, separators=(",", ":"))

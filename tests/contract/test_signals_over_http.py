@@ -54,7 +54,7 @@ def test_an_event_that_nests_too_deeply(client, store, waiting):
     deep = b"[" * 400 + b"]" * 400
     answer = client.post(url, data=deep, content_type="application/json")
     assert answer.status_code == 400
-    assert "too deeply" in answer.json["message"]
+    assert "nests deeper than" in answer.json["message"]
     assert store.signal_event(claim, "approval") is None
 
 

@@ -44,7 +44,7 @@ def test_check_says_what_is_right(run):
 def test_an_event_that_nests_too_deeply_is_no_traceback(run):
     result = run("executions", "signal", "id", "name", "--event", "[" * 400 + "]" * 400)
     assert result.exit_code == 2
-    assert "The document nests too deeply." in result.stderr
+    assert "The body nests deeper than" in result.stderr
 
 
 @pytest.mark.parametrize("event", ["NaN", "1e400", "caf\udce9", '{"a": '])

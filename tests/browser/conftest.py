@@ -42,7 +42,8 @@ def url(atom):
     return atom.start_console(ATOM_SANDBOX_URL=atom.sandbox.url, ATOM_PUBLIC_URL=atom.url)
 
 
-@pytest.fixture(scope="session")
+# Of the package: while playwright is there, its event loop runs in this thread.
+@pytest.fixture(scope="package")
 def browser():
     with sync_playwright() as playwright:
         # In a container its own sandbox has no rights to be made with, and /dev/shm is small.

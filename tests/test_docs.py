@@ -208,3 +208,12 @@ def test_the_import_arrows_in_the_docs_name_every_module():
     modules = {path.stem for path in (ROOT / "atom").iterdir() if path.name[0] not in "._"}
     modules -= {"py"}
     assert [name for name in sorted(modules) if name not in arrows] == []
+
+
+@pytest.mark.parametrize(
+    "path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda p: p.name
+)
+def test_page_has_no_conflict_markers(path):
+    markers = ("<<<<<<< ", ">>>>>>> ", "=======\n")
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert [line for line in lines if line.startswith(markers)] == []

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -58,9 +59,7 @@ class SandboxDatabase:
             # SQLite gives the files beside it the mode that this one has.
             path.touch(mode=0o600)
             path.chmod(0o600)
-            self._connection = sqlite3.connect(path, check_same_thread=False)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.executescript(_TABLES)
+            self._connection = _connect(path)
         except (OSError, sqlite3.Error) as error:
             raise StartupError(
                 f"The sandbox cannot keep its flows in {path}: {error}. Move the file away, or "
@@ -163,6 +162,16 @@ class SandboxDatabase:
     def _read(self, statement: str, *values: Any) -> list[Any]:
         with self._lock:
             return self._connection.execute(statement, values).fetchall()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open the file and make its tables; a file that cannot be used is closed again."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(closing(sqlite3.connect(path, check_same_thread=False)))
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(_TABLES)
+        stack.pop_all()
+    return connection
 
 
 def _text(document: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import errno
 import signal
 import socket
 import threading
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -38,24 +39,23 @@ class SandboxServer:
         Raises:
             StartupError: the address is taken, or the database cannot be opened.
         """
-        self._database = SandboxDatabase(database) if database else None
-        self.platform = platform or Platform(database=self._database)
-        self.run_api = RunApi(self._database)
-        app = create_app(self.platform, self.run_api)
-        self._server = ThreadServer(
-            app,
-            _listen(host, port),
-            Limits.from_settings(settings or HttpSettings(), _THREADS),
-        )
-        self.url = f"http://{_reached_as(host)}:{self._server.port}"
+        limits = Limits.from_settings(settings or HttpSettings(), _THREADS)
+        with ExitStack() as stack:  # closes what is open, should a later part fail
+            flow_database = None
+            if database is not None:
+                flow_database = stack.enter_context(closing(SandboxDatabase(database)))
+            self.platform = platform or Platform(database=flow_database)
+            stack.callback(self.platform.close)
+            self.run_api = RunApi(flow_database)
+            app = create_app(self.platform, self.run_api)
+            server = stack.enter_context(closing(ThreadServer(app, _listen(host, port), limits)))
+            self._parts = stack.pop_all()
+        self.url = f"http://{_reached_as(host)}:{server.port}"
         self.platform.url = self.run_api.url = self.url
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.close()
-        self.platform.close()
-        if self._database is not None:
-            self._database.close()
+        self._parts.close()
 
     def __enter__(self) -> Self:
         return self

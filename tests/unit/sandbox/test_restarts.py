@@ -4,6 +4,7 @@ import socket
 import stat
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import orjson
 import pytest
@@ -180,8 +181,23 @@ def test_states_of_flows_that_were_started_outlive_a_restart(tmp_path):
     client.close()
 
 
+def open_files(directory):
+    """Return the files of a directory that this process has open."""
+    links = Path("/proc/self/fd").iterdir()
+    return [path for link in links if str(path := link.resolve()).startswith(str(directory))]
+
+
 def test_a_file_that_is_no_database_is_named(tmp_path):
     path = tmp_path / "flows"
     path.write_bytes(b"\xff" * 4096)
-    with pytest.raises(StartupError, match=str(path)):
+    with pytest.raises(StartupError, match=str(path)) as failure:
         SandboxServer(database=path)
+    assert open_files(tmp_path) == [], failure  # the traceback keeps what was not closed
+
+
+def test_a_sandbox_that_cannot_listen_closes_its_database(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(StartupError, match=str(port)) as failure:
+            SandboxServer(port=port, database=tmp_path / "flows")
+    assert open_files(tmp_path) == [], failure

@@ -27,8 +27,8 @@ RUN PYTHONPYCACHEPREFIX=/opt/atom/bytecode /opt/atom/bin/python deploy/docker/wa
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent atom \
- && mkdir /services /data \
- && chown atom /data
+ && mkdir /services /data /keys \
+ && chown atom /data /keys
 # An init: a process with number 1 would ignore the signals it has no handler for yet.
 COPY --from=build /usr/bin/tini /usr/bin/tini
 COPY --from=build /opt/atom /opt/atom

@@ -16,6 +16,7 @@ from atom.endpoints import (
 from atom.errors import SettingsError
 from atom.history_settings import HistorySettings
 from atom.http_settings import HttpSettings
+from atom.secret_settings import SecretSettings, all_keys
 from atom.setting import setting as _setting
 from atom.urls import check_broker_url, check_store_url
 
@@ -28,7 +29,7 @@ _MAY_BE_ZERO: Final = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(HttpSettings, HistorySettings):
+class Settings(SecretSettings, HttpSettings, HistorySettings):
     """What the environment says, checked."""
 
     services: tuple[str, ...] = _setting(
@@ -101,13 +102,6 @@ class Settings(HttpSettings, HistorySettings):
         False,
         "Lets the listener listen elsewhere than on loopback without credentials: for a container "
         "whose port is published on 127.0.0.1 only. With the first credential it ends.",
-    )
-    secret_key: tuple[str, ...] = _setting(
-        "ATOM_SECRET_KEY",
-        Env.list,
-        (),
-        "Fernet keys, comma-separated: what an execution holds is encrypted in Redis with the "
-        "first, and read with any of them (`atom secret-key` makes one). The same for every role.",
     )
     callback_hosts: tuple[str, ...] = _setting(
         "ATOM_CALLBACK_HOSTS",
@@ -301,6 +295,7 @@ class Settings(HttpSettings, HistorySettings):
             except ValueError as error:  # as environs' own is
                 raise SettingsError(f"{variable}: {error}") from None
             values[each.name] = tuple(value) if isinstance(value, list) else value
+        values["secret_key"] = all_keys(values["secret_key"], values["secret_key_file"])
         settings = cls(**values)
         settings.check()
         return settings

@@ -42,6 +42,8 @@ LAYERS = [
             "setting",
             "history_settings",
             "http_settings",
+            "secret_settings",
+            "secret_key_file",
             "unknown_variables",
             "catalog",
             "history",

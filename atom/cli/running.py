@@ -10,9 +10,13 @@ import click
 
 from atom.errors import StartupError
 from atom.redaction import masked_url
+from atom.secret_key_file import create_key_file, read_keys
 from atom.settings import Settings
+from atom.store.encryption import new_key
 
 DIRECTORY: Final = Path(".atom")
+# Under it, the key of an Atom without one in its settings.
+_KEY_FILE: Final = "secret-key"
 _FILE: Final = "running.json"
 
 
@@ -66,22 +70,44 @@ def refuse_second(directory: Path = DIRECTORY) -> None:
         )
 
 
-def settings_of_running() -> Settings:
-    """Return the settings; Redis, services and Flower are those of the Atom here if none are set.
+def with_key(settings: Settings, directory: Path = DIRECTORY, *, create: bool = False) -> Settings:
+    """Return the settings with the key of the directory behind their own keys.
 
-    Without such an Atom it prints, to standard error, which one is asked instead.
+    Args:
+        settings: with or without keys.
+        directory: of the Atom.
+        create: whether a key is created if there is none at all.
+
+    Raises:
+        SettingsError: the file of the key cannot be created or read.
     """
-    settings = Settings.from_env()
-    if "ATOM_REDIS_URL" in os.environ:
+    path = directory / _KEY_FILE
+    if create and not settings.secret_key:
+        create_key_file(path, new_key)
+    if not path.exists():
         return settings
-    running = find()
+    keys = dict.fromkeys((*settings.secret_key, *read_keys(path, "ATOM_SECRET_KEY")))
+    return replace(settings, secret_key=tuple(keys))
+
+
+def settings_of_running() -> Settings:
+    """Return the settings, completed by those of the Atom that runs here.
+
+    Redis, services and Flower are its own if none are set; its key is added. Without such an Atom
+    the command prints to standard error which one it asks instead.
+    """
+    settings, running = Settings.from_env(), find()
+    if "ATOM_REDIS_URL" in os.environ:
+        is_here = running is not None and running.redis_url == settings.redis_url
+        return with_key(settings) if is_here else settings
     if running is None:
         default = f"the Redis at {masked_url(settings.redis_url)}, the default of ATOM_REDIS_URL"
         click.echo(f"atom: {not_here(default, 'ATOM_REDIS_URL')}", err=True)
         return settings
     services = settings.services or tuple(running.services)
     link = settings.flower_link or running.flower_url
-    return replace(settings, redis_url=running.redis_url, services=services, flower_link=link)
+    here = replace(settings, redis_url=running.redis_url, services=services, flower_link=link)
+    return with_key(here)
 
 
 def not_here(default: str, variables: str) -> str:

@@ -36,8 +36,8 @@ _READY_SECONDS: Final = 60.0
 def up(concurrency: int | None) -> None:
     """Run a whole Atom here: Redis, listener, workers, recovery, sandbox, console and Flower.
 
-    Without ATOM_REDIS_URL it starts a Redis of its own, with its data under .atom/. Ctrl-C ends
-    everything.
+    Without ATOM_REDIS_URL it starts a Redis of its own, with its data under .atom/. Without
+    ATOM_SECRET_KEY it creates a key there. Ctrl-C ends everything.
     """
     settings = _with_ports(Settings.from_env())
     if settings.tls_cert:
@@ -52,6 +52,7 @@ def up(concurrency: int | None) -> None:
         )
     catalog = load_catalog(settings.services)
     running.refuse_second()
+    settings = running.with_key(settings, create=True)
     check_free("ATOM_BIND", *split_bind("ATOM_BIND", settings.bind))
     check_free("ATOM_SANDBOX_BIND", *split_bind("ATOM_SANDBOX_BIND", settings.sandbox_bind))
     extras = list(_extras(settings))
@@ -162,6 +163,8 @@ def _environment(settings: Settings) -> dict[str, str]:
     return {
         **os.environ,
         "ATOM_REDIS_URL": settings.redis_url,
+        "ATOM_SECRET_KEY": ",".join(settings.secret_key),
+        "ATOM_SECRET_KEY_FILE": "",  # its keys are among those
         "ATOM_BIND": settings.bind,
         "ATOM_SANDBOX_BIND": settings.sandbox_bind,
         "ATOM_CONSOLE_BIND": settings.console_bind,

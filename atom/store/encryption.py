@@ -106,6 +106,7 @@ def _key(fernet: Any, key: str, which: str) -> Any:
     except ValueError:
         pass
     raise SettingsError(
-        f"ATOM_SECRET_KEY: key {which} is none ({_KEY_CHARACTERS} characters: 32 bytes as URL-safe "
-        "base64); `atom secret-key` makes one."
+        f"ATOM_SECRET_KEY: key {which} is invalid; keys of ATOM_SECRET_KEY_FILE count last. A key "
+        f"has {_KEY_CHARACTERS} characters (32 bytes as URL-safe base64); `atom secret-key` makes "
+        "one."
     )

@@ -56,7 +56,7 @@ def test_each_line_of_the_example_has_its_comment():
 
 
 def test_there_are_the_roles_and_their_stores():
-    assert set(SERVICES) == {*ROLES, "redis", "rabbitmq", "postgres"}
+    assert set(SERVICES) == {*ROLES, "redis", "rabbitmq", "postgres", "secret-key"}
     assert {name: each["profiles"] for name, each in SERVICES.items() if "profiles" in each} == {
         "sandbox": ["dev"],
         "rabbitmq": ["rabbitmq"],
@@ -71,8 +71,22 @@ def test_a_role_may_write_nothing_and_waits_for_its_stores(role):
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["restart"] == "unless-stopped"
-    assert {each["condition"] for each in service["depends_on"].values()} == {"service_healthy"}
+    conditions = {name: each["condition"] for name, each in service["depends_on"].items()}
+    assert conditions.pop("secret-key") == "service_completed_successfully"
+    assert set(conditions.values()) == {"service_healthy"}
     assert all(each.endswith(":ro") or each == "flower:/data" for each in service["volumes"])
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_role_reads_the_key_that_is_created_before_it_starts(role):
+    creator = SERVICES["secret-key"]
+    (path,) = [each.partition("=")[2] for each in creator["command"] if each.startswith("--file=")]
+    assert SERVICES[role]["environment"]["ATOM_SECRET_KEY_FILE"] == path
+    assert "keys:/keys:ro" in SERVICES[role]["volumes"]
+    # It ends when the key is there, and has to write it as the user of the image.
+    assert (creator["restart"], creator["volumes"]) == ("no", ["keys:/keys"])
+    assert re.search(r"chown atom .*/keys", DOCKERFILE)
+    assert "keys" in compose_file()["volumes"]
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))

@@ -168,6 +168,19 @@ def test_a_secret_key_is_made(run):
     assert first.stdout.strip() not in first.stderr
 
 
+def test_secret_key_file_is_created_and_then_left_alone(run, tmp_path):
+    path = tmp_path / "secret-key"
+    first = run("secret-key", "--file", str(path))
+    content = path.read_text()
+    second = run("secret-key", "--file", str(path))
+    assert (first.stdout, second.stdout) == (
+        f"{path} was created.\n",
+        f"{path} exists and was left as it is.\n",
+    )
+    assert path.read_text() == content
+    assert content.strip() not in first.output + second.output
+
+
 @pytest.mark.parametrize(
     "command", [("worker",), ("recovery",), ("listener",), ("up",), ("executions", "list")]
 )
@@ -179,7 +192,7 @@ def test_a_wrong_secret_key_is_told_at_the_start(run, monkeypatch, tmp_path, com
     monkeypatch.setenv("ATOM_SECRET_KEY", f"{new_key()},canary")
     result = run(*command)
     assert result.exit_code == 1
-    assert "ATOM_SECRET_KEY: key 2 of 2 is none" in result.stderr
+    assert "ATOM_SECRET_KEY: key 2 of 2 is invalid" in result.stderr
     assert "canary" not in result.output
 
 

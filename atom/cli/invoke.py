@@ -1,7 +1,6 @@
 """`atom invoke`: call a message action as a flow would."""
 
 import sys
-from base64 import b64encode
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +10,7 @@ import orjson
 from rich.console import Console
 
 from atom.cli import running
+from atom.cli.caller import authorization, credential_option
 from atom.cli.flow_view import run_flow, show_flow
 from atom.redaction import masked_url
 from atom.sandbox import SandboxClient
@@ -60,12 +60,7 @@ from atom.settings import Settings
     metavar="URL",
     help="Default: ATOM_SANDBOX_URL, else of `atom up` here, else ATOM_SANDBOX_BIND.",
 )
-@click.option(
-    "--credential",
-    envvar="ATOM_CREDENTIAL",
-    metavar="NAME:TOKEN",
-    help="Where the service asks for one; better set as ATOM_CREDENTIAL.",
-)
+@credential_option
 @click.option("--timeout", default=600.0, show_default=True, help="Seconds to watch the flow.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document at the end.")
 def invoke(  # noqa: PLR0913 (one for each argument and option)
@@ -89,7 +84,7 @@ def invoke(  # noqa: PLR0913 (one for each argument and option)
     configuration = _values("-c", configuration_pairs, "--config", configuration_file)
     listener, sandbox = _addresses(listener, sandbox)
     service_url = f"{listener.rstrip('/')}/fs/{quote(service, safe='')}"
-    client = SandboxClient(sandbox, authorization=_basic(credential) if credential else None)
+    client = SandboxClient(sandbox, authorization=authorization(credential))
     try:
         what = client, service_url, action, inputs
         if as_json:
@@ -115,12 +110,6 @@ def _addresses(listener: str | None, sandbox: str | None) -> tuple[str, str]:
     variables = "ATOM_LISTENER_URL and ATOM_SANDBOX_URL"
     click.echo(f"atom: {running.not_here(default, variables)}", err=True)
     return listener, sandbox
-
-
-def _basic(credential: str) -> str:
-    if ":" not in credential:
-        raise click.BadParameter("A credential is NAME:TOKEN.", param_hint="--credential")
-    return f"Basic {b64encode(credential.encode()).decode()}"
 
 
 def _values(

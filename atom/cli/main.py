@@ -8,6 +8,7 @@ import click
 
 from atom.cli import (
     callbacks,
+    check,
     credentials,
     executions,
     invoke,
@@ -67,7 +68,7 @@ for command in (
     up.up,
     *_ROLES,
     services.services,
-    services.check,
+    check.check,
     invoke.invoke,
     status.status,
     executions.executions,

@@ -1,18 +1,15 @@
-"""`atom services` and `atom check`: what is declared, and is it right."""
+"""`atom services`: the declared services and their actions."""
 
 import orjson
 from click import command, echo, option
 from rich.table import Table
 
 from atom.catalog import load_catalog
-from atom.cli.listener_role import check_certificates
 from atom.cli.output import wide_console
 from atom.durations import duration
 from atom.object_process import ObjectProcess
 from atom.protocol.objects import Entry
 from atom.settings import Settings
-from atom.store.encryption import Cipher
-from atom.store.lazily import import_fsspec, import_sql_history
 
 
 def _entries(entries: tuple[Entry, ...]) -> str:
@@ -57,30 +54,3 @@ def services(as_json: bool) -> None:
                     duration(each.options.timeout),
                 )
         wide_console().print(table)
-
-
-@command()
-def check() -> None:
-    """Check the settings and import every declared service."""
-    settings = Settings.from_env()
-    _check_environment(settings)
-    catalog = load_catalog(settings.services)
-    actions = sum(1 for _ in catalog.processes())
-    names = ", ".join(catalog.services)
-    echo(
-        f"Settings and {len(catalog.services)} service(s) are right: {names}; {actions} action(s)."
-    )
-
-
-def _check_environment(settings: Settings) -> None:
-    """Refuse settings that a role would refuse when it starts: keys, files and missing extras.
-
-    Raises:
-        AtomError: naming the setting.
-    """
-    Cipher(settings.secret_key)
-    check_certificates(settings)
-    if settings.file_store:
-        import_fsspec()
-    if settings.history_url:
-        import_sql_history()

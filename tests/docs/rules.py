@@ -87,6 +87,7 @@ class Rules:
             return
         assert name in HARMLESS, f"“atom {name}” is in no list of tests/docs/rules.py; add it"
         words = [self._site.id_for(name) if word == "ID" else word for word in words]
+        words = [self._site.reachable(word) for word in words]
         environment = dict(command.environment)
         if name.startswith("credentials "):
             environment |= self._credentials

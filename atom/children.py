@@ -18,6 +18,7 @@ class NewChild:
     request: bytes = field(repr=False)  # without its secrets
     private_request: bytes | None = field(default=None, repr=False)
     is_item: bool  # of a map; else it is called
+    version: str = ""  # of its service, in the worker that runs the parent
     priority: int = 0  # of its process
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow.fields import Field
 
 from atom import fields
+from atom.accepted_values import load_accepted
 from atom.errors import DeclarationError
 from atom.profile import Profile, entries_of, load_request, prepared
 from atom.protocol.objects import Entry, read_values
@@ -50,10 +51,26 @@ class Configuration:
         Raises:
             InvalidRequest: naming each value that is missing or wrong.
         """
-        document = read_values(self.entries, values)
-        # A connector sends what nobody filled in as an empty text.
-        given = {name: text for name, text in document.items() if text != ""}
-        return MappingProxyType(load_request(self._profile, given, "configuration values"))
+        document = read_values(self.entries, _filled_in(values))
+        return MappingProxyType(load_request(self._profile, document, "configuration values"))
+
+    def load_accepted(
+        self, values: Sequence[Mapping[str, Any]], *, is_from_other_version: bool
+    ) -> Mapping[str, Any]:
+        """Load the values of an accepted request, which may not fit; see AcceptedValues."""
+        loaded = load_accepted(
+            self._profile,
+            self.entries,
+            _filled_in(values),
+            "configuration values",
+            is_from_other_version=is_from_other_version,
+        )
+        return MappingProxyType(loaded)
+
+
+def _filled_in(values: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Leave out empty texts: a connector sends one for a value that is not filled in."""
+    return [value for value in values if value.get("contentValue") != ""]
 
 
 _STRUCTURES = (fields.Nested, fields.List)

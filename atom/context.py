@@ -114,6 +114,8 @@ class Execution:
         attempt: int,
         deadline: datetime,
         circumstances: Circumstances | None = None,
+        version: str = "",
+        is_from_other_version: bool = False,
     ) -> None:
         self._journal = journal
         self._circumstances = circumstances = circumstances or Circumstances()
@@ -126,6 +128,10 @@ class Execution:
         """The state (run) of the flow that asks."""
         self.attempt = attempt
         """1 at first; more after a worker was lost or ended, and when the process is retried."""
+        self.version = version
+        """The version of the service that accepted this execution."""
+        self.is_from_other_version = is_from_other_version
+        """Whether that is another version than the one that runs it now."""
         self.deadline = deadline
         """When the flow will be told that this execution timed out."""
         self.user = circumstances.user

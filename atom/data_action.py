@@ -48,11 +48,11 @@ class GetProcess(_DataProcess):
         try:
             key = self.object_type.load_key(request.list_filter.id or "")
         except ValueError:
-            return self.response([])  # nobody can have this id
+            return self.response([], execution)  # nobody can have this id
         records = self.records(self.run(key, execution))
         if len(records) > 1:
             raise InvalidResult(self.task_name, f"one record at most, not {len(records)}")
-        return self.response(records)
+        return self.response(records, execution)
 
 
 class QueryProcess(_DataProcess):
@@ -72,8 +72,8 @@ class QueryProcess(_DataProcess):
         """See Process."""
         query = self._query(request)
         if query is None:
-            return self.response([])
-        return self.page(self.run(query, execution), query)
+            return self.response([], execution)
+        return self.page(self.run(query, execution), query, execution)
 
     def _query(self, request: ObjectDataRequest) -> Query | None:
         """Return the query, or None if no record can be in its answer."""
@@ -99,7 +99,9 @@ class SaveProcess(_DataProcess):
         self, request: ObjectDataRequest, execution: Execution, open_file: OpenFile
     ) -> dict[str, Any]:
         """See Process. What returns nothing is answered as it was sent."""
-        records = self.object_type.load(request.objects)
+        records = self.object_type.load_accepted(
+            request.objects, is_from_other_version=execution.is_from_other_version
+        )
         if self.whole:
             result = self.run(records, execution)
             saved = records if result is None else self.records(result)
@@ -108,7 +110,7 @@ class SaveProcess(_DataProcess):
             saved = [each if result is None else result for each, result in results]
         if len(saved) != len(records):
             raise InvalidResult(self.task_name, f"{len(records)} records, not {len(saved)}")
-        return self.response(saved)
+        return self.response(saved, execution)
 
 
 class SaveAllProcess(SaveProcess):
@@ -136,9 +138,12 @@ class DeleteProcess(_DataProcess):
         self, request: ObjectDataRequest, execution: Execution, open_file: OpenFile
     ) -> dict[str, Any]:
         """See Process."""
-        for each in self.object_type.load(request.objects, partial=True):
-            self.run(each, execution)
-        return self.response([])
+        is_from_other_version = execution.is_from_other_version
+        for record in self.object_type.load_accepted(
+            request.objects, is_from_other_version=is_from_other_version, partial=True
+        ):
+            self.run(record, execution)
+        return self.response([], execution)
 
 
 class DataAction:

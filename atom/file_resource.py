@@ -71,8 +71,8 @@ class ListProcess(_FileProcess):
         """See Process."""
         query = self._query(request)
         if request.list_filter.provided_only:  # and a file request provides no objects
-            return self.response([])
-        return self.page(self.run(query, execution), query)
+            return self.response([], execution)
+        return self.page(self.run(query, execution), query, execution)
 
     def _query(self, request: FileDataRequest) -> Query:
         return Query.load(self.object_type.profile, request.list_filter)
@@ -93,7 +93,7 @@ class UploadProcess(_FileProcess):
             records = self.records(self.run(file, execution))
         if len(records) != 1:
             raise InvalidResult(self.task_name, f"the uploaded file's object, not {len(records)}")
-        return self.response(records)
+        return self.response(records, execution)
 
 
 class FileResource:

@@ -27,8 +27,11 @@ _LIBRARIES: Final = {
     *("celery", "kombu", "amqp", "billiard", "vine", "redis", "gunicorn", "urllib3", "flower"),
     *("asyncio", "concurrent", "opentelemetry", "structlog"),
 }
-# Our own that carry what a process says.
-_OF_PROCESSES: Final = ("atom.process.", "atom.printed", "atom.execution.")
+# Our own loggers whose lines belong in the log of an execution.
+_OF_PROCESSES: Final = (
+    *("atom.process.", "atom.printed", "atom.execution."),
+    *("atom.accepted_values", "atom.outcome"),
+)
 # Controls, separators of lines, and what turns the direction of writing around.
 _UNPRINTABLE: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"

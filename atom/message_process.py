@@ -5,10 +5,11 @@ from typing import Any, ClassVar, Final, Literal, cast
 
 from marshmallow import ValidationError
 
+from atom.accepted_values import load_accepted
 from atom.configuration import Configuration
 from atom.context import Execution
 from atom.errors import DeclarationError, Fault, InvalidRequest, InvalidResult
-from atom.outcome import dump_response
+from atom.outcome import dump_old_response, dump_response
 from atom.process import OpenFile, Process, ProcessFunction, ProcessOptions
 from atom.profile import Profile, entries_of, load_request, prepared
 from atom.protocol.message_actions import ServiceRequest, fault, forward
@@ -74,13 +75,20 @@ class MessageProcess(Process):
         self, request: ServiceRequest, execution: Execution, open_file: OpenFile
     ) -> dict[str, Any]:
         """See Process."""
-        result = self.run(self.load(request.inputs), execution)
+        inputs = load_accepted(
+            self._request,
+            self.inputs,
+            request.inputs,
+            "inputs",
+            is_from_other_version=execution.is_from_other_version,
+        )
+        result = self.run(inputs, execution)
         chosen = execution.chosen_outcome
         ids = {each["developer_name"]: each["id"] for each in request.outcomes}
         return forward(
             request.token,
             request.tenant_id,
-            self.dump(result),
+            self.dump(result, is_from_other_version=execution.is_from_other_version),
             None if chosen is None else ids[chosen],
         )
 
@@ -94,34 +102,53 @@ class MessageProcess(Process):
         return fault(token, tenant_id, write_values(self.outputs, {}), faults, inputs)
 
     def load(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        """Validate the inputs of a request: what the function receives.
+        """Validate the inputs of a request that is not accepted yet.
 
         Raises:
             InvalidRequest: naming every entry that is missing or wrong.
         """
         return load_request(self._request, read_values(self.inputs, inputs))
 
-    def dump(self, result: Any) -> list[dict[str, Any]]:
-        """Validate what the function returned: every declared output as an EngineValue.
+    def dump(self, result: Any, *, is_from_other_version: bool = False) -> list[dict[str, Any]]:
+        """Return what the function returned: every declared output as an EngineValue.
+
+        Args:
+            result: what the function returned.
+            is_from_other_version: whether another version accepted the execution. Then a result
+                that does not fit is no error; see `dump_old_response`.
 
         Raises:
             InvalidResult: naming every entry that is missing, unknown or wrong.
         """
-        try:
-            document: Document = dump_response(self._response, result)
-        except ValidationError as error:
-            found = "; ".join(cast(list[str], error.messages))
-            raise InvalidResult(self.task_name, found) from None
+        document: Document
+        if is_from_other_version:
+            document = dump_old_response(self._response, result, "The result")
+        else:
+            try:
+                document = dump_response(self._response, result)
+            except ValidationError as error:
+                found = "; ".join(cast(list[str], error.messages))
+                raise InvalidResult(self.task_name, found) from None
         if self._has_verdict:
             document = {**document, "success": boolean_text(True)}
         return write_values(self.outputs, document)
 
-    def write_inputs(self, document: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The inputs of a request, from what the function is to receive.
+    def write_inputs(
+        self, document: Mapping[str, Any], *, is_from_other_version: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return the inputs of a request, from what the function is to receive.
+
+        Args:
+            document: by the names of the request profile.
+            is_from_other_version: whether another version accepted the execution that passes it.
+                Then a document that does not fit is no error; see `dump_old_response`.
 
         Raises:
             InvalidRequest: naming every entry that is unknown or wrong.
         """
+        if is_from_other_version:
+            what = f"The document for {self.task_name}"
+            return write_values(self.inputs, dump_old_response(self._request, document, what))
         try:
             return write_values(self.inputs, dump_response(self._request, document))
         except ValidationError as error:
@@ -129,12 +156,12 @@ class MessageProcess(Process):
             raise InvalidRequest(f"{self.task_name} cannot be called so: {found}.") from None
 
     def read_outputs(self, outputs: list[dict[str, Any]]) -> dict[str, Any]:
-        """What the function returned, from the outputs of a response.
-
-        Raises:
-            InvalidRequest: naming every entry that is missing or wrong.
-        """
-        return load_request(self._response, read_values(self._own_outputs, outputs), "outputs")
+        """Load the outputs of a recorded response, which another version may have written."""
+        what = f"outputs of {self.task_name}"
+        loaded: dict[str, Any] = load_accepted(
+            self._response, self._own_outputs, outputs, what, is_from_other_version=True
+        )
+        return loaded
 
     def _refused_outputs(self, faults: Sequence[Fault]) -> list[dict[str, Any]]:
         verdict = {

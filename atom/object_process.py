@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 from marshmallow import ValidationError
 
 from atom.configuration import Configuration
+from atom.context import Execution
 from atom.errors import Fault, InvalidResult
 from atom.object_type import ObjectType
 from atom.process import Process, ProcessFunction, ProcessOptions
@@ -47,8 +48,10 @@ class ObjectProcess(Process):
         message = " ".join(each.message for each in faults)
         return service_problem(self._path, status, message, self.action)
 
-    def response(self, records: Sequence[Any], *, has_more: bool = False) -> dict[str, Any]:
-        """The ObjectDataResponse of what the function returned.
+    def response(
+        self, records: Sequence[Any], execution: Execution, *, has_more: bool = False
+    ) -> dict[str, Any]:
+        """Return the ObjectDataResponse of what the function returned.
 
         Raises:
             InvalidResult: a record fits the type's profile not, or has no key.
@@ -57,21 +60,27 @@ class ObjectProcess(Process):
         misfits: list[Any] = []
         for order, record in enumerate(records):
             try:
-                objects.append(self.object_type.dump(record, order, f"[{order}] "))
+                written = self.object_type.dump(
+                    record,
+                    order,
+                    f"[{order}] ",
+                    is_from_other_version=execution.is_from_other_version,
+                )
+                objects.append(written)
             except ValidationError as error:
                 misfits += error.messages
         if misfits:
             raise InvalidResult(self.task_name, "; ".join(map(str, misfits[:10])))
         return object_data_response(objects, has_more=has_more)
 
-    def page(self, result: Any, query: Query) -> dict[str, Any]:
-        """The response to a query: one record, a list, a page, or None for nothing.
+    def page(self, result: Any, query: Query, execution: Execution) -> dict[str, Any]:
+        """Return the response to a query: one record, a list, a page, or None for nothing.
 
         Raises:
             InvalidResult: it is none of these.
         """
         page = result if isinstance(result, Page) else query.cut(self.records(result))
-        return self.response(page.rows, has_more=page.has_more)
+        return self.response(page.rows, execution, has_more=page.has_more)
 
     def records(self, result: Any) -> list[Any]:
         """What a function returned as a list.

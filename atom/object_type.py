@@ -7,9 +7,10 @@ from typing import Any, Final
 from marshmallow import ValidationError
 
 from atom import fields
+from atom.accepted_values import AcceptedValues
 from atom.conditions import Condition, Group
 from atom.errors import DeclarationError, InvalidRequest
-from atom.outcome import dump_response
+from atom.outcome import dump_old_response, dump_response
 from atom.profile import Profile, entries_of, prepared
 from atom.protocol.objects import Entry, read_values, write_object
 from atom.protocol.query_filter import MAX_PROVIDED, Comparison, Criteria
@@ -109,12 +110,41 @@ class ObjectType:
         """
         return [self._load(each, f"objectData[{at}]", partial) for at, each in enumerate(objects)]
 
-    def _load(self, sent: Mapping[str, Any], where: str, partial: bool) -> Record:
+    def load_accepted(
+        self,
+        objects: Sequence[Mapping[str, Any]],
+        *,
+        is_from_other_version: bool,
+        partial: bool = False,
+    ) -> list[Record]:
+        """Load the MObjects of an accepted request, which may not fit; see AcceptedValues."""
+        reader = AcceptedValues("objects", is_from_other_version=is_from_other_version)
+        records = []
+        for sent in objects:
+            properties, identity = sent.get("properties") or (), self._identity_of(sent)
+            values = reader.load(
+                self._prepared, self.entries, properties, identity, partial=partial
+            )
+            records.append(self._record(values, sent))
+        reader.log_warnings()
+        return records
+
+    def _identity_of(self, sent: Mapping[str, Any]) -> dict[str, str]:
+        """Return the key of an object by the name of its entry, if it has both."""
+        external_id = sent.get("externalId")
+        if not external_id or self._key_field is None:
+            return {}
+        return {self._key_field.data_key or self.key: external_id}
+
+    def _record(self, values: dict[str, Any], sent: Mapping[str, Any]) -> Record:
         external_id = sent.get("externalId") or None
+        if self._key_field is None:
+            values[self.key] = external_id
+        return Record(values, external_id)
+
+    def _load(self, sent: Mapping[str, Any], where: str, partial: bool) -> Record:
         document = read_values(self.entries, sent.get("properties") or (), f"{where}.")
-        key_name = self._key_field.data_key or self.key if self._key_field else None
-        if external_id is not None and key_name is not None:
-            document[key_name] = external_id
+        document |= self._identity_of(sent)
         try:
             values: dict[str, Any] = (
                 self.profile.load(document, partial=True)
@@ -124,14 +154,21 @@ class ObjectType:
         except ValidationError as error:
             found = "; ".join(problems(error.messages, where))
             raise InvalidRequest(sentence(f"The objects are not valid: {found}.")) from None
-        if self._key_field is None:
-            values[self.key] = external_id
-        return Record(values, external_id)
+        return self._record(values, sent)
 
     # --- to a flow
 
-    def dump(self, record: Any, order: int, where: str) -> dict[str, Any]:
-        """An MObject of what a process returned: a dict or an object with attributes.
+    def dump(
+        self, record: Any, order: int, where: str, *, is_from_other_version: bool = False
+    ) -> dict[str, Any]:
+        """Return a record (a dict or an object with attributes) as an MObject.
+
+        Args:
+            record: what a process returned.
+            order: its position in the response.
+            where: a prefix of each problem.
+            is_from_other_version: whether another version accepted the execution. Then only a
+                missing key is an error; see `dump_old_response`.
 
         Raises:
             ValidationError: with every entry that is missing, unknown or wrong, and where.
@@ -140,10 +177,13 @@ class ObjectType:
         shown = record
         if isinstance(record, Mapping) and self._key_field is None:
             shown = {name: value for name, value in record.items() if name != self.key}
-        try:
-            document = dump_response(self._prepared, shown)
-        except ValidationError as error:
-            raise ValidationError([f"{where}{each}" for each in error.messages]) from None
+        if is_from_other_version:
+            document = dump_old_response(self._prepared, shown, f"The record {where.strip()}")
+        else:
+            try:
+                document = dump_response(self._prepared, shown)
+            except ValidationError as error:
+                raise ValidationError([f"{where}{each}" for each in error.messages]) from None
         if self._key_field is not None and external_id is not None:
             external_id = document.get(self._key_field.data_key or self.key)
         if not external_id:

@@ -1,9 +1,11 @@
 """What a process may return: checked against its response profile, entry by entry."""
 
+import logging
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, cast
 
-from marshmallow import ValidationError
+from marshmallow import ValidationError, missing
 from marshmallow.fields import Field, List, Nested
 
 from atom.fields import short
@@ -11,6 +13,8 @@ from atom.profile import Profile
 from atom.protocol.objects import Document
 from atom.protocol.prepared_schema import UNFIT, NotThisWay, PreparedSchema, is_list
 from atom.protocol.wire import problems
+
+_log = logging.getLogger(__name__)
 
 
 def dump_response(prepared: PreparedSchema[Profile] | None, result: Any) -> Document:
@@ -31,6 +35,51 @@ def dump_response(prepared: PreparedSchema[Profile] | None, result: Any) -> Docu
         return prepared.dump(result)
     except NotThisWay:
         return _dump(prepared.schema, result)
+
+
+def dump_old_response(prepared: PreparedSchema[Profile] | None, result: Any, what: str) -> Document:
+    """Dump a result that may consist of values which another version of the service recorded.
+
+    An entry that is missing or cannot be written has no value, and an unknown one is left out. A
+    warning names them, and what the validators refuse. The hooks of the profile do not run.
+
+    Args:
+        prepared: the response profile; None if there is none.
+        result: what the process returned.
+        what: names the result in warnings.
+    """
+    try:
+        return dump_response(prepared, result)
+    except ValidationError as error:
+        misfits = cast(list[str], error.messages)
+    document: Document = {}
+    if prepared is not None:
+        document = _fitting(prepared.schema, result)
+        with suppress(Exception):  # which may be that of a hook
+            given = {name: value for name, value in document.items() if value is not None}
+            misfits = [*misfits, *problems(prepared.schema.validate(given))]
+    _log.warning("%s does not fit the profile: %s", what, "; ".join(dict.fromkeys(misfits)))
+    return document
+
+
+def _fitting(profile: Profile, value: Any) -> Document:
+    """Return the entries of a value that can be written."""
+    if not (isinstance(value, Mapping) or _has_attributes(profile, value)):
+        return {}
+    document: Document = {}
+    for name, field in profile.dump_fields.items():
+        key = name if field.data_key is None else field.data_key
+        nested = _nested(field)
+        if nested is None:
+            with suppress(ValidationError, *UNFIT):
+                document[key] = field.serialize(name, value, accessor=profile.get_attribute)
+            continue
+        content = profile.get_attribute(value, field.attribute or name, None)
+        if is_list(field) and isinstance(content, list | tuple):
+            document[key] = [_fitting(nested, element) for element in content]
+        elif content is not None and not is_list(field):
+            document[key] = _fitting(nested, content)
+    return {key: content for key, content in document.items() if content is not missing}
 
 
 def _dump(profile: Profile, result: Any) -> Document:

@@ -118,6 +118,9 @@ class Process(ABC):
     argument: ClassVar[str] = "request"
     """The name of the function's first argument, in documentation and errors."""
 
+    version: str = ""
+    """The version of its service, set when the service is frozen."""
+
     returns_rows: ClassVar[bool] = False
     """Whether the function returns a list of rows, and may therefore yield them."""
 
@@ -165,7 +168,7 @@ class Process(ABC):
 
         Raises:
             Fault, Faults: the process said no.
-            InvalidRequest: the request was accepted by a listener with other declarations.
+            InvalidRequest: a query names a property that this version does not have.
             InvalidResult: what it returned fits no response.
         """
 

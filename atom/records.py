@@ -79,6 +79,7 @@ class NewExecution:
     private_request: bytes | None = field(default=None, repr=False)  # with them, where it has any
     queue: str  # whose workers run it
     priority: int = 0  # among those of its tenant that wait there
+    version: str = ""  # of the service that accepts it
     service_rate: float = 0  # requests per second that its service takes; 0: any number
     timeout_seconds: float
     sync_timeout_seconds: float = 0
@@ -122,6 +123,13 @@ class Claim(Hold):
     wait: Wait | None  # at which an earlier attempt was suspended; it may be over
     parentage: Parentage | None = None
     parent_request: bytes | None = field(default=None, repr=False)  # as `request`
+    version: str = ""  # of the service that accepted it
+    worker_version: str = ""  # of the service that runs this attempt
+
+    @property
+    def is_from_other_version(self) -> bool:
+        """Whether another version of the service accepted the execution."""
+        return bool(self.version) and self.version != self.worker_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +252,8 @@ class Execution:
     losses: int
     tries: int
     worker: str | None
-    version: str | None
+    version: str | None  # of the service that accepted it
+    worker_version: str | None = None  # of the service that ran its latest attempt
     queue: str | None
     trace: str | None
     accepted_at: datetime

@@ -50,8 +50,9 @@ class FlowService:
         Args:
             name: its External Name, the last segment of its path.
             summary: one line for people.
-            version: of its code, kept with each execution; without one, a digest of the source
-                files that hold its processes.
+            version: of its code, kept with each execution: change it with every change of the
+                service. Without one, it is a digest of the source files that hold its processes
+                and of its profiles.
             requests_per_second: what asks more often is refused with 429; 0 takes any number.
 
         Raises:
@@ -88,7 +89,7 @@ class FlowService:
 
     @property
     def version(self) -> str:
-        """Which code its executions run."""
+        """The version of its code: the declared one, else a digest."""
         return self._version or _digest(self._processes())
 
     @property
@@ -278,8 +279,11 @@ class FlowService:
         )
 
     def freeze(self) -> None:
-        """Refuse declarations from here on: a service is complete before it is served."""
+        """Refuse further declarations and fix the version: the service is complete."""
+        self._version = self.version
         self._frozen = True
+        for process in self._processes():
+            process.version = self._version
 
     def _processes(self) -> Iterator[Process]:
         yield from self._message_processes.values()
@@ -332,9 +336,13 @@ class FlowService:
 
 
 def _digest(processes: Iterable[Process]) -> str:
-    """Eight hexadecimal digits of the source files of these processes."""
-    names = {inspect.getsourcefile(inspect.unwrap(each.function)) for each in processes}
+    """Return eight hexadecimal digits of the source files and the profiles of processes."""
+    declared = list(processes)
+    names = {inspect.getsourcefile(inspect.unwrap(process.function)) for process in declared}
     digest = hashlib.sha256()
+    for process in declared:  # profiles may be in other files
+        entries = (*process.entries, *process.configuration.entries)
+        digest.update(repr((process.action, entries)).encode())
     for name in sorted(filter(None, names)):
         with suppress(OSError):  # declared in an interpreter, or shipped without its source
             digest.update(Path(name).read_bytes())

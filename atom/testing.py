@@ -163,7 +163,7 @@ class MemoryJournal:
         self._position = 0
 
 
-def execution(
+def execution(  # noqa: PLR0913 (each is an option, by keyword)
     journal: MemoryJournal | None = None,
     *,
     attempt: int = 1,
@@ -172,6 +172,8 @@ def execution(
     properties: Mapping[str, str] | None = None,
     outcomes: Sequence[str] = (),
     flow: Any = None,
+    version: str = "",
+    is_from_other_version: bool = False,
 ) -> Execution:
     """An execution to call a process with.
 
@@ -183,6 +185,8 @@ def execution(
         properties: process properties, by their names on the platform.
         outcomes: the names that `execution.outcome` may choose from.
         flow: what stands in for the Flow Client connector.
+        version: the version of the service that accepted the execution.
+        is_from_other_version: whether another version runs it now.
     """
     journal = journal or MemoryJournal()
     journal.rewind()
@@ -201,6 +205,8 @@ def execution(
         flow_state_id="22222222-2222-4222-8222-222222222222",
         attempt=attempt,
         deadline=datetime.now(UTC) + timedelta(days=1),
+        version=version,
+        is_from_other_version=is_from_other_version,
         circumstances=Circumstances(
             user=user,
             configuration=configuration or {},

@@ -23,7 +23,15 @@ LAYERS = [
     },
     {"protocol"},
     {
-        *("profile", "profile_source", "fields", "outcome", "context", "configuration"),
+        *(
+            "profile",
+            "accepted_values",
+            "profile_source",
+            "fields",
+            "outcome",
+            "context",
+            "configuration",
+        ),
         *("files", "service"),
         *("conditions", "sql", "query", "object_type"),
         "retry",

@@ -47,6 +47,7 @@ class Asked:
                 request=public,
                 private_request=private,
                 is_item=self.are_items,
+                version=self.process.version,
                 priority=self.process.options.priority,
             )
             for index, (public, private) in enumerate(self.requests)
@@ -112,15 +113,20 @@ def stored_items(items: Iterable[Any]) -> Sequence[str]:
 
 
 def call_of(process: MessageProcess, document: Mapping[str, Any], parent: Claim) -> Asked:
-    """A child that runs another declared process; its flow is that of the parent.
+    """Return a child that runs another declared process; its flow is that of the parent.
+
+    If another version accepted the parent, nothing is refused: its document and configuration may
+    come from a request of that version.
 
     Raises:
         InvalidRequest: its request profile refuses the document, or its service the configuration.
     """
     wire = orjson.loads(parent.parent_request or parent.request)
-    inputs = process.write_inputs(document)
+    is_from_other_version = parent.is_from_other_version
+    inputs = process.write_inputs(document, is_from_other_version=is_from_other_version)
     wire |= {"inputs": inputs, "outcomes": []}
-    process.check(process.read(wire))
+    if not is_from_other_version:
+        process.check(process.read(wire))
     # Of the document as the child reads it: the objects on the wire have ids, new in each attempt.
     received = orjson.dumps(read_values(process.inputs, inputs)).decode()
     requests = [parted(wire, process.secret_names)]
@@ -216,7 +222,7 @@ class _Child(Process):
             configuration=process.configuration,
             options=options,
         )
-        self._process = process
+        self._process, self.version = process, process.version
 
     def refusal(
         self, token: str, tenant_id: str, faults: Sequence[Fault], *, request: Any, status: int

@@ -268,6 +268,8 @@ class Runner:
                 claim.losses,
                 claim.tries,
             )
+        if claim.is_from_other_version:
+            _log.info("Accepted by version %s, run by %s", claim.version, claim.worker_version)
         if process is None:
             return self._broken(
                 claim, None, f"This worker serves no “{claim.action}” of “{claim.service}”."
@@ -324,7 +326,7 @@ class Runner:
         error: BaseException,
     ) -> Outcome | Again:
         if isinstance(error, InvalidRequest):
-            # Accepted by a listener with another version of the service.
+            # A query that this version cannot answer, or a call that its process refuses.
             return self._broken(claim, process, described(error))
         again = _next_try(claim, lease, process, error)
         if again is not None:
@@ -362,10 +364,15 @@ class Runner:
             flow_state_id=claim.state_id,
             attempt=claim.attempt,
             deadline=claim.deadline,
+            version=claim.version,
+            is_from_other_version=claim.is_from_other_version,
             circumstances=Circumstances(
                 user=RunningUser.parse(claim.authorization),
                 culture=request.culture,
-                configuration=process.configuration.load(request.configuration_values),
+                configuration=process.configuration.load_accepted(
+                    request.configuration_values,
+                    is_from_other_version=claim.is_from_other_version,
+                ),
                 properties=request.properties(
                     tenant_id=claim.tenant_id, running_user=claim.authorization
                 ),

@@ -74,6 +74,7 @@ class Starter:
             request=public,
             private_request=private,
             queue=process.options.queue,
+            version=process.version,
             priority=process.options.priority,
             service_rate=self._catalog.service(process.service).requests_per_second,
             timeout_seconds=process.options.timeout,

@@ -9,10 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import orjson
+
 from atom.errors import InvalidRequest
 from atom.protocol.values import ContentType, engine_value
 
 Document = dict[str, Any]
+
+
+class RawText(str):
+    """The text of a value whose shape is not that of its entry; objects are JSON."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +43,23 @@ def nested_entries(entries: Sequence[Entry]) -> Iterator[Entry]:
 
 
 def read_values(
-    entries: Sequence[Entry], values: Sequence[Mapping[str, Any]], where: str = ""
+    entries: Sequence[Entry],
+    values: Sequence[Mapping[str, Any]],
+    where: str = "",
+    *,
+    keep_raw: bool = False,
 ) -> Document:
     """Turn EngineValues (or the properties of an object) into a document.
 
     Values nobody declared are left out; entries without a value are absent.
+
+    Args:
+        entries: the declared entries.
+        values: as they were sent.
+        where: the path to the object that has these properties, for errors.
+        keep_raw: keep a value of another shape than its entry (objects for a simple entry, a text
+            for an object entry, several objects for one) as a RawText. Without it, such a value
+            is left out or refused.
 
     Raises:
         InvalidRequest: an object entry holds several objects.
@@ -50,32 +70,47 @@ def read_values(
         value = given.get(entry.name)
         if value is None:
             continue
+        objects, text = value.get("objectData"), value.get("contentValue")
+        content: Any = None
         if entry.content_type.is_structure:
-            objects = value.get("objectData")
             if objects is not None:
-                content = _read_objects(entry, objects, where + entry.name)
-                if content is not None:
-                    document[entry.name] = content
-        else:
-            text = value.get("contentValue")
-            if text is not None and (text or entry.content_type.is_text):
-                document[entry.name] = text
+                content = _read_objects(entry, objects, where + entry.name, keep_raw=keep_raw)
+            elif keep_raw and text:
+                content = RawText(text)
+        elif text is not None and (text or entry.content_type.is_text):
+            content = text
+        elif keep_raw and objects:
+            content = _raw(objects)
+        if content is not None:
+            document[entry.name] = content
     return document
 
 
 def _read_objects(
-    entry: Entry, objects: Sequence[Mapping[str, Any]], where: str
-) -> Document | list[Document] | None:
+    entry: Entry, objects: Sequence[Mapping[str, Any]], where: str, *, keep_raw: bool
+) -> Document | list[Document] | RawText | None:
     if entry.content_type is ContentType.LIST:
         return [
-            read_values(entry.entries, each.get("properties") or (), f"{where}[{index}].")
+            read_values(
+                entry.entries,
+                each.get("properties") or (),
+                f"{where}[{index}].",
+                keep_raw=keep_raw,
+            )
             for index, each in enumerate(objects)
         ]
     if len(objects) > 1:
+        if keep_raw:
+            return _raw(objects)
         raise InvalidRequest(f"{where} is a single object, but {len(objects)} were sent.")
     if not objects:
         return None
-    return read_values(entry.entries, objects[0].get("properties") or (), f"{where}.")
+    properties = objects[0].get("properties") or ()
+    return read_values(entry.entries, properties, f"{where}.", keep_raw=keep_raw)
+
+
+def _raw(objects: Sequence[Mapping[str, Any]]) -> RawText:
+    return RawText(orjson.dumps(objects).decode())
 
 
 def write_values(entries: Sequence[Entry], document: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ SUMMARY_FIELDS: Final = [
     b"losses",
     b"tries",
     b"worker",
-    b"version",
+    *(b"version", b"worker_version"),
     b"queue",
     b"trace",
     b"accepted_at",
@@ -74,6 +74,8 @@ SUMMARY_FIELDS: Final = [
 def accepted_fields(new: NewExecution) -> list[Any]:
     """Field, value, field, value, … of a new execution, beside those that the script knows."""
     fields = ["format", FORMAT_VERSION, "callback_uri", new.callback_uri]
+    if new.version:
+        fields += ["version", new.version]
     if new.private_request is not None:
         fields += ["is_private", 1]
     if new.priority:
@@ -130,6 +132,8 @@ def claim(
         wait=_wait(row),
         parentage=parentage(row.get(b"parent"), row.get(b"root")),
         parent_request=reader.content(parent_private_request or parent_request),
+        version=row.get(b"version", b"").decode(),
+        worker_version=row.get(b"worker_version", b"").decode(),
     )
 
 
@@ -181,7 +185,6 @@ def execution(
         return masked(orjson.loads(content)) if content else None
 
     state = State(text(b"state") or "")
-    latest_start = b"started_at" if row.get(b"restarted_at") is None else b"restarted_at"
     callback_state = CallbackState(text(b"callback_state") or "none")
     recorded = sorted((int(position), step) for position, step in (steps or {}).items())
     return Execution(
@@ -196,11 +199,12 @@ def execution(
         tries=int(row.get(b"tries") or 0),
         worker=text(b"worker"),
         version=text(b"version") or None,
+        worker_version=text(b"worker_version") or None,
         queue=text(b"queue"),
         trace=text(b"trace"),
         accepted_at=_moment(row[b"accepted_at"] or b"0"),
         started_at=moment(b"started_at"),
-        latest_start_at=moment(latest_start),
+        latest_start_at=moment(_latest_start(row)),
         finished_at=moment(b"finished_at"),
         deadline=_moment(row[b"deadline"] or b"0"),
         progress=reader.text(row.get(b"progress")),
@@ -219,6 +223,10 @@ def execution(
         callback_attempts=tuple(filter(None, (_attempt(reader, each) for each in attempts))),
         unreadable=str(reader.failure) if reader.failure else None,  # known when all is read
     )
+
+
+def _latest_start(row: Mapping[bytes, bytes | None]) -> bytes:
+    return b"started_at" if row.get(b"restarted_at") is None else b"restarted_at"
 
 
 def encode_attempt(attempt: Attempt, cipher: Cipher) -> bytes:

@@ -133,7 +133,8 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         """Take an execution that is accepted and due, or whose holder's lease ran out.
 
         The claim has a lease and a fencing token; whoever held it before can write nothing more.
-        Taking it from a holder counts as a lost worker. The version of the service is kept.
+        Taking it from a holder counts as a lost worker. `version` is that of the service which the
+        worker runs; it is kept as `worker_version`, beside the version that accepted the execution.
         None where there is nothing to do: it is unknown, not due yet, suspended, finished, held by
         a live worker, or written by a newer version of this software. A synchronous request whose
         caller has stopped waiting is cancelled instead of claimed. Where `max_concurrency` of its

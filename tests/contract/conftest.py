@@ -1,14 +1,19 @@
 """The stores that have to keep the contract."""
 
+import io
+import logging
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+import structlog
 
 from atom.cli.embedded_redis import EmbeddedRedis
+from atom.logs import configure_logging
 from atom.settings import Settings
 from atom.store import RedisStore, open_store
 from atom.store.encryption import new_key
@@ -50,6 +55,20 @@ def store(settings: Settings, raw: redis.Redis) -> Iterator[RedisStore]:
     store = open_store(settings)
     yield store
     store.close()
+
+
+@pytest.fixture(scope="module")
+def log() -> Iterator[io.StringIO]:
+    """The log of a worker, as it is written; executions keep theirs as well."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    with redirect_stderr(stream):
+        configure_logging("INFO", "text", "worker")
+    yield stream
+    root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(False)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

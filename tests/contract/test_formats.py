@@ -123,7 +123,7 @@ def test_accepted(store, raw, write):
     assert store.get(ID).state is State.ACCEPTED
     claim = store.claim(ID, "new", "7")
     assert (claim.attempt, claim.losses, claim.tries) == (1, 0, 0)
-    assert store.get(ID).version == "7"
+    assert store.get(ID).worker_version == "7"
     finish_and_deliver(store, raw, claim)
 
 

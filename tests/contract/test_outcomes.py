@@ -2,13 +2,9 @@
 
 import asyncio
 import builtins
-import io
-import logging
-from contextlib import redirect_stderr
 
 import orjson
 import pytest
-import structlog
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +13,6 @@ from atom.catalog import Catalog
 from atom.errors import ClaimLost, StoreUnavailable
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.runner import Limits, Runner
-from atom.logs import configure_logging
 from atom.names import documents_key
 from atom.records import State
 from atom.store import RedisStore
@@ -153,20 +148,6 @@ def worker(embedded_redis):
     worker = Worker(short_times(embedded_redis.url))
     yield worker
     worker.close()
-
-
-@pytest.fixture(scope="module")
-def log():
-    """What the role's log has, as it is written."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    with redirect_stderr(stream):
-        configure_logging("INFO", "text", "worker")
-    yield stream
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
 
 
 def raising(error):

@@ -34,7 +34,7 @@ def test_what_only_those_at_work_look_at_is_gone(store, raw):
     kept = {each.decode() for each in raw.hkeys(names.execution_key(claim.id))}
     assert kept == {
         *("format", "service", "action", "tenant_id", "state_id", "queue", "callback_uri"),
-        *("state", "fence", "attempts", "worker", "version", "callback_state"),
+        *("state", "fence", "attempts", "worker", "version", "worker_version", "callback_state"),
         *("accepted_at", "started_at", "finished_at", "delivered_at", "deadline"),
     }
 
@@ -43,7 +43,8 @@ def test_people_see_as_much_as_before(store):
     claim = delivered(store, progress=True)
     found = store.get(claim.id)
     assert (found.state, found.callback_state) == (State.COMPLETED, CallbackState.DELIVERED)
-    assert (found.worker, found.version, found.queue, found.attempts) == ("w", "1", "processes", 1)
+    assert (found.worker, found.version, found.worker_version) == ("w", "1", "1")
+    assert (found.queue, found.attempts) == ("processes", 1)
     assert found.accepted_at <= found.started_at <= found.finished_at <= found.delivered_at
     assert found.deadline - found.accepted_at == timedelta(seconds=600)
     assert (found.progress, found.error, found.response) == (

@@ -20,6 +20,7 @@ def new_execution(**changes: Any) -> NewExecution:
         "request": b'{"token":"secret-token","inputs":[]}',
         "queue": "processes",
         "timeout_seconds": 600,
+        "version": "1",
     }
     return NewExecution(**{**values, **changes})
 

@@ -13,7 +13,7 @@ class Worker:
     """A worker of one service that runs whatever is to be published, until nothing is."""
 
     def __init__(self, settings, service, max_step_bytes=50_000):
-        self.service = service.name
+        self.service, self.version = service.name, service.version
         self.catalog = Catalog([service])
         self.told = []
         self.limits = Limits(
@@ -52,13 +52,17 @@ class Worker:
             "listFilter": {"id": "1"},
         }
         new = new_execution(
-            service=self.service, action=action, request=orjson.dumps(request), **changes
+            service=self.service,
+            action=action,
+            request=orjson.dumps(request),
+            version=self.version,
+            **changes,
         )
         self.store.accept(new)
         return new.id
 
     def run(self, execution_id):
-        self.runner.run(execution_id, "1")
+        self.runner.run(execution_id, self.version)
         while self.told:
-            self.runner.run(self.told.pop(0).id, "1")
+            self.runner.run(self.told.pop(0).id, self.version)
         return self.store.get(execution_id)

@@ -70,7 +70,7 @@ if holder ~= ARGV[3] then
   redis.call('HSET', EXECUTION, 'state', 'running', 'fence', (fence or 0) + 1, 'attempts',
     (attempts or 0) + (is_resumed and 0 or 1),
     started_at and 'run_started_at' or 'started_at', now, 'worker', ARGV[2], 'holder', ARGV[3],
-    'lease_until', lease, 'version', ARGV[6])
+    'lease_until', lease, 'worker_version', ARGV[6])
   if state ~= 'running' then
     move(id, row, 'running')
   end

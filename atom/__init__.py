@@ -18,12 +18,14 @@ from atom.flow.run_api import FlowClient
 from atom.object_type import Record
 from atom.profile import Profile
 from atom.query import Page, Query
+from atom.records import Ending, State
 from atom.retry import Retry
 from atom.service import FlowService
 
 __all__ = [
     "AtomError",
     "DeclarationError",
+    "Ending",
     "Execution",
     "Fault",
     "Faults",
@@ -35,6 +37,7 @@ __all__ = [
     "Record",
     "Retry",
     "SignalTimedOut",
+    "State",
     "StepFailed",
     "UploadedFile",
     "fields",

@@ -21,6 +21,14 @@ _T = TypeVar("_T")
 _KEYS: Final = UUID("0f1d3ab4-6f0e-4a63-9d3c-0d8a4a1f7a52")
 
 
+def idempotency_key(execution_id: str, name: str) -> str:
+    """Return the idempotency key of a side effect of an execution."""
+    # As uuid5 does it, which takes no text that UTF-8 cannot carry.
+    place = f"{execution_id}/{name}".encode(errors="surrogatepass")
+    digest = sha1(_KEYS.bytes + place, usedforsecurity=False).digest()
+    return str(UUID(bytes=digest[:16], version=5))
+
+
 class Journal(Protocol):
     """What stands behind an execution: the store in a worker, memory in a test."""
 
@@ -304,10 +312,7 @@ class Execution:
         Args:
             name: of the side effect; that of its step, as a rule.
         """
-        # As uuid5 does it, which takes no text that UTF-8 cannot carry.
-        place = f"{self.id}/{name}".encode(errors="surrogatepass")
-        digest = sha1(_KEYS.bytes + place, usedforsecurity=False).digest()
-        return str(UUID(bytes=digest[:16], version=5))
+        return idempotency_key(self.id, name)
 
     def outcome(self, name: str) -> None:
         """Choose along which outcome of its step the flow goes on; the last choice counts.

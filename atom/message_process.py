@@ -8,9 +8,10 @@ from marshmallow import ValidationError
 from atom.accepted_values import load_accepted
 from atom.configuration import Configuration
 from atom.context import Execution
-from atom.errors import DeclarationError, Fault, InvalidRequest, InvalidResult
+from atom.errors import CleanupMissing, DeclarationError, Fault, InvalidRequest, InvalidResult
 from atom.outcome import dump_old_response, dump_response
-from atom.process import OpenFile, Process, ProcessFunction, ProcessOptions
+from atom.process import CleanupFunction, OpenFile, Process, ProcessFunction, ProcessOptions
+from atom.process_function import check_function
 from atom.profile import Profile, entries_of, load_request, prepared
 from atom.protocol.message_actions import ServiceRequest, fault, forward
 from atom.protocol.metadata import ActionDescription
@@ -43,12 +44,16 @@ class MessageProcess(Process):
         request: type[Profile] | None = None,
         response: type[Profile] | None = None,
         faults: FaultStyle = "root",
+        on_end: CleanupFunction | None = None,
         configuration: Configuration,
         options: ProcessOptions,
     ) -> None:
         super().__init__(service, action, function, configuration=configuration, options=options)
         where = f"Action “{action}” of service “{service}”"
         options.check(where)
+        if on_end is not None:
+            _check_cleanup(on_end, where)
+        self.on_end = on_end
         self.inputs: Final[tuple[Entry, ...]] = entries_of(request, f"{action} REQUEST")
         self._own_outputs: Final = entries_of(response, f"{action} RESPONSE")
         self._has_verdict: Final = _check_faults(faults, self._own_outputs, where)
@@ -75,14 +80,7 @@ class MessageProcess(Process):
         self, request: ServiceRequest, execution: Execution, open_file: OpenFile
     ) -> dict[str, Any]:
         """See Process."""
-        inputs = load_accepted(
-            self._request,
-            self.inputs,
-            request.inputs,
-            "inputs",
-            is_from_other_version=execution.is_from_other_version,
-        )
-        result = self.run(inputs, execution)
+        result = self.run(self._load_accepted(request, execution), execution)
         chosen = execution.chosen_outcome
         ids = {each["developer_name"]: each["id"] for each in request.outcomes}
         return forward(
@@ -91,6 +89,23 @@ class MessageProcess(Process):
             self.dump(result, is_from_other_version=execution.is_from_other_version),
             None if chosen is None else ids[chosen],
         )
+
+    def clean_up(self, request: ServiceRequest, execution: Execution, ending: Any) -> None:
+        """See Process."""
+        if self.on_end is None:
+            raise CleanupMissing(self.task_name)
+        self._checked(self.on_end(self._load_accepted(request, execution), execution, ending))
+
+    def _load_accepted(self, request: ServiceRequest, execution: Execution) -> dict[str, Any]:
+        """Return the inputs of an accepted request as the functions receive them."""
+        inputs: dict[str, Any] = load_accepted(
+            self._request,
+            self.inputs,
+            request.inputs,
+            "inputs",
+            is_from_other_version=execution.is_from_other_version,
+        )
+        return inputs
 
     def refusal(
         self, token: str, tenant_id: str, faults: Sequence[Fault], *, request: Any, status: int
@@ -170,6 +185,21 @@ class MessageProcess(Process):
             "errorMessage": sentence(" ".join(each.message for each in faults)),
         }
         return write_values(self.outputs, verdict)
+
+
+def _check_cleanup(on_end: Any, location: str) -> None:
+    """Refuse a cleanup that a worker could not call.
+
+    Raises:
+        DeclarationError: it is several functions, asynchronous, a generator, or takes other
+            arguments.
+    """
+    if isinstance(on_end, list | tuple | set | dict):
+        raise DeclarationError(
+            f"{location}: an action has one on_end, not a {type(on_end).__name__}. Call the "
+            "functions from one function, each in a step of its own."
+        )
+    check_function(on_end, ("request", "execution", "ending"), location=location, role="on_end")
 
 
 def _check_faults(faults: str, outputs: Sequence[Entry], where: str) -> bool:

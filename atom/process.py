@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 from atom.configuration import Configuration
 from atom.context import Execution
-from atom.errors import DeclarationError, Fault, InvalidResult
+from atom.errors import CleanupMissing, DeclarationError, Fault, InvalidResult
 from atom.names import CALLBACKS, PROCESSES, RECOVERY, process_task
 from atom.process_function import check_function, is_deferred
 from atom.protocol.files import Upload
@@ -28,6 +28,7 @@ DEFAULT_SYNCHRONOUS_TIMEOUT_SECONDS: Final = 300
 MOST_PRIORITY: Final = 100
 
 ProcessFunction = Callable[..., Any]
+CleanupFunction = Callable[..., Any]
 OpenFile = Callable[[Upload], RawIOBase]
 
 
@@ -121,6 +122,9 @@ class Process(ABC):
     version: str = ""
     """The version of its service, set when the service is frozen."""
 
+    on_end: CleanupFunction | None = None
+    """The cleanup, which runs after each end of an execution of the process; see `Ending`."""
+
     returns_rows: ClassVar[bool] = False
     """Whether the function returns a list of rows, and may therefore yield them."""
 
@@ -135,7 +139,7 @@ class Process(ABC):
     ) -> None:
         check_function(
             function,
-            self.argument,
+            (self.argument, "execution"),
             may_yield=self.returns_rows,
             location=f"Service “{service}”, action “{action}”",
         )
@@ -192,7 +196,28 @@ class Process(ABC):
         Raises:
             InvalidResult: it returned work that has not run, such as a coroutine.
         """
-        result = self.function(argument, execution)
+        return self._checked(self.function(argument, execution))
+
+    def clean_up(self, request: Any, execution: Execution, ending: Any) -> None:
+        """Run the cleanup of an execution that has ended.
+
+        Args:
+            request: the request of that execution, as `read` returns it.
+            execution: of the cleanup itself.
+            ending: the `Ending` of that execution.
+
+        Raises:
+            CleanupMissing: the process declares none.
+            InvalidResult: it returned work that has not run, such as a coroutine.
+        """
+        raise CleanupMissing(self.task_name)
+
+    def _checked(self, result: Any) -> Any:
+        """Return the result of a function that has run.
+
+        Raises:
+            InvalidResult: its body has not run.
+        """
         if is_deferred(result) or (inspect.isgenerator(result) and not self.returns_rows):
             raise InvalidResult(
                 self.task_name,

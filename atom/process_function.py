@@ -1,30 +1,36 @@
 """Checks of the function behind a process, at its declaration and on its result."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from atom.errors import DeclarationError
 
 
 def check_function(
-    function: Callable[..., Any], argument: str, *, may_yield: bool, location: str
+    function: Callable[..., Any],
+    parameters: Sequence[str],
+    *,
+    location: str,
+    may_yield: bool = False,
+    role: str = "a process",
 ) -> None:
-    """Refuse a function that a worker could not call as `function(argument, execution)`.
+    """Refuse a function that a worker could not call with these positional arguments.
 
     Args:
         function: the decorated function, or any other callable.
-        argument: the name of its first argument, for the error text.
-        may_yield: whether a generator function is accepted, because its result is a list of rows.
+        parameters: the names of the arguments, for the error text.
         location: the declaration, for the error text.
+        may_yield: whether a generator function is accepted, because its result is a list of rows.
+        role: the use of the function, for the error text.
 
     Raises:
         DeclarationError: the function is asynchronous, a generator, or takes other arguments.
     """
-    form = f"f({argument}, execution)"
+    form = f"f({', '.join(parameters)})"
     if not callable(function):
         raise DeclarationError(
-            f"{location}: a process is a function {form}, not {type(function).__name__}."
+            f"{location}: {role} is a function {form}, not {type(function).__name__}."
         )
     if _is(inspect.iscoroutinefunction, function) or _is(inspect.isasyncgenfunction, function):
         raise DeclarationError(
@@ -41,10 +47,10 @@ def check_function(
     except (ValueError, TypeError):  # a callable written in C may not have one
         return
     try:
-        signature.bind(None, None)
+        signature.bind(*parameters)
     except TypeError as error:
         raise DeclarationError(
-            f"{location}: a process is called as {form}, which its parameters {signature} do not "
+            f"{location}: {role} is called as {form}, which its parameters {signature} do not "
             f"allow ({error})."
         ) from None
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import uuid4
 
+from atom.context import idempotency_key
 from atom.names import request_execution_id
 from atom.parentage import Parentage
 from atom.suspension import Wait
@@ -59,6 +60,24 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     # A person may run it once more.
     **{state: frozenset({State.ACCEPTED}) for state in State if state.is_final},
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """The end of an execution, as its cleanup gets it."""
+
+    execution_id: str
+    """The execution that ended; the cleanup is an execution with an id of its own."""
+
+    state: State
+    """COMPLETED, FAULTED, FAILED, TIMED_OUT or CANCELLED."""
+
+    error: str | None = None
+    """The error as the history shows it, without secrets; None if the execution completed."""
+
+    def idempotency_key(self, name: str) -> str:
+        """Return the key that `execution.idempotency_key(name)` gave in the ended execution."""
+        return idempotency_key(self.execution_id, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +144,7 @@ class Claim(Hold):
     parent_request: bytes | None = field(default=None, repr=False)  # as `request`
     version: str = ""  # of the service that accepted it
     worker_version: str = ""  # of the service that runs this attempt
+    ending: Ending | None = None  # of a cleanup: the end of its parent
 
     @property
     def is_from_other_version(self) -> bool:
@@ -269,7 +289,8 @@ class Execution:
     delivered_at: datetime | None
     wait: Wait | None = None  # while it is suspended
     parent: str | None = None  # whose child it is
-    children: int = 0  # how many it has had; not in a list
+    ending: Ending | None = None  # of a cleanup: the end of its parent; in a list without the error
+    children: int = 0  # how many it has had, cleanups included; not in a list
     request: dict[str, Any] | None = field(default=None, repr=False)
     response: dict[str, Any] | None = field(default=None, repr=False)
     runs: tuple[Run, ...] = ()  # its attempts: the latest 20, and the one under way
@@ -305,6 +326,8 @@ class Restart(StrEnum):
     COMPLETED = "completed"  # it has no failed step
     UNDELIVERED = "undelivered"  # its callback is still being sent
     SECRET = "secret"  # noqa: S105 (the request had secrets, and they are forgotten)
+    CLEANUP = "cleanup"  # the cleanup of its last end has begun and not ended
+    MOVED = "moved"  # a cleanup in the history database
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -24,6 +25,7 @@ from atom.process import (
     DEFAULT_SYNCHRONOUS_TIMEOUT_SECONDS,
     DEFAULT_TIMEOUT_SECONDS,
     DEFAULT_WAIT_MESSAGE,
+    CleanupFunction,
     Process,
     ProcessFunction,
     ProcessOptions,
@@ -143,12 +145,15 @@ class FlowService:
         retry: Retry | None = None,
         priority: int = 0,
         max_concurrency: int | None = None,
+        on_end: CleanupFunction | None = None,
     ) -> Callable[[_Function], _Function]:
         """Declare the decorated function `f(request, execution)` as a message action.
 
         The function stays as it is. Without a `summary` the first line of its docstring is taken.
         With `faults="outputs"` the action has the outputs success, errorCode and errorMessage
         beside its own, and a fault is told in them instead of as a root fault.
+        `on_end(request, execution, ending)` is the cleanup: it runs after each end of an
+        execution that began, on any worker, at least once; `ending` is an `Ending`.
 
         Raises:
             DeclarationError: the declaration is one that no flow could use.
@@ -165,6 +170,7 @@ class FlowService:
                 request=request,
                 response=response,
                 faults=faults,
+                on_end=on_end,
                 configuration=self.configuration,
                 options=ProcessOptions(
                     wait_message=wait_message,
@@ -338,7 +344,13 @@ class FlowService:
 def _digest(processes: Iterable[Process]) -> str:
     """Return eight hexadecimal digits of the source files and the profiles of processes."""
     declared = list(processes)
-    names = {inspect.getsourcefile(inspect.unwrap(process.function)) for process in declared}
+    functions = [
+        function
+        for process in declared
+        for function in (process.function, process.on_end)
+        if function is not None
+    ]
+    names = {_source_file(function) for function in functions}
     digest = hashlib.sha256()
     for process in declared:  # profiles may be in other files
         entries = (*process.entries, *process.configuration.entries)
@@ -347,6 +359,17 @@ def _digest(processes: Iterable[Process]) -> str:
         with suppress(OSError):  # declared in an interpreter, or shipped without its source
             digest.update(Path(name).read_bytes())
     return digest.hexdigest()[:8]
+
+
+def _source_file(function: ProcessFunction) -> str | None:
+    """Return the file of a function, or of the class of a callable object, if there is one."""
+    while isinstance(function, partial):
+        function = function.func
+    with suppress(TypeError):
+        return inspect.getsourcefile(inspect.unwrap(function))
+    with suppress(TypeError):
+        return inspect.getsourcefile(type(function))
+    return None
 
 
 def _synchronous(

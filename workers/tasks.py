@@ -145,11 +145,13 @@ def register_tasks(
 
 
 def _run_process(parts: _Parts, process: Process, version: str) -> Callable[[Any], Any]:
-    most = process.options.max_concurrency
+    most, has_cleanup = process.options.max_concurrency, process.on_end is not None
 
     def run(task: Any) -> Any:
         with bound_contextvars(execution_id=task.request.id):
-            return _contained(lambda: parts.runner.run(task.request.id, version, most))
+            return _contained(
+                lambda: parts.runner.run(task.request.id, version, most, has_cleanup=has_cleanup)
+            )
 
     return run
 

@@ -209,7 +209,7 @@ def path_of(function: Callable[..., Any]) -> str:
     return path
 
 
-class _Child(Process):
+class ChildProcess(Process):
     """What runs of a child: its response is for its parent, and no flow."""
 
     is_synchronous = False
@@ -236,7 +236,7 @@ class _Child(Process):
         return self._process.entries
 
 
-class _Item(_Child):
+class _Item(ChildProcess):
     """The function of a map, for one item."""
 
     def __init__(self, process: Process, parent_request: bytes) -> None:
@@ -262,7 +262,7 @@ class _Item(_Child):
             raise CannotSpawn(f"What an item returned cannot be stored: {error}.") from error
 
 
-class _Called(_Child):
+class _Called(ChildProcess):
     """A process that another one calls."""
 
     def __init__(self, process: Process) -> None:

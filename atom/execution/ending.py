@@ -39,6 +39,8 @@ def time_out(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ende
 def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ended | None:
     """End an execution that is under way, and its children; its flow hears so.
 
+    Its cleanup is not cancelled: that runs after the end.
+
     None where it is not; its children are ended all the same, for whoever ended it before may have
     died before them. Children that are not ended here do not begin any more.
     """
@@ -51,7 +53,7 @@ def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Ended 
         ended = store.cancel(execution_id, sealed(response), message)
         _tell(ended, envelope, logging.INFO, "cancelled")
     for child in store.children(execution_id):
-        if not child.state.is_final:
+        if not child.state.is_final and child.ending is None:  # its cleanup has just been created
             cancel(catalog, store, child.id)
     return ended
 

@@ -18,6 +18,9 @@ _REFUSALS: Final = {
     Restart.UNDELIVERED: "its callback is still being sent; wait until it is delivered or parked",
     Restart.SECRET: "its request had secrets, which were forgotten when its flow had moved on; let "
     "the flow ask again",
+    Restart.CLEANUP: "its cleanup still runs; wait for it or cancel it (`atom executions show` "
+    "names it), then retry",
+    Restart.MOVED: "it is a cleanup in the history database, which cannot be retried",
 }
 
 

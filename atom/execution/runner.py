@@ -26,6 +26,7 @@ from atom.errors import (
     Unreadable,
 )
 from atom.execution.children import child_process
+from atom.execution.cleanup import Cleanup
 from atom.execution.ending import child_refusal
 from atom.execution.ends import Again, Outcome
 from atom.execution.failures import described, plain_faults
@@ -109,7 +110,14 @@ class Runner:
         self._worker = worker
         self._make_flow_client, self._is_ending = make_flow_client, is_ending
 
-    def run(self, execution_id: str, version: str, max_concurrency: int | None = None) -> str:
+    def run(
+        self,
+        execution_id: str,
+        version: str,
+        max_concurrency: int | None = None,
+        *,
+        has_cleanup: bool = False,
+    ) -> str:
         """Run the execution unless somebody else does or did; returns what happened, in a word.
 
         A second delivery of one message, or one that comes after the end, changes nothing.
@@ -118,17 +126,22 @@ class Runner:
             execution_id: as the message names it.
             version: of the service whose code this worker runs.
             max_concurrency: of the process.
+            has_cleanup: whether the process declares `on_end`.
 
         Raises:
             StoreUnavailable: nothing can be done; recovery will find it.
             Unreadable: it is encrypted, with none of our keys; it was left to others.
         """
         asked_at = time.monotonic()
-        claim = self._store.claim(execution_id, self._worker, version, max_concurrency or 0)
+        claim = self._store.claim(
+            execution_id, self._worker, version, max_concurrency or 0, has_cleanup=has_cleanup
+        )
         if claim is None:
             return "nothing to do"
         name = f"run {claim.service}.{claim.action}"
         about: dict[str, str | int] = {**context_of(claim.id, claim), "attempt": claim.attempt}
+        if claim.ending:
+            about["cleanup_of"] = claim.ending.execution_id
         with bound_contextvars(**about), span(name, Kind.CONSUMER, claim.trace, about):
             became = self._run(claim, asked_at)
             if became not in _AS_WANTED:
@@ -139,7 +152,9 @@ class Runner:
         process = self._process(claim)
         names = process.secret_names if process else frozenset()
         document, secrets = _opened(claim, names)
-        if process and claim.parentage:
+        if process and claim.ending:
+            process = Cleanup(process, claim.ending)
+        elif process and claim.parentage:
             process = child_process(process, claim, document)
         _measure_wait(claim)
         lease = Lease(claim, self._store, self._limits.lease_seconds, asked_at)
@@ -332,7 +347,7 @@ class Runner:
         if again is not None:
             _log.info("What failed", exc_info=error)
             return again
-        if not isinstance(error, Fault | Faults):
+        if claim.ending or not isinstance(error, Fault | Faults):  # no flow hears a cleanup's fault
             _log.error("The process failed", exc_info=error)
             return self._broken(claim, process, described(error))
         _log.info("Faulted: %s", described(error))

@@ -13,6 +13,7 @@ from atom.records import (
     CallbackState,
     Claim,
     Delivery,
+    Ending,
     Execution,
     Hold,
     LogLine,
@@ -68,6 +69,7 @@ SUMMARY_FIELDS: Final = [
     b"delivered_at",
     *(b"wait_position", b"wait_name", b"wait_kind", b"wait_until"),
     b"parent",
+    b"ending_state",
 ]
 
 
@@ -134,6 +136,7 @@ def claim(
         parent_request=reader.content(parent_private_request or parent_request),
         version=row.get(b"version", b"").decode(),
         worker_version=row.get(b"worker_version", b"").decode(),
+        ending=_ending(reader, row),
     )
 
 
@@ -215,6 +218,7 @@ def execution(
         delivered_at=moment(b"delivered_at"),
         wait=_wait(row) if state is State.SUSPENDED else None,
         parent=text(b"parent"),
+        ending=_ending(reader, row),
         children=children,
         request=document(b"request"),
         response=document(b"response"),
@@ -300,6 +304,15 @@ def _wait(row: Mapping[bytes, bytes | None]) -> Wait | None:
         kind=WaitKind(kind.decode()),
         until=_moment(until) if until else None,
     )
+
+
+def _ending(reader: Reader, row: Mapping[bytes, bytes | None]) -> Ending | None:
+    """Return the end that a cleanup follows; None if the execution is not a cleanup."""
+    state = _text(row.get(b"ending_state"))
+    if state is None:
+        return None
+    error = reader.text(row.get(b"ending_error")) or None
+    return Ending(execution_id=_text(row[b"parent"]) or "", state=State(state), error=error)
 
 
 def _runs(row: Mapping[bytes, bytes | None]) -> Iterator[Run]:

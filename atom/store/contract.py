@@ -128,7 +128,13 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         """Block until a synchronous execution has finished, or the time is over."""
 
     def claim(
-        self, execution_id: str, worker: str, version: str, max_concurrency: int = 0
+        self,
+        execution_id: str,
+        worker: str,
+        version: str,
+        max_concurrency: int = 0,
+        *,
+        has_cleanup: bool = False,
     ) -> Claim | None:
         """Take an execution that is accepted and due, or whose holder's lease ran out.
 
@@ -140,6 +146,11 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         caller has stopped waiting is cancelled instead of claimed. Where `max_concurrency` of its
         process (0: any number) run already, it waits until one of them does no longer; the items
         of a map are not counted.
+
+        With `has_cleanup`, the script that ends the execution also creates its cleanup: a child
+        with a copy of the request, which nobody waits for. Without, it does not, whatever an
+        earlier claim said. Items of a map and cleanups have none. A cleanup is not counted for
+        `max_concurrency`.
 
         Raises:
             Unreadable: it is encrypted, with none of our keys; it waits for a worker again, which
@@ -244,8 +255,9 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
     def restart(self, execution_id: str, *, from_start: bool) -> Restart:
         """Run an ended execution once more: all of it, or from the step that failed.
 
-        Its flow hears of the result where it has not been told of an earlier one. One that was
-        moved to the history database is brought back by a write before, and moved once more.
+        Its flow hears of the result where it has not been told of an earlier one. The cleanup of
+        its last end is cancelled if it has not begun; one that has begun must end first. One that
+        was moved to the history database is brought back by a write before, and moved once more.
         """
 
     def claim_delivery(self, execution_id: str) -> Delivery | None:

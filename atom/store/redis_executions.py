@@ -125,7 +125,13 @@ class RedisExecutions(RedisPart):
     # --- the workers' side
 
     def claim(
-        self, execution_id: str, worker: str, version: str, max_concurrency: int = 0
+        self,
+        execution_id: str,
+        worker: str,
+        version: str,
+        max_concurrency: int = 0,
+        *,
+        has_cleanup: bool = False,
     ) -> Claim | None:
         """See ExecutionStore."""
         arguments = (
@@ -137,6 +143,7 @@ class RedisExecutions(RedisPart):
             version,
             codec.FORMAT_VERSION,
             max_concurrency,
+            int(has_cleanup),
         )
         with self._guard():
             found = self._scripts.claim(self._keys(execution_id), arguments)

@@ -16,7 +16,7 @@ from atom.store.sizes import check_sizes
 from atom.store.timely import Timely
 
 _LUA: Final = files("atom.store") / "lua"
-_PARTS: Final = ("_turns.lua", "_prelude.lua", "_journal.lua", "_children.lua")
+_PARTS: Final = ("_turns.lua", "_prelude.lua", "_journal.lua", "_children.lua", "_cleanups.lua")
 _KEYS: Final = "".join(f"local {name} = '{key}'\n" for name, key in SCRIPT_KEYS.items())
 _SHARED: Final = "".join((_LUA / name).read_text() for name in _PARTS)
 

@@ -107,7 +107,8 @@ class WholeStore(RedisStore):
         if moved is None:
             return verdict
         if b"parent" in snapshot.hash_of(moved, RECORD):
-            return Restart.CHILD
+            is_cleanup = b"ending_state" in snapshot.hash_of(moved, RECORD)
+            return Restart.MOVED if is_cleanup else Restart.CHILD
         self._bring_back(execution_id, moved)
         if not from_start:
             self._bring_back_children(execution_id)

@@ -62,7 +62,13 @@ class Worker:
         return new.id
 
     def run(self, execution_id):
-        self.runner.run(execution_id, self.version)
+        self.attempt(execution_id)
         while self.told:
-            self.runner.run(self.told.pop(0).id, self.version)
+            self.attempt(self.told.pop(0).id)
         return self.store.get(execution_id)
+
+    def attempt(self, execution_id):
+        """Run one attempt, as the Celery task of its process does."""
+        envelope = self.store.envelope(execution_id)
+        process = self.catalog.process(envelope.service, envelope.action)
+        self.runner.run(execution_id, self.version, has_cleanup=process.on_end is not None)

@@ -142,3 +142,66 @@ def test_result_that_has_not_run_is_refused(kind, make, name):
     (process,) = service.processes.values()
     with pytest.raises(InvalidResult, match=f"a {name}, whose body has not run"):
         process.run({}, testing.execution(testing.MemoryJournal()))
+
+
+def cleanup(request, execution, ending): ...
+
+
+async def asynchronous_cleanup(request, execution, ending): ...
+
+
+def generated_cleanup(request, execution, ending):
+    yield
+
+
+class Cleanups:
+    def __call__(self, request, execution, ending): ...
+
+
+@pytest.mark.parametrize(
+    "on_end",
+    [cleanup, Cleanups(), lambda *arguments: None, functools.partial(cleanup)],
+)
+def test_cleanup_is_any_callable_with_three_positional_parameters(on_end):
+    service = FlowService("S")
+    service.message_action("A", on_end=on_end)(cleanup_free)
+    assert service.processes["A"].on_end is on_end
+    assert len(service.version) == 8
+
+
+def cleanup_free(request, execution): ...
+
+
+@pytest.mark.parametrize(
+    ("on_end", "problem"),
+    [
+        (
+            cleanup_free,
+            r"on_end is called as f\(request, execution, ending\), which its parameters",
+        ),
+        (lambda request, execution, *, ending: None, "on_end is called as .*which its parameters"),
+        (
+            lambda request, execution, ending, more: None,
+            "on_end is called as .*which its parameters",
+        ),
+        (asynchronous_cleanup, "async functions are not supported"),
+        (generated_cleanup, "a generator is not supported"),
+        ("cleanup", r"on_end is a function f\(request, execution, ending\), not str"),
+        (False, "on_end is a function"),
+        ([cleanup, cleanup], "an action has one on_end, not a list"),
+        ((), "an action has one on_end, not a tuple"),
+    ],
+)
+def test_cleanup_that_could_not_run_is_refused_at_declaration(on_end, problem):
+    service = FlowService("S")
+    with pytest.raises(DeclarationError, match=f"Action “A” of service “S”: {problem}"):
+        service.message_action("A", on_end=on_end)(cleanup_free)
+    assert service.processes == {}
+
+
+def test_only_message_actions_take_a_cleanup():
+    service = FlowService("S")
+    with pytest.raises(TypeError, match="on_end"):
+        service.data_action("Row", profile=Row, key="id", on_end=cleanup)
+    with pytest.raises(TypeError, match="on_end"):
+        service.file_resource("/files", on_end=cleanup)

@@ -4,14 +4,14 @@
 -- A script over one execution gets its key as the first; the others of the execution follow from it.
 -- ATTEMPTS is of the sixth format and earlier ones; since then they are one of the documents.
 local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS, ENDED_SIGNALS, JOIN, HELD, CHILDREN,
-  FAMILY, FINISHED, KNOWN
+  FAMILY, FINISHED, KNOWN, CLEANUPS
 
 local function look_at(key)
   EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG = key, key .. ':documents', key .. ':steps',
     key .. ':attempts', key .. ':log'
-  SIGNALS, ENDED_SIGNALS, JOIN, HELD, CHILDREN, FAMILY, FINISHED, KNOWN = key .. ':signals',
-    key .. ':ended-signals', key .. ':join', key .. ':held', key .. ':children', key .. ':family',
-    key .. ':finished', key .. ':known'
+  SIGNALS, ENDED_SIGNALS, JOIN, HELD, CHILDREN, FAMILY, FINISHED, KNOWN, CLEANUPS =
+    key .. ':signals', key .. ':ended-signals', key .. ':join', key .. ':held', key .. ':children',
+    key .. ':family', key .. ':finished', key .. ':known', key .. ':cleanups'
 end
 
 if KEYS[1] then
@@ -80,6 +80,9 @@ end
 -- What a child's parent does when it has ended, how a parent stops waiting for its children, and what
 -- its flow is to be told: see _children.lua.
 local child_ended, leave_join, JOIN_PROGRESS = nil, nil, {}
+
+-- Create the cleanup of an execution that ends, and note the end of a cleanup: see _cleanups.lua.
+local start_cleanup, cleanup_ended
 
 -- Every change of the state goes this way, so that it is found in the state that it is in. The
 -- caller writes the state itself, with what else it writes. `of` is what standing() returns. A child
@@ -195,11 +198,16 @@ local function keep()
   end
 end
 
+local function has_unfinished_cleanups()
+  return redis.call('ZCOUNT', CLEANUPS, 0, 0) > 0
+end
+
 local function expire(retention_ms)
-  if redis.call('HDEL', EXECUTION, 'is_kept') == 1 then
-    keep_family_for(retention_ms + FOR_TRIM_MS)
-  else
+  if redis.call('HEXISTS', EXECUTION, 'is_kept') == 0 then
     keep_for(retention_ms + FOR_TRIM_MS)
+  elseif not has_unfinished_cleanups() then -- else the last of them expires it; see cleanup_ended()
+    redis.call('HDEL', EXECUTION, 'is_kept')
+    keep_family_for(retention_ms + FOR_TRIM_MS)
   end
 end
 
@@ -241,6 +249,16 @@ local function retire(retention_ms)
   end
 end
 
+-- Remove the failed cleanups of a family from the inbox. Returns their number.
+local function drop_failed_cleanups()
+  local removed = 0
+  for _, cleanup in ipairs(redis.call('ZRANGE', CLEANUPS, 0, -1)) do
+    removed = removed + redis.call('ZREM', FAILED, cleanup)
+  end
+  redis.call('DEL', CLEANUPS)
+  return removed
+end
+
 -- It goes from here, and from every index that people look at. A request that comes again is not
 -- run again for as long as its execution would have been kept, nor until the retention after its
 -- deadline is over; none has an id of this version but that of a request.
@@ -258,6 +276,7 @@ local function forget(id, now, retention_ms)
     end
   end
   redis.call('ZREM', FAILED, id)
+  drop_failed_cleanups()
   redis.call('ZREM', HISTORY, id)
   redis.call('UNLINK', SIGNALS, JOIN, HELD, FAMILY, unpack(own_keys()))
 end
@@ -318,9 +337,10 @@ local LONGEST_ANSWER_MS = 120000
 -- `private` is the response with its secrets, '' where it has none. `of` as for move().
 -- Returns 1 where a worker is to be woken for the callback, 0 where something else will see to it.
 local function finish(id, now, of, state, response, failure, private, retention_ms)
-  local answer, answer_until, callback_state, seq, earlier_failure, limit, parent, index = unpack(
-    redis.call('HMGET', EXECUTION, 'answer', 'answer_until', 'callback_state', 'callback_seq',
-      'error', 'limit', 'parent', 'parent_index'))
+  local answer, answer_until, callback_state, seq, earlier_failure, limit, parent, index,
+    has_cleanup, is_cleanup = unpack(redis.call('HMGET', EXECUTION, 'answer', 'answer_until',
+      'callback_state', 'callback_seq', 'error', 'limit', 'parent', 'parent_index', 'has_cleanup',
+      'ending_state'))
   local is_synchronous, is_sending = answer == 'only' or answer == 'late', callback_state == 'delivering'
   local due = now
   if answer == 'pending' then
@@ -346,13 +366,16 @@ local function finish(id, now, of, state, response, failure, private, retention_
   move(id, of, state)
   leave_place(id, of[2], of[3], limit, now)
   count_end(now, of, state, parent)
-  if (state == 'failed' or state == 'timed_out') and not parent then
+  if (state == 'failed' or state == 'timed_out') and (not parent or is_cleanup) then
     redis.call('ZADD', FAILED, now, id)
   end
   redis.call('ZREM', LEASES, id)
   redis.call('ZREM', DEADLINES, id)
   if of[1] == 'suspended' then
     redis.call('ZREM', SUSPENDED, id)
+  end
+  if has_cleanup then
+    start_cleanup(id, now, of, state, failure)
   end
   if is_synchronous then
     -- The request itself is answered or nobody is: the result goes straight to who waits.
@@ -361,7 +384,9 @@ local function finish(id, now, of, state, response, failure, private, retention_
       redis.call('PEXPIRE', FINISHED, 60000)
     end
     retire(retention_ms)
-    if parent then
+    if is_cleanup then
+      cleanup_ended(id, state, retention_ms)
+    elseif parent then
       if private ~= '' then
         redis.call('HSET', EXECUTION, 'is_masked', 1)
       end
@@ -382,14 +407,20 @@ end
 
 -- Ends what nobody has started, and nobody waits for any more.
 local function withdraw(id, now, retention_ms, why)
-  local of = standing('queue', 'limit', 'parent')
+  local of = standing('queue', 'limit', 'parent', 'has_cleanup', 'ending_state')
   end_waiting(id, now, of, of[6], of[7])
   move(id, of, 'cancelled')
   redis.call('HSET', EXECUTION, 'state', 'cancelled', 'finished_at', now, 'error', why)
   call_next(of[2], of[3], of[7], now)
   count_end(now, of, 'cancelled', of[8])
   forget_turns(id)
+  if of[9] then -- its process ran before: it was put off, or woken
+    start_cleanup(id, now, of, 'cancelled', why)
+  end
   retire(retention_ms)
+  if of[10] then
+    cleanup_ended(id, 'cancelled', retention_ms)
+  end
 end
 
 -- Takes a due callback for `hold_ms`: what its delivery needs as a flat list of fields and values,

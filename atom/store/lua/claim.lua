@@ -1,6 +1,6 @@
 -- ARGV id, worker, holder (unique to this call, so that it can be repeated), lease_ms,
 --      retention_ms, version (of the service), format (the newest that the caller can read),
---      max_concurrency (0: none)
+--      max_concurrency (0: none), 1 if its action has a cleanup
 -- Returns the execution as two flat lists of fields and values, the second of its documents, and of a
 -- child the request and the private request of its parent, or where that is an item, which has none
 -- of a flow, of the next of its ancestors that is none; or nothing where there is nothing to claim: it
@@ -9,12 +9,14 @@
 local id, now = ARGV[1], now_ms()
 local row = standing('holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format',
   'queue', 'fence', 'attempts', 'started_at', 'is_resumed', 'parent', 'limit', 'priority',
-  'restarted_at')
+  'restarted_at', 'is_item', 'ending_state', 'has_cleanup')
 local state, _, _, _, _, holder, lease_until, answer, answer_until, not_before, format, queue,
-  fence, attempts, started_at, is_resumed, parent, limit, priority, restarted_at = unpack(row, 1, 20)
-local max_concurrency = tonumber(ARGV[8])
-if parent and max_concurrency > 0 and redis.call('HEXISTS', EXECUTION, 'is_item') == 1 then
-  max_concurrency = 0 -- its map says how many are under way at once
+  fence, attempts, started_at, is_resumed, parent, limit, priority, restarted_at, is_item,
+  is_cleanup, has_cleanup = unpack(row, 1, 23)
+local max_concurrency, wants_cleanup = tonumber(ARGV[8]), ARGV[9] == '1'
+if is_item or is_cleanup then
+  max_concurrency = 0 -- a map limits its own items
+  wants_cleanup = false
 end
 if not state or FINAL[state] then
   redis.call('ZREM', ACCEPTED, id)
@@ -36,7 +38,7 @@ if state == 'accepted' and answer == 'only' and tonumber(answer_until) < now the
   withdraw(id, now, ARGV[5], 'Not started while its caller waited.')
   return false
 end
-if state == 'accepted' and parent then
+if state == 'accepted' and parent and not is_cleanup then
   local parent_state = redis.call('HGET', EXECUTION_PREFIX .. parent, 'state')
   if not parent_state or FINAL[parent_state] then
     withdraw(id, now, ARGV[5], 'Not started before its parent ended.')
@@ -71,6 +73,11 @@ if holder ~= ARGV[3] then
     (attempts or 0) + (is_resumed and 0 or 1),
     started_at and 'run_started_at' or 'started_at', now, 'worker', ARGV[2], 'holder', ARGV[3],
     'lease_until', lease, 'worker_version', ARGV[6])
+  if wants_cleanup and not has_cleanup then
+    redis.call('HSET', EXECUTION, 'has_cleanup', 1)
+  elseif has_cleanup and not wants_cleanup then
+    redis.call('HDEL', EXECUTION, 'has_cleanup') -- the code that runs it now declares none
+  end
   if state ~= 'running' then
     move(id, row, 'running')
   end
@@ -86,7 +93,7 @@ if holder ~= ARGV[3] then
   end_waiting(id, now, row, queue, limit)
   redis.call('ZADD', LEASES, lease, id)
 end
-local asked = parent
+local asked = not is_cleanup and parent -- a cleanup has a copy of the request
 while asked and redis.call('HEXISTS', EXECUTION_PREFIX .. asked, 'is_item') == 1 do
   asked = redis.call('HGET', EXECUTION_PREFIX .. asked, 'parent')
 end

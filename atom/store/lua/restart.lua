@@ -1,11 +1,13 @@
 -- ARGV id, mode (start, or failed_step)
 -- Runs an ended execution once more. Returns 'restarted', or why not: 'unknown', 'unfinished',
 -- 'child' (nobody would take its result), 'completed' (it has no failed step), 'undelivered' (its
--- callback is still being sent), 'secret' (the request had secrets, and they are forgotten).
+-- callback is still being sent), 'secret' (the request had secrets, and they are forgotten), 'cleanup'
+-- (the cleanup of its last end has begun and not ended). A cleanup that has not begun is cancelled.
 local id, now = ARGV[1], now_ms()
 local state, callback_state, was_private, timeout_ms, deadline, accepted_at, answer, queue,
-  finished_at, parent = unpack(redis.call('HMGET', EXECUTION, 'state', 'callback_state', 'is_private',
-    'timeout_ms', 'deadline', 'accepted_at', 'answer', 'queue', 'finished_at', 'parent'))
+  finished_at, parent, fence, is_cleanup = unpack(redis.call('HMGET', EXECUTION, 'state',
+    'callback_state', 'is_private', 'timeout_ms', 'deadline', 'accepted_at', 'answer', 'queue',
+    'finished_at', 'parent', 'fence', 'ending_state'))
 local token, private = documents('token', 'private_request')
 if not state then
   return 'unknown'
@@ -13,7 +15,7 @@ end
 if not FINAL[state] then
   return 'unfinished'
 end
-if parent then
+if parent and not is_cleanup then
   return 'child'
 end
 if state == 'completed' and ARGV[2] == 'failed_step' then
@@ -24,6 +26,10 @@ if callback_state == 'due' or callback_state == 'delivering' then
 end
 if was_private and not private then
   return 'secret'
+end
+local cleanup, has_begun = unfinished_cleanup(id, accepted_at, fence)
+if has_begun then
+  return 'cleanup'
 end
 if ARGV[2] == 'start' then
   redis.call('UNLINK', STEPS, SIGNALS, JOIN, HELD)
@@ -56,4 +62,10 @@ redis.call('HSET', EXECUTION, 'callback_state', 'none', 'not_before', now, 'dead
   'timeout_ms', timeout_ms, 'restarted_at', '') -- set when its next attempt starts
 redis.call('ZADD', DEADLINES, deadline, id)
 put_off(id, queue, now, now)
+if is_cleanup then
+  open_cleanup(id)
+elseif cleanup then
+  look_at(EXECUTION_PREFIX .. cleanup)
+  withdraw(cleanup, now, 0, 'Not started: its execution was retried.')
+end
 return 'restarted'

@@ -24,7 +24,8 @@ local function is_settled(id, left)
   if left <= FOR_TRIM_MS then
     -- Its retention is over. However long the database is away, it is there when that is back, and
     -- so are its children.
-    if redis.call('ZREM', FAILED, id) == 1 or documents('token') or left <= FOR_TRIM_MS / 2 then
+    local seen = redis.call('ZREM', FAILED, id) + drop_failed_cleanups()
+    if seen > 0 or documents('token') or left <= FOR_TRIM_MS / 2 then
       families = families + redis.call('EXISTS', CHILDREN)
       keep()
       retire(0)
@@ -33,7 +34,8 @@ local function is_settled(id, left)
   end
   local finished_at = redis.call('HGET', EXECUTION, 'finished_at')
   return finished_at and tonumber(finished_at) <= now - ARGV[2]
-    and not redis.call('ZSCORE', FAILED, id) and not documents('token')
+    and not redis.call('ZSCORE', FAILED, id) and redis.call('EXISTS', CLEANUPS) == 0
+    and not documents('token')
 end
 
 local first = beginning()

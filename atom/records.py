@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from atom.context import idempotency_key
-from atom.names import request_execution_id
+from atom.names import process_task, request_execution_id
 from atom.parentage import Parentage
 from atom.suspension import Wait
 
@@ -74,6 +74,10 @@ class Ending:
 
     error: str | None = None
     """The error as the history shows it, without secrets; None if the execution completed."""
+
+    def __str__(self) -> str:
+        how = self.state.value.replace("_", " ")
+        return f"{how}: {self.error}" if self.error else how
 
     def idempotency_key(self, name: str) -> str:
         """Return the key that `execution.idempotency_key(name)` gave in the ended execution."""
@@ -297,6 +301,12 @@ class Execution:
     steps: tuple[RecordedStep, ...] = ()
     callback_attempts: tuple[Attempt, ...] = ()
     unreadable: str | None = None  # why parts of it are missing here: we lack their key
+
+    @property
+    def label(self) -> str:
+        """The process as lists name it: `CRM.Create`, or `CRM.Create (cleanup)`."""
+        name = process_task(self.service, self.action)
+        return f"{name} (cleanup)" if self.ending else name
 
     def took(self, now: datetime) -> timedelta | None:
         """Return how long it ran, its waits included, up to its end or to now.

@@ -261,7 +261,7 @@ def _judge_executions(overview: Overview) -> Iterator[Finding]:
             Severity.WARNING,
             f"{many} failed or timed out, and nobody has said that it was seen to "
             "(atom executions retry, or dismiss).",
-            "atom executions list --state failed",
+            "atom executions list --inbox",
         )
     if overview.lost:
         yield Finding(

@@ -2,13 +2,14 @@
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from json import dumps
 from typing import Any, TypeVar, cast
 
 from atom.context import Circumstances, Execution
-from atom.errors import NestedStep, StepMismatch
+from atom.errors import Fault, Faults, NestedStep, StepMismatch
 from atom.execution.children import child_failure, path_of, results_of, stored_items
 from atom.execution.failures import described
 from atom.execution.ownership import Owner
@@ -21,8 +22,9 @@ from atom.protocol.files import Upload, safe_content_type, safe_name
 from atom.protocol.query_filter import ListFilter
 from atom.protocol.running_user import RunningUser
 from atom.query import Query
-from atom.records import Step, StepKind
+from atom.records import Ending, State, Step, StepKind
 from atom.retry import Retry
+from atom.service import FlowService
 from atom.suspension import signal_step
 
 _T = TypeVar("_T")
@@ -174,8 +176,9 @@ def execution(  # noqa: PLR0913 (each is an option, by keyword)
     flow: Any = None,
     version: str = "",
     is_from_other_version: bool = False,
+    execution_id: str = "00000000-0000-4000-8000-000000000000",
 ) -> Execution:
-    """An execution to call a process with.
+    """Make an execution to call a process with.
 
     Args:
         journal: to look at afterwards, or to replay.
@@ -187,6 +190,7 @@ def execution(  # noqa: PLR0913 (each is an option, by keyword)
         flow: what stands in for the Flow Client connector.
         version: the version of the service that accepted the execution.
         is_from_other_version: whether another version runs it now.
+        execution_id: from which the idempotency keys follow.
     """
     journal = journal or MemoryJournal()
     journal.rewind()
@@ -198,7 +202,7 @@ def execution(  # noqa: PLR0913 (each is an option, by keyword)
     }
     journal._surroundings = surroundings
     return Execution(
-        "00000000-0000-4000-8000-000000000000",
+        execution_id,
         journal,
         process_name="Test.Process",
         tenant_id="11111111-1111-4111-8111-111111111111",
@@ -215,6 +219,54 @@ def execution(  # noqa: PLR0913 (each is an option, by keyword)
             flow=lambda: flow,
         ),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRun:
+    """A message action that ran in a test, up to its end."""
+
+    ending: Ending
+    """How it ended, as its cleanup was told."""
+
+    result: Any = None
+    """What the function returned, if it completed."""
+
+
+def run_action(
+    service: FlowService,
+    action: str,
+    request: Any,
+    execution: Execution,
+    cleanup: Execution | None = None,
+) -> ActionRun:
+    """Run a message action and then its cleanup, if it declares `on_end`.
+
+    The functions are called as they are, without the profiles. What the cleanup raises is raised
+    here.
+
+    Args:
+        service: which declares the action.
+        action: its name.
+        request: what both functions are called with.
+        execution: of the action; see `execution`.
+        cleanup: the execution of the cleanup; by default a new one with another id.
+    """
+    process, result, error = service.message_processes[action], None, None
+    state = State.COMPLETED
+    try:
+        result = process.function(request, execution)
+    except (Fault, Faults) as refusal:
+        state, error = State.FAULTED, described(refusal)
+    except Exception as failure:
+        state, error = State.FAILED, described(failure)
+    ending = Ending(execution_id=execution.id, state=state, error=error)
+    if process.on_end is not None:
+        process.on_end(request, cleanup or _execution_of_cleanup(), ending)
+    return ActionRun(ending=ending, result=result)
+
+
+def _execution_of_cleanup() -> Execution:
+    return execution(execution_id="00000000-0000-5000-8000-000000000000")
 
 
 def query(profile: type[Profile], list_filter: Mapping[str, Any] | None = None) -> Query:

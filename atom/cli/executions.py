@@ -1,7 +1,7 @@
 """`atom executions`: what was accepted, what became of it, and what to do about that."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
@@ -29,6 +29,7 @@ from atom.suspension import WaitKind
 from atom.text import encodable
 
 _MOST_CHILDREN: Final = 20
+_MOST_IN_INBOX: Final = 10_000
 
 
 @click.group()
@@ -45,13 +46,29 @@ def executions() -> None:
 @click.option("--since", type=When(), help="Accepted then or later: 2026-01-31T08:00, or 2h.")
 @click.option("--until", type=When(), help="Accepted before then.")
 @click.option("--parent", default="", help="The children of this execution.")
+@click.option(
+    "--inbox",
+    "is_inbox",
+    is_flag=True,
+    help="Failed and timed-out executions and cleanups that nobody retried or dismissed.",
+)
 @click.option("--find", "text", default="", help="An id of an execution or flow state, or a token.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def list_(limit: int, state: str | None, parent: str, as_json: bool, **wanted: Any) -> None:
-    """List the newest executions, or the children of one in the order of their items."""
+def list_(
+    limit: int, state: str | None, parent: str, is_inbox: bool, as_json: bool, **wanted: Any
+) -> None:
+    """List the newest executions, the inbox, or the children of one in the order of their items."""
+    if parent and is_inbox:
+        raise click.UsageError("--inbox and --parent exclude each other.")
     store = open_store(settings_of_running())
     asked = ExecutionFilter(state=State(state) if state else None, **wanted)
-    listed = filter(asked.matches, store.children(parent)) if parent else every(store, asked, _warn)
+    listed: Iterable[Execution]
+    if parent:
+        listed = filter(asked.matches, store.children(parent))
+    elif is_inbox:
+        listed = filter(asked.matches, store.failed(_MOST_IN_INBOX))
+    else:
+        listed = every(store, asked, _warn)
     found = list(islice(listed, limit))
     if as_json:
         print_json([document(each, full=False) for each in found])
@@ -62,7 +79,7 @@ def list_(limit: int, state: str | None, parent: str, as_json: bool, **wanted: A
     for each in found:
         table.add_row(
             each.id,
-            f"{each.service}.{each.action}",
+            each.label,
             each.state.value,
             _clock(each.accepted_at),
             _took(each),
@@ -89,7 +106,10 @@ def show(execution_id: str, as_json: bool) -> None:
         return
     console = wide_console()
     facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in document(execution, full=False).items():
+    values = document(execution, full=False) | {"ending": None}
+    if execution.ending:
+        values |= {"parent": None, "cleanup of": f"{execution.parent} ({execution.ending})"}
+    for name, value in values.items():
         if value not in (None, ""):
             shown = _clock(value) if isinstance(value, datetime) else str(value)
             facts.add_row(name.replace("_", " "), shown)
@@ -192,15 +212,20 @@ def signal(execution_id: str, name: str, event: str, as_json: bool) -> None:
 
 
 def _children(store: ExecutionStore, execution: Execution) -> Iterator[str]:
-    """How many of its children are in each state, and the first of them."""
-    children = store.children(execution.id) if execution.children else ()
+    """Yield how many of its children are in each state, the first of them, and its cleanups."""
+    family = store.children(execution.id) if execution.children else ()
+    children = [each for each in family if not each.ending]
     if children:
         counts = Counter(each.state.value for each in children)
         yield f"children: {', '.join(f'{count} {state}' for state, count in counts.items())}"
     for number, child in enumerate(children[:_MOST_CHILDREN], 1):
         yield f"child {number}: {child.id} {child.service}.{child.action} {child.state.value}"
     if len(children) > _MOST_CHILDREN:
-        yield f"All of them: atom executions list --parent {execution.id} --limit {len(children)}"
+        yield f"All of them: atom executions list --parent {execution.id} --limit {len(family)}"
+    for cleanup in family:
+        if cleanup.ending:
+            error = f": {cleanup.error}" if cleanup.error else ""
+            yield f"cleanup: {cleanup.id} {cleanup.state.value}{error}"
 
 
 def _advice(execution: Execution) -> Iterator[str]:
@@ -210,7 +235,9 @@ def _advice(execution: Execution) -> Iterator[str]:
     wait = execution.wait
     if wait is not None and wait.kind is WaitKind.SIGNAL:
         yield f"To let it go on: atom executions signal {execution.id} {quote(wait.name)}"
-    if execution.state in (State.FAILED, State.TIMED_OUT) and not execution.parent:
+    if execution.state in (State.FAILED, State.TIMED_OUT) and (
+        execution.ending or not execution.parent
+    ):
         yield f"To run it once more: atom executions retry {execution.id} --from-failed-step"
 
 

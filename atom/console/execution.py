@@ -40,19 +40,23 @@ def create_blueprint(
         found = store.get(execution_id)
         if found is None:
             abort(404)
-        children = store.children(execution_id) if found.children else ()
+        family = store.children(execution_id) if found.children else ()
+        children = [each for each in family if not each.ending]
+        cleanups = [each for each in family if each.ending]
         log, now = store.log(execution_id), datetime.now(UTC)
         return render_template(
             "execution.html",
             execution=found,
+            cleanups=cleanups,
+            child_count=len(children),
             children=sorted(children, key=_is_well)[:_MOST_CHILDREN],
             child_states=Counter(each.state.value for each in children),
             log=log,
-            timeline=timeline(found, log, now),
-            is_live=_is_live(found),
+            timeline=timeline(found, log, now, cleanups),
+            is_live=any(map(_is_live, (found, *cleanups))),
             actions=_actions(found),
             documents={"Request": parts(found.request), "Response": parts(found.response)},
-            curl=curl(listener_url, found.service, found.action, found.request or {}),
+            curl="" if found.ending else _curl(listener_url, found),
             flower=flower_url(flower_link, execution_id),
         )
 
@@ -65,6 +69,10 @@ def create_blueprint(
         return redirect(url_for(".show", execution_id=execution_id), 303)
 
     return blueprint
+
+
+def _curl(listener_url: str, execution: Execution) -> str:
+    return curl(listener_url, execution.service, execution.action, execution.request or {})
 
 
 def _is_well(child: Execution) -> bool:
@@ -94,7 +102,7 @@ def _actions(execution: Execution) -> Mapping[str, str]:
     actions = {}
     if execution.callback_state in (CallbackState.PARKED, CallbackState.DISMISSED):
         actions["replay"] = "Send its callback again"
-    if not execution.parent:
+    if not execution.parent or execution.ending:
         if execution.state is not State.COMPLETED:
             actions["retry"] = "Retry from the failed step"
         actions["restart"] = "Retry from the start"

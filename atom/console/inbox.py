@@ -34,6 +34,7 @@ class Item:
     why: str
     since: datetime
     host: str = ""
+    cleanup_of: str = ""  # the execution after whose end it ran
 
 
 def create_blueprint(store: ExecutionStore, jobs: Jobs) -> Blueprint:
@@ -111,7 +112,8 @@ def _all(store: ExecutionStore, kind: str, most: int) -> Iterator[Item]:
     if kind != "parked":
         for execution in store.failed(most):
             if execution.id not in parked:
-                process = f"{execution.service}.{execution.action}"
                 why = execution.error or execution.state.replace("_", " ")
                 since = execution.finished_at or execution.accepted_at
-                yield Item(execution.id, "failed", process, why, since)
+                cleanup_of = execution.ending.execution_id if execution.ending else ""
+                label = execution.label
+                yield Item(execution.id, "failed", label, why, since, cleanup_of=cleanup_of)

@@ -61,7 +61,7 @@ def help_for(finding: Finding) -> Help:
     """What the console has for the command that helps; nothing where only the command does."""
     if finding.command == "atom callbacks list":
         return Help(link=url_for("inbox.show", kind="parked"))
-    if finding.command == "atom executions list --state failed":
+    if finding.command == "atom executions list --inbox":
         return Help(link=url_for("inbox.show", kind="failed"))
     if finding.command.startswith(_BY_STATE):
         state = finding.command.removeprefix(_BY_STATE)

@@ -28,12 +28,13 @@ _LONGEST_LABEL: Final = 28
 class Happening:
     """One thing that happened, from one moment to another, which may be the same."""
 
-    kind: str  # waited, run, step, progress, callback
+    kind: str  # waited, run, step, progress, callback, cleanup
     name: str
     begins: datetime
     ends: datetime
     verdict: str = ""  # how it ended; the name of a state, or of its kind
     detail: str = ""
+    execution_id: str = ""  # of another execution, which has a page of its own
 
     @property
     def took(self) -> str:
@@ -83,15 +84,21 @@ class Timeline:
     left_out: int  # steps that are in the list only
 
 
-def timeline(execution: Execution, log: Iterable[LogLine], now: datetime) -> Timeline:
-    """What happened to it up to now.
+def timeline(
+    execution: Execution,
+    log: Iterable[LogLine],
+    now: datetime,
+    cleanups: Sequence[Execution] = (),
+) -> Timeline:
+    """Draw an execution up to now.
 
     Args:
         execution: with its attempts, steps and callback tries.
         log: its own log, for the progress that it told.
         now: where what still goes on is drawn to.
+        cleanups: the cleanups of its ends.
     """
-    happenings = list(_happenings(execution, log, now))
+    happenings = [*_happenings(execution, log, now), *_cleanups(cleanups, now)]
     scale = _Scale(happenings)
     steps = [each for each in happenings if each.kind == "step"]
     lines = [
@@ -100,6 +107,7 @@ def timeline(execution: Execution, log: Iterable[LogLine], now: datetime) -> Tim
         *((_short(each.name), [each]) for each in steps[:_MOST_STEPS]),
         ("progress", [each for each in happenings if each.kind == "progress"][:_MOST_MARKS]),
         ("callbacks", [each for each in happenings if each.kind == "callback"][:_MOST_MARKS]),
+        ("cleanup", [each for each in happenings if each.kind == "cleanup"][:_MOST_MARKS]),
     ]
     return Timeline(
         rows=[Row(label, [scale.bar(each) for each in bars]) for label, bars in lines if bars],
@@ -129,6 +137,15 @@ def _happenings(execution: Execution, log: Iterable[LogLine], now: datetime) -> 
         is_taken = attempt.status is not None and attempt.status < 300
         verdict = "answered" if is_taken else "refused"
         yield Happening("callback", name, began_at, attempt.at, verdict, attempt.summary)
+
+
+def _cleanups(cleanups: Sequence[Execution], now: datetime) -> Iterator[Happening]:
+    """Yield what happened to the cleanups; their steps are on pages of their own."""
+    for cleanup in cleanups:
+        begins = cleanup.started_at or cleanup.accepted_at
+        ends = cleanup.finished_at or now
+        detail = cleanup.error or ""
+        yield Happening("cleanup", "Cleanup", begins, ends, cleanup.state, detail, cleanup.id)
 
 
 def _numbered(execution: Execution) -> Sequence[tuple[int, Run]]:

@@ -189,7 +189,6 @@ def execution(
 
     state = State(text(b"state") or "")
     callback_state = CallbackState(text(b"callback_state") or "none")
-    recorded = sorted((int(position), step) for position, step in (steps or {}).items())
     return Execution(
         id=reader.execution_id,
         service=text(b"service") or "",
@@ -223,7 +222,7 @@ def execution(
         request=document(b"request"),
         response=document(b"response"),
         runs=tuple(_runs(row)),
-        steps=tuple(_seen(decode_step(reader, step)) for _, step in recorded),
+        steps=tuple(_recorded(reader, steps or {})),
         callback_attempts=tuple(filter(None, (_attempt(reader, each) for each in attempts))),
         unreadable=str(reader.failure) if reader.failure else None,  # known when all is read
     )
@@ -288,6 +287,12 @@ def decode_step(reader: Reader, encoded: bytes) -> Step:
         _moment(ended_ms) if ended_ms else None,
         milliseconds,
     )
+
+
+def _recorded(reader: Reader, steps: Mapping[bytes, bytes]) -> Iterator[RecordedStep]:
+    """Yield the steps of a journal in their order."""
+    for _, step in sorted((int(position), step) for position, step in steps.items()):
+        yield _seen(decode_step(reader, step))
 
 
 def _seen(step: Step) -> RecordedStep:

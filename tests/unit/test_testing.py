@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from atom import Fault, SignalTimedOut, StepFailed, testing
+from atom import Ending, Fault, FlowService, SignalTimedOut, State, StepFailed, testing
 from atom.errors import CannotSpawn, NestedStep, StepMismatch
 
 
@@ -155,3 +155,57 @@ def test_an_item_that_cannot_be_stored_begins_none():
     with pytest.raises(CannotSpawn, match="Item 1 cannot be stored"):
         testing.execution(journal).map("double", double, [1, object()])
     assert journal.children == []
+
+
+def service_with_cleanup(calls):
+    service = FlowService("S")
+
+    def clean_up(request, execution, ending):
+        execution.step("undo", lambda: None)
+        calls.append((request, execution, ending))
+
+    @service.message_action("Reserve", on_end=clean_up)
+    def reserve(request, execution):
+        if request:
+            raise request[0]
+        return execution.step("reserve", lambda: 5)
+
+    @service.message_action("Plain")
+    def plain(request, execution):
+        """Leave nothing behind."""
+
+    return service
+
+
+@pytest.mark.parametrize(
+    ("request_", "state", "error", "result"),
+    [
+        ((), State.COMPLETED, None, 5),
+        ((Fault("No."),), State.FAULTED, "No.", None),
+        ((ValueError("broken"),), State.FAILED, "ValueError: broken", None),
+    ],
+)
+def test_action_runs_with_its_cleanup(request_, state, error, result):
+    calls = []
+    service = service_with_cleanup(calls)
+    execution = testing.execution()
+    run = testing.run_action(service, "Reserve", request_, execution)
+    ending = Ending(execution_id=execution.id, state=state, error=error)
+    assert (run.ending, run.result) == (ending, result)
+    ((request, cleanup, given),) = calls
+    assert (request, given) == (request_, ending)
+    keys = [each.idempotency_key("x") for each in (execution, ending, cleanup)]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_cleanup_of_an_action_has_a_journal_of_its_own():
+    journal, of_cleanup = testing.MemoryJournal(), testing.MemoryJournal()
+    executions = testing.execution(journal), testing.execution(of_cleanup)
+    testing.run_action(service_with_cleanup([]), "Reserve", (), *executions)
+    assert [step.name for step in journal.steps] == ["reserve"]
+    assert [step.name for step in of_cleanup.steps] == ["undo"]
+
+
+def test_action_without_cleanup_runs_alone():
+    run = testing.run_action(service_with_cleanup([]), "Plain", {}, testing.execution())
+    assert (run.ending.state, run.result) == (State.COMPLETED, None)

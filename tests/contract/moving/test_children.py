@@ -263,3 +263,68 @@ def test_what_is_not_a_parent_costs_the_database_nothing(settings, make_store):
     new = new_execution()
     store.accept(new)
     assert store.children(new.id) == []
+
+
+@pytest.fixture
+def ended_with_cleanup(store):
+    """An execution that failed and the claim of its cleanup."""
+    new = new_execution()
+    store.accept(new)
+    claim = store.claim(new.id, "w", "1", has_cleanup=True)
+    store.finish(claim, State.FAILED, b"{}", "why")
+    store.record_delivery(store.claim_delivery(claim.id), "delivered", an_attempt())
+    store.dismiss(claim.id)
+    (cleanup,) = store.children(claim.id)
+    return store.claim(cleanup.id, "w", "1")
+
+
+def test_execution_is_moved_with_its_cleanup_once_that_has_ended(store, raw, ended_with_cleanup):
+    cleanup = ended_with_cleanup
+    family = [cleanup.parentage.parent, cleanup.id]
+    assert move(store) == 0
+    finished(store, cleanup)
+    before = seen(store, family)
+    assert move(store) == 2
+    assert in_redis(raw, family) == []
+    assert seen(store, family) == before
+    assert store.get(cleanup.id).ending == cleanup.ending
+    assert [each.ending.state for each in store.children(family[0])] == [State.FAILED]
+    assert store.restart(cleanup.id, from_start=True) is Restart.MOVED
+
+
+def test_execution_is_moved_once_its_failed_cleanup_is_dismissed(store, raw, ended_with_cleanup):
+    cleanup = ended_with_cleanup
+    finished(store, cleanup, State.FAILED)
+    assert move(store) == 0
+    assert [each.id for each in store.failed(10)] == [cleanup.id]
+    assert store.dismiss(cleanup.id)
+    assert move(store) == 2
+    assert in_redis(raw, [cleanup.id, cleanup.parentage.parent]) == []
+
+
+def test_failed_cleanup_leaves_the_inbox_when_its_retention_is_over(store, raw, ended_with_cleanup):
+    cleanup = ended_with_cleanup
+    finished(store, cleanup, State.FAILED)
+    for execution_id in (cleanup.id, cleanup.parentage.parent):
+        for key in keys_of(raw, execution_id):
+            raw.pexpire(key, DAY_MS - 1000)
+    assert move(store) == 2
+    assert store.overview().failed == 0
+    assert in_redis(raw, [cleanup.id, cleanup.parentage.parent]) == []
+
+
+def test_execution_that_was_moved_is_retried_and_has_another_cleanup(
+    store, raw, ended_with_cleanup
+):
+    first = ended_with_cleanup
+    parent = first.parentage.parent
+    finished(store, first)
+    assert move(store) == 2
+    assert store.restart(parent, from_start=True) is Restart.RESTARTED
+    claim = store.claim(parent, "w", "1", has_cleanup=True)
+    finished(store, claim)
+    second = next(each for each in store.children(parent) if each.id != first.id)
+    finished(store, store.claim(second.id, "w", "1"))
+    assert move(store) >= 2
+    assert in_redis(raw, [parent, first.id, second.id]) == []
+    assert [each.id for each in store.children(parent)] == [first.id, second.id]

@@ -1,6 +1,7 @@
 """`atom listener`, `worker`, `console` and so on: one role each, in the foreground."""
 
 import importlib.util
+import logging
 import os
 import socket
 import sys
@@ -26,6 +27,7 @@ from atom.settings import Settings
 from atom.store.encryption import Cipher
 
 _DELIVERY_THREADS = 8
+_log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -82,12 +84,19 @@ def recovery() -> None:
 @click.option(
     "--database",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A file that keeps its flows over a restart; in memory without one.",
+    help="A file that keeps its flows and installed services over a restart; in memory without "
+    "one. Credentials and configuration values are kept with ATOM_SECRET_KEY only.",
 )
 def sandbox(database: Path | None) -> None:
     """Stand in for the flow platform, to try services, until SIGTERM."""
     settings = Settings.from_env()
     configure_logging(settings.log_level, settings.log_format, "sandbox")
+    if database and not settings.secret_key:
+        _log.warning(
+            "No ATOM_SECRET_KEY is set: %s keeps no credential and no configuration value. After a "
+            "restart of the sandbox they must be set again.",
+            database,
+        )
     host, port = split_bind("ATOM_SANDBOX_BIND", settings.sandbox_bind)
     answers_at(SANDBOX, host, port)
     announcer = Announcer(settings, SANDBOX)

@@ -1,13 +1,14 @@
-"""The flows and states of a sandbox in a file, so that a restart loses none of them.
+"""The flows, states and installed services of a sandbox in a file, which outlives a restart.
 
-The file holds no credential, configuration value or raw message, and secret inputs and outputs are
-masked. It does hold the tokens that callbacks carry, so its mode is 0600.
+The file holds no raw message, and secret inputs and outputs are masked. Credentials and
+configuration values are encrypted, or left out without a key. The file does hold the tokens that
+callbacks carry, so its mode is 0600.
 """
 
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any, Final
 
 import orjson
 
-from atom.errors import StartupError
+from atom.errors import StartupError, Unreadable
 from atom.redaction import masked
 from atom.sandbox.flows import Call, Event, Flow
 from atom.sandbox.problems import SandboxError
+from atom.store.encryption import Cipher
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS flows (
@@ -32,6 +34,7 @@ CREATE TABLE IF NOT EXISTS states (
     number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, document TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS logins (digest TEXT PRIMARY KEY, flow_id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS services (url TEXT PRIMARY KEY, document TEXT NOT NULL, secrets BLOB);
 """
 # Not the request: its inputs may be secret, and it is not sent again.
 _KEPT_OF_A_CALL: Final = (
@@ -47,13 +50,19 @@ _UPSERT: Final = (
 class SandboxDatabase:
     """A SQLite file; every write is committed when its method returns. Safe to share."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, secret_key: Sequence[str] = ()) -> None:
         """Open the file, or make it.
+
+        Args:
+            path: of the file.
+            secret_key: the keys of ATOM_SECRET_KEY; without one no secret is written.
 
         Raises:
             StartupError: it cannot be opened, or is not such a file.
+            SettingsError: a key is invalid.
         """
         self._lock = threading.Lock()
+        self._cipher = Cipher(secret_key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # SQLite gives the files beside it the mode that this one has.
@@ -148,6 +157,48 @@ class SandboxDatabase:
         """Return the flows of all logins by the digests of their tokens."""
         return dict(self._read("SELECT digest, flow_id FROM logins"))
 
+    # --- installed services
+
+    def save_service(
+        self, url: str, document: Mapping[str, Any], secrets: Mapping[str, Any] | None
+    ) -> None:
+        """Write an installed service.
+
+        Args:
+            url: of the service.
+            document: written in plain text.
+            secrets: encrypted, or left out without a key; None leaves those in the file as they
+                are, readable or not.
+
+        Raises:
+            SandboxError: it could not be written.
+        """
+        statement = (
+            "INSERT INTO services VALUES (?, ?, ?) "
+            "ON CONFLICT (url) DO UPDATE SET document = excluded.document"
+        )
+        sealed = None
+        if secrets is not None:
+            statement += ", secrets = excluded.secrets"
+            sealed = self._cipher.encrypt(orjson.dumps(secrets)) if self._cipher.is_on else None
+        self._write((statement, url, _text(document), sealed))
+
+    def services(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any] | None]]:
+        """Yield URL, document and secrets of each service; None for secrets that are lost.
+
+        Secrets are lost if they were written without a key, or with a key that is not given now.
+        """
+        for url, document, sealed in self._read("SELECT url, document, secrets FROM services"):
+            yield url, orjson.loads(document), self._unsealed(url, sealed)
+
+    def _unsealed(self, url: str, sealed: bytes | None) -> dict[str, Any] | None:
+        if sealed is None:
+            return None
+        try:
+            return dict(orjson.loads(self._cipher.decrypt(sealed, url)))
+        except Unreadable:
+            return None
+
     # --- the file
 
     def _write(self, *statements: tuple[Any, ...]) -> None:
@@ -157,7 +208,7 @@ class SandboxDatabase:
                 for statement, *values in statements:
                     self._connection.execute(statement, values)
         except sqlite3.Error as error:
-            raise SandboxError(f"The sandbox cannot keep its flows: {error}.", 503) from None
+            raise SandboxError(f"The sandbox cannot write its database: {error}.", 503) from None
 
     def _read(self, statement: str, *values: Any) -> list[Any]:
         with self._lock:

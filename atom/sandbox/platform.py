@@ -14,6 +14,7 @@ from atom.sandbox.answers import Answer
 from atom.sandbox.database import SandboxDatabase
 from atom.sandbox.flows import Call, Flow
 from atom.sandbox.inputs import build_configuration, build_inputs
+from atom.sandbox.installations import Installations
 from atom.sandbox.problems import SandboxError, problem_of
 
 CALLBACK_PATH: Final = "/api/run/1/response"
@@ -21,6 +22,10 @@ CALLBACK_PATH: Final = "/api/run/1/response"
 _CALL_SECONDS: Final = 60
 _KEPT_FLOWS: Final = 10_000
 _NOTING_SECONDS: Final = 0.5
+_LOST: Final = (
+    "{} cannot be read since the sandbox was restarted: it had no ATOM_SECRET_KEY, or has another "
+    "one now. Set the service up again, on the console's page or with the options of the command."
+)
 
 
 class Platform:
@@ -32,9 +37,7 @@ class Platform:
         self.url = ""
         """Where its callback endpoint is reached; set by the server."""
         self._transport = Transport(read_timeout=_CALL_SECONDS)
-        self._services: dict[str, dict[str, Any]] = {}
-        self._configured: dict[str, dict[str, str]] = {}
-        self._authorizations: dict[str, str] = {}
+        self._installations = Installations(database)
         self._flows: dict[str, Flow] = {}
         self._waiting: dict[str, Flow] = {}  # by the tokens of their calls
         self._kept_flows, self._database = kept_flows, database
@@ -61,39 +64,45 @@ class Platform:
         headers = {} if authorization is None else {"Authorization": authorization}
         reply = self._post(f"{service_url}/metadata", b"{}", headers)
         if reply.status != 200:
-            raise SandboxError(f"{service_url} refused: {problem_of(reply)}", 502)
+            hint = ""
+            if authorization is None and self._installations.get(service_url).has_lost_credential:
+                hint = f" {_LOST.format('The credential that was set')}"
+            raise SandboxError(f"{service_url} refused: {problem_of(reply)}{hint}", 502)
         try:
             description: dict[str, Any] = orjson.loads(reply.body)
-            by_name = {each["developerName"]: each for each in description["actions"]}
+            _actions(description)
         except (ValueError, KeyError, TypeError):
             raise SandboxError(f"{service_url} does not answer with metadata.", 502) from None
-        with self._lock:
-            self._services[service_url] = {**description, "_actions": by_name}
+        self._installations.install(
+            service_url, description, needs_credential=authorization is not None
+        )
         return description
 
     def remember(self, service_url: str, authorization: str) -> None:
-        """Keep, in memory, what a connector sends as its credential."""
-        with self._lock:
-            self._authorizations[service_url.rstrip("/")] = authorization
+        """Keep what a connector sends as its credential; raises SandboxError."""
+        self._installations.remember(service_url.rstrip("/"), authorization)
 
     def authorization(self, service_url: str) -> str | None:
         """What a connector sends as its credential, where it was told one."""
-        return self._authorizations.get(service_url.rstrip("/"))
+        return self._installations.get(service_url.rstrip("/")).authorization
 
     def connections(self) -> list[dict[str, Any]]:
-        """What is installed: where, with what metadata, and how it was configured."""
-        with self._lock:
-            return [
-                {
-                    "url": url,
-                    "hasCredential": url in self._authorizations,
-                    "configured": sorted(self._configured.get(url, ())),
-                    "description": {
-                        name: value for name, value in each.items() if name != "_actions"
-                    },
-                }
-                for url, each in self._services.items()
-            ]
+        """Return what is installed: where, with what metadata, and how it was configured.
+
+        `lostCredential` and `lostValues` name what was set before a restart and is not readable
+        now: the sandbox had no secret key, or has another one.
+        """
+        return [
+            {
+                "url": url,
+                "hasCredential": each.authorization is not None,
+                "configured": sorted(each.configuration),
+                "lostCredential": each.has_lost_credential,
+                "lostValues": sorted(each.lost_values),
+                "description": each.description,
+            }
+            for url, each in self._installations.installed().items()
+        ]
 
     def configure(self, service_url: str, values: Mapping[str, str]) -> None:
         """Set configuration values on the connector; they go with each request.
@@ -103,14 +112,13 @@ class Platform:
 
         Raises:
             InputError: the installed service declares no such value.
+            SandboxError: the database cannot be written.
         """
         service_url = service_url.rstrip("/")
-        description = self._services.get(service_url)
+        description = self._installations.get(service_url).description
         if description is not None:
             build_configuration(description, values)
-        with self._lock:
-            merged = {**self._configured.get(service_url, {}), **values}
-            self._configured[service_url] = {name: text for name, text in merged.items() if text}
+        self._installations.configure(service_url, values)
 
     def configuration(
         self, service_url: str, values: Mapping[str, Any] | None = None
@@ -123,14 +131,22 @@ class Platform:
 
         Raises:
             InputError: a value is unknown, or not of its type's shape.
+            SandboxError: a value was set before a restart, and is lost.
         """
-        service_url = service_url.rstrip("/")
-        description = self._services.get(service_url, {})
+        service_url, values = service_url.rstrip("/"), values or {}
+        installation = self._installations.get(service_url)
+        description = installation.description or {}
         declared = {each["developerName"] for each in description.get("configurationValues") or ()}
-        configured = self._configured.get(service_url, {})
+        lost = sorted(installation.lost_values & declared - values.keys())
+        if lost:
+            names = ", ".join(f"“{name}”" for name in lost)
+            what = f"Configuration values that were set ({names})"
+            raise SandboxError(f"{service_url}: {_LOST.format(what)}", 409)
         # The service may have lost one of them since.
-        known = {name: text for name, text in configured.items() if name in declared}
-        return build_configuration(description, {**known, **(values or {})})
+        known = {
+            name: text for name, text in installation.configuration.items() if name in declared
+        }
+        return build_configuration(description, {**known, **values})
 
     def run(
         self,
@@ -174,15 +190,16 @@ class Platform:
     ) -> Flow:
         """As `prepare`, with the metadata that was installed last: the service is not asked."""
         service_url = service_url.rstrip("/")
-        description = self._services.get(service_url)
+        description = self._installations.get(service_url).description
         if description is None:
             raise SandboxError(f"{service_url} is not installed.", 404)
+        actions = _actions(description)
         flow = Flow(authorization=authorization, database=self._database)
         configured = self.configuration(service_url, configuration)
         for name, inputs in step:
-            action = description["_actions"].get(name)
+            action = actions.get(name)
             if action is None:
-                known = ", ".join(description["_actions"]) or "none"
+                known = ", ".join(actions) or "none"
                 raise SandboxError(f"There is no action “{name}”; there are: {known}.", 404)
             values = build_inputs(description, action, inputs)
             request = self._request(flow, values, configured)
@@ -396,6 +413,11 @@ class Platform:
             "inputs": inputs,
             "outcomes": [{"id": str(uuid4()), "developerName": "Done"}],
         }
+
+
+def _actions(description: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the message actions by name; raises KeyError or TypeError for other documents."""
+    return {each["developerName"]: each for each in description["actions"]}
 
 
 def _headers(flow: Flow) -> dict[str, str]:

@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from atom.errors import StartupError
-from atom.http_settings import HttpSettings
 from atom.sandbox.app import create_app
 from atom.sandbox.database import SandboxDatabase
 from atom.sandbox.platform import Platform
 from atom.sandbox.run_api import RunApi
 from atom.server import Limits, ThreadServer
+from atom.settings import Settings
 
 # Clients wait for the end of flows in requests, and a flow may be told to hang.
 _THREADS: Final = 64
@@ -30,20 +30,23 @@ class SandboxServer:
         port: int = 0,
         platform: Platform | None = None,
         database: Path | None = None,
-        settings: HttpSettings | None = None,
+        settings: Settings | None = None,
     ) -> None:
-        """Listen; flows are kept in the database, a file, or else in memory alone.
+        """Listen; flows and services are kept in the database, a file, or else in memory alone.
 
-        The settings limit the time of clients; without them the defaults apply.
+        The settings limit the time of clients, and have the key that encrypts the secrets in the
+        database; without them the defaults apply.
 
         Raises:
             StartupError: the address is taken, or the database cannot be opened.
         """
-        limits = Limits.from_settings(settings or HttpSettings(), _THREADS)
+        settings = settings or Settings()
+        limits = Limits.from_settings(settings, _THREADS)
         with ExitStack() as stack:  # closes what is open, should a later part fail
             flow_database = None
             if database is not None:
-                flow_database = stack.enter_context(closing(SandboxDatabase(database)))
+                kept = SandboxDatabase(database, settings.secret_key)
+                flow_database = stack.enter_context(closing(kept))
             self.platform = platform or Platform(database=flow_database)
             stack.callback(self.platform.close)
             self.run_api = RunApi(flow_database)
@@ -70,7 +73,7 @@ class SandboxServer:
 
 
 def serve(
-    host: str, port: int, database: Path | None = None, settings: HttpSettings | None = None
+    host: str, port: int, database: Path | None = None, settings: Settings | None = None
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 

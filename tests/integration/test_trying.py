@@ -1,4 +1,4 @@
-"""A service that asks for a credential and configuration values, tried from console and CLI."""
+"""Services tried from console and CLI: with a credential, with configuration values, with both."""
 
 from urllib.parse import quote
 
@@ -11,15 +11,19 @@ from tests.support.operating import command
 from tests.support.waiting import until
 
 KEY = "canary-api-key"
+SERVICES = "tests.support.configured,tests.support.services,tests.support.shop"
+GUARDED = pytest.mark.parametrize("atom", ["guarded"], indirect=True)
 
 
-@pytest.fixture(scope="module")
-def atom(tmp_path_factory):
-    atom = ConsoleAtom(tmp_path_factory.mktemp("tried"), "tests.support.configured")
+@pytest.fixture(scope="module", params=["open", "guarded"])
+def atom(request, tmp_path_factory):
+    """An Atom that lets everybody call, or asks for a credential."""
+    atom = ConsoleAtom(tmp_path_factory.mktemp("tried"), SERVICES)
     try:
-        atom.token = atom.cli("credentials", "create", "robot")
+        atom.token = ""
+        if request.param == "guarded":
+            atom.token = atom.cli("credentials", "create", "robot")
         atom.start_all(["--pool=threads"])
-        atom.service_url = f"{atom.url}/fs/Configured"
         yield atom
     finally:
         atom.close()
@@ -37,23 +41,40 @@ def form(browser, page, path, **fields):
     return reply.headers["Location"]
 
 
-def test_the_console_configures_and_runs_it(atom, browser):
-    refused = form(browser, "/try", "/try/install", url=atom.service_url)
-    assert "credential" in browser.get(refused).text
-    install = {"url": atom.service_url, "name": "robot", "token": atom.token}
-    page = form(browser, "/try", "/try/install", **install)
-    assert page == f"/try/service?url={atom.service_url}"
-    place = f"url={quote(atom.service_url, safe='')}"
+def install(atom, browser, service):
+    """Install a service on the console's page; returns its page and its query string."""
+    url = f"{atom.url}/fs/{service}"
+    if atom.token:
+        refused = form(browser, "/try", "/try/install", url=url)
+        assert "credential" in browser.get(refused).text
+    fields = {"name": "robot", "token": atom.token} if atom.token else {}
+    page = form(browser, "/try", "/try/install", url=url, **fields)
+    assert page == f"/try/service?url={url}"
+    return page, f"url={quote(url, safe='')}"
+
+
+def run(browser, place, action, **fields):
+    """Run an action on the console's page; returns the text of the page of its flow."""
+    path = f"/try/action?{place}&action={action}"
+    flow = form(browser, path, path, **fields)
+    until(lambda: "has resumed" in browser.get(flow).text, "its end")
+    return browser.get(flow).text
+
+
+def test_console_runs_a_service_without_configuration(atom, browser):
+    _, place = install(atom, browser, "Trial")
+    assert "canary of an echo" in run(browser, place, "Echo", **{"f-0": "canary of an echo"})
+
+
+def test_console_configures_and_runs_a_service(atom, browser):
+    page, place = install(atom, browser, "Configured")
     # One after the other: a field that is left empty keeps its value.
     for fields in ({"c-0": KEY, "c-1": ""}, {"c-0": "", "c-1": "2.5"}):
         form(browser, page, f"/try/configuration?{place}", **fields)
     assert browser.get(page).text.count("(is set)") == 2
     assert KEY not in browser.get(page).text
 
-    action = f"/try/action?{place}&action=Tell"
-    flow = form(browser, action, action)
-    until(lambda: "has resumed" in browser.get(flow).text, "its end")
-    text = browser.get(flow).text
+    text = run(browser, place, "Tell")
     assert "2.5" in text
     assert KEY not in text
     (last, *_) = atom.store.find(1).executions
@@ -61,14 +82,45 @@ def test_the_console_configures_and_runs_it(atom, browser):
     values = {each["developerName"]: each["contentValue"] for each in outputs}
     assert (values["Discount"], values["Key is known"]) == ("2.5", "true")
 
+    # `atom invoke` finds the credential and the values of the connector.
+    said = invoke(atom, credential="")
+    assert (said["outputs"]["Discount"], said["outputs"]["Key is known"]) == ("2.5", "true")
 
-def invoke(atom, *options, code=0):
+
+def test_console_reads_data_and_files_of_a_configured_service(atom, browser):
+    page, place = install(atom, browser, "Shop")
+    form(browser, page, f"/try/configuration?{place}", **{"c-0": KEY, "c-1": "1", "c-2": "north"})
+    data = browser.get(f"/try/data?{place}&type=Item")
+    assert "Item 07" in data.text
+    files = browser.get(f"/try/files?{place}&path=/file")
+    assert "1.txt" in files.text
+    assert KEY not in data.text + files.text
+
+
+def test_console_names_a_configuration_value_that_is_missing(atom, browser):
+    _, place = install(atom, browser, "Configured")
+    url = f"{atom.url}/fs/Configured"
+    atom.platform.configure(url, {"Api Key": "", "Discount": ""})
+    path = f"/try/action?{place}&action=Tell"
+    flow = form(browser, path, path)
+    until(lambda: "Api Key" in browser.get(flow).text, "the refusal")
+    assert "missing" in browser.get(flow).text.lower()
+
+
+def test_invoke_runs_a_service_without_configuration(atom):
+    said = invoke(atom, "-i", "Text=hello", service="Trial", action="Echo")
+    assert said["status"] == "done"
+
+
+def invoke(atom, *options, code=0, service="Configured", action="Tell", credential=None):
+    if credential is None:
+        credential = f"robot:{atom.token}" if atom.token else ""
     said = command(
         atom,
-        *("invoke", "Configured", "Tell", "--json", "--listener", atom.url),
+        *("invoke", service, action, "--json", "--listener", atom.url),
         *("--sandbox", atom.sandbox.url, *options),
         code=code,
-        ATOM_CREDENTIAL=f"robot:{atom.token}",
+        ATOM_CREDENTIAL=credential,
     )
     assert KEY not in said
     return orjson.loads(said) if code in (0, 1) and said.startswith("{") else said
@@ -86,6 +138,7 @@ def test_invoke_takes_configuration_values(atom, tmp_path):
     assert values("--config", str(file), "-c", "Discount=8") == ("8", "true")
 
 
+@GUARDED
 @pytest.mark.parametrize(
     ("options", "code", "says"),
     [
@@ -101,6 +154,7 @@ def test_what_is_wrong_with_an_invocation_is_said_without_the_secret(atom, optio
     assert says in str(invoke(atom, *options, code=code))
 
 
+@GUARDED
 @pytest.mark.parametrize("content", ["[1]", "no JSON", '"text"'])
 def test_a_file_of_values_is_an_object(atom, tmp_path, content):
     file = tmp_path / "values.json"

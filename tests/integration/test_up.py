@@ -1,5 +1,6 @@
 """`atom up`: a whole Atom in one process tree that leaves nothing behind."""
 
+import base64
 import contextlib
 import os
 import re
@@ -251,6 +252,50 @@ def test_a_flow_that_waits_is_resumed_after_a_restart(up, tmp_path, restarted):
     assert orjson.loads(atom.atom("callbacks", "list", "--json").stdout) == []
     (file,) = (atom.directory / ".atom" / "sandbox").glob("*.sqlite3")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.timeout(300)
+def test_an_installed_service_outlives_a_restart_and_is_lost_with_the_key(up):
+    ports = {name: f"127.0.0.1:{free_port()}" for name in ("ATOM_BIND", "ATOM_SANDBOX_BIND")}
+    options = {**ports, "ATOM_SERVICES": "tests.support.configured"}
+    atom = up(**options)
+    here = atom.wait_until_up()
+    token = atom.atom("credentials", "create", "robot").stdout.strip()
+    url = f"{here.listener_url}/fs/Configured"
+    pair = base64.b64encode(f"robot:{token}".encode()).decode()
+    sandbox = SandboxClient(here.sandbox_url, authorization=f"Basic {pair}")
+    sandbox.install(url, {"Api Key": "canary-api-key", "Discount": "2.5"})
+    sandbox.close()
+    (file,) = (atom.directory / ".atom" / "sandbox").glob("*.sqlite3")
+    atom.process.terminate()
+    assert atom.process.wait(60) == 0
+
+    atom = up(directory=atom.directory, **options)
+    atom.wait_until_up()
+    # Neither the credential nor a value is given: both are those of the installed connector.
+    invoked = atom.atom("invoke", "Configured", "Tell", "--json")
+    assert invoked.returncode == 0, invoked.stdout + invoked.stderr
+    outputs = orjson.loads(invoked.stdout)["outputs"]
+    assert (outputs["Discount"], outputs["Key is known"]) == ("2.5", "true")
+    kept = b"".join(each.read_bytes() for each in file.parent.iterdir())
+    for secret in (token, pair, "canary-api-key"):
+        assert secret.encode() not in kept
+    atom.process.terminate()
+    assert atom.process.wait(60) == 0
+
+    (atom.directory / ".atom" / "secret-key").unlink()
+    atom = up(directory=atom.directory, **options)
+    atom.wait_until_up()
+    refused = atom.atom("invoke", "Configured", "Tell")
+    assert refused.returncode == 1
+    assert "The credential that was set cannot be read" in refused.stderr
+    assert "Set the service up again" in refused.stderr
+    assert "Traceback" not in atom.text()
+    again = atom.atom(
+        *("invoke", "Configured", "Tell", "--json", "--credential", f"robot:{token}"),
+        *("-c", "Api Key=canary-api-key", "-c", "Discount=3"),
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
 
 
 def status_of(url):

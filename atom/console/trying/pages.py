@@ -85,11 +85,11 @@ def _add_connection(blueprint: Blueprint, sandbox: SandboxClient) -> None:
     def configure() -> AnyResponse:
         connection = connection_of(sandbox)
         declared = connection["description"].get("configurationValues") or []
-        typed = {
-            each["developerName"]: text
-            for place, each in enumerate(declared)
-            if (text := request.form.get(f"c-{place}", ""))
-        }
+        names = [each["developerName"] for each in declared]
+        filled = {name: request.form.get(f"c-{at}", "") for at, name in enumerate(names)}
+        # An empty field keeps a value; one that was lost is removed.
+        lost = connection["lostValues"]
+        typed = {name: text for name, text in filled.items() if text or name in lost}
         sandbox.install(connection["url"], typed)
         flash("The configuration values go with every request from here on.", "good")
         return redirect(url_for(".service", url=connection["url"]), 303)

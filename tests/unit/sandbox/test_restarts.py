@@ -143,7 +143,9 @@ def test_the_oldest_flow_is_forgotten_in_the_file_too(service, tmp_path):
 def test_the_file_is_private_and_holds_no_secret(service, tmp_path):
     path = tmp_path / ".atom" / "sandbox" / "flows.sqlite3"
     with SandboxServer(database=path) as sandbox:
+        sandbox.platform.install(service.url, authorization=CANARY)
         sandbox.platform.remember(service.url, CANARY)
+        sandbox.platform.configure(service.url, {"Key": "canary-value", "Region": "canary"})
         service.answer = lambda asked: (
             200,
             forward(asked["token"], asked["tenantId"], [secret("canary-output")]),

@@ -64,9 +64,8 @@ class Platform:
         headers = {} if authorization is None else {"Authorization": authorization}
         reply = self._post(f"{service_url}/metadata", b"{}", headers)
         if reply.status != 200:
-            hint = ""
-            if authorization is None and self._installations.get(service_url).has_lost_credential:
-                hint = f" {_LOST.format('The credential that was set')}"
+            is_missing = reply.status == 401 and authorization is None
+            hint = f" {self._credential_hint(service_url)}" if is_missing else ""
             raise SandboxError(f"{service_url} refused: {problem_of(reply)}{hint}", 502)
         try:
             description: dict[str, Any] = orjson.loads(reply.body)
@@ -77,6 +76,11 @@ class Platform:
             service_url, description, needs_credential=authorization is not None
         )
         return description
+
+    def _credential_hint(self, service_url: str) -> str:
+        if self._installations.get(service_url).has_lost_credential:
+            return _LOST.format("The credential that was set")
+        return "Give its name and token on the console's page, or in ATOM_CREDENTIAL."
 
     def remember(self, service_url: str, authorization: str) -> None:
         """Keep what a connector sends as its credential; raises SandboxError."""

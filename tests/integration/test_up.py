@@ -21,6 +21,7 @@ from atom.flow.transport import Transport, TransportError
 from atom.sandbox import SandboxClient
 from atom.settings import Settings
 from atom.store import RedisStore
+from tests.support.browser import Browser
 from tests.support.ports import free_port
 from tests.support.roles import ROOT
 from tests.support.waiting import until
@@ -285,7 +286,7 @@ def test_an_installed_service_outlives_a_restart_and_is_lost_with_the_key(up):
 
     (atom.directory / ".atom" / "secret-key").unlink()
     atom = up(directory=atom.directory, **options)
-    atom.wait_until_up()
+    here = atom.wait_until_up()
     refused = atom.atom("invoke", "Configured", "Tell")
     assert refused.returncode == 1
     assert "The credential that was set cannot be read" in refused.stderr
@@ -296,6 +297,28 @@ def test_an_installed_service_outlives_a_restart_and_is_lost_with_the_key(up):
         *("-c", "Api Key=canary-api-key", "-c", "Discount=3"),
     )
     assert again.returncode == 0, again.stdout + again.stderr
+    set_up_in_console(here.console_url, url, token)
+    invoked = atom.atom("invoke", "Configured", "Tell", "--json")
+    assert orjson.loads(invoked.stdout)["outputs"]["Discount"] == "4"
+
+
+def set_up_in_console(console_url, url, token):
+    """Set a service up again whose credential and values were lost."""
+    transport = Transport()
+    until(lambda: answers(transport, f"{console_url}/health"), "the console", 60)
+    transport.close()
+    browser = Browser(console_url)
+    start = browser.get("/try")
+    assert "must be set up again" in start.text
+    page = f"/try/service?url={url}"
+    lost = "Its credential and its configuration values Api Key, Discount cannot be read"
+    assert lost in browser.get(page).text
+    fields = {"form": start.form_token, "url": url, "name": "robot", "token": token}
+    assert browser.post("/try/install", fields).headers["Location"] == page
+    values = {"c-0": "canary-api-key", "c-1": "4"}
+    fields = {"form": browser.get(page).form_token, **values}
+    assert browser.post(f"/try/configuration?url={url}", fields).status == 303
+    assert "cannot be read" not in browser.get(page).text
 
 
 def status_of(url):

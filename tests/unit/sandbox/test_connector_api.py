@@ -1,6 +1,7 @@
 """The sandbox's own API for those who try a service: what it remembers, and what it shows."""
 
 import pytest
+from flask import abort
 
 from atom.sandbox import SandboxError
 from atom.sandbox.client import SandboxClient
@@ -25,6 +26,14 @@ def test_what_is_no_operation_is_refused(client, service):
     assert "query, save or delete" in client.data(service.url, "Type", "explode").problem
     for parts in ({}, {"records": "none"}, {"records": [{"id": None}]}):
         assert "“records” is a list" in client.data(service.url, "Type", "save", **parts).problem
+
+
+def test_service_that_asks_for_a_credential_says_where_to_give_it(service, sandbox):
+    service.before_metadata = lambda headers: abort(401)
+    client = SandboxClient(sandbox.url)
+    with pytest.raises(SandboxError, match=r"on the console's page, or in ATOM_CREDENTIAL\.$"):
+        client.install(service.url)
+    client.close()
 
 
 def test_a_credential_is_remembered_used_and_never_shown(client, service, sandbox):

@@ -198,6 +198,18 @@ class RecordedStep:
     milliseconds: int | None = None
 
 
+class Secrets(StrEnum):
+    """What became of the secrets of a request, which a retry needs."""
+
+    KEPT = "kept"  # encrypted, or still in use
+    UNREADABLE = "unreadable"  # encrypted, with none of our keys
+    DELETED_WHEN_COMPLETED = "deleted_when_completed"
+    DELETED_WHEN_DISMISSED = "deleted_when_dismissed"
+    DELETED_WITHOUT_KEY = "deleted_without_key"  # they are only kept encrypted
+    DELETED_BY_SETTING = "deleted_by_setting"  # ATOM_KEEP_SECRETS=never
+    DELETED_OF_CHILD = "deleted_of_child"  # a retry of its parent starts another child
+
+
 class RunEnd(StrEnum):
     """How one attempt of an execution ended; the final states are those of the execution."""
 
@@ -300,6 +312,8 @@ class Execution:
     runs: tuple[Run, ...] = ()  # its attempts: the latest 20, and the one under way
     steps: tuple[RecordedStep, ...] = ()
     callback_attempts: tuple[Attempt, ...] = ()
+    secrets: Secrets | None = None  # of its request; None if it has none
+    is_awaited: bool = False  # its flow has not moved on; not in a list
     unreadable: str | None = None  # why parts of it are missing here: we lack their key
 
     @property
@@ -335,7 +349,8 @@ class Restart(StrEnum):
     CHILD = "child"  # its parent has what came of it
     COMPLETED = "completed"  # it has no failed step
     UNDELIVERED = "undelivered"  # its callback is still being sent
-    SECRET = "secret"  # noqa: S105 (the request had secrets, and they are forgotten)
+    SECRET = "secret"  # noqa: S105 (the secrets of its request were deleted)
+    UNREADABLE = "unreadable"  # it is encrypted, with none of our keys
     CLEANUP = "cleanup"  # the cleanup of its last end has begun and not ended
     MOVED = "moved"  # a cleanup in the history database
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from environs import Env
 
+from atom.errors import SettingsError
 from atom.secret_key_file import read_keys
 from atom.setting import setting
 
@@ -28,6 +29,24 @@ class SecretSettings:
         "A file with such keys, comma-separated or one per line, such as a Docker secret. They "
         "are used after those of `ATOM_SECRET_KEY`.",
     )
+    keep_secrets: str = setting(
+        "ATOM_KEEP_SECRETS",
+        Env.str,
+        "retry",
+        "`retry`: the secrets of a request that did not complete are kept, encrypted, so that it "
+        "can be retried; until a retry completes, an operator dismisses it or its retention ends. "
+        "Without a key they are deleted after the callback. `never`: they always are. The same "
+        "for every role.",
+    )
+
+    def check_secrets(self) -> None:
+        """Refuse an unknown rule.
+
+        Raises:
+            SettingsError: naming the variable.
+        """
+        if self.keep_secrets not in ("retry", "never"):
+            raise SettingsError("ATOM_KEEP_SECRETS must be retry or never.")
 
 
 def all_keys(keys: tuple[str, ...], file: str) -> tuple[str, ...]:

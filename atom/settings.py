@@ -341,6 +341,7 @@ class Settings(SecretSettings, HttpSettings, HistorySettings):
             missing = "PASSWORD" if self.flower_username else "USERNAME"
             raise SettingsError(f"ATOM_FLOWER_{missing} is missing: the two come together.")
         self.check_history()
+        self.check_secrets()
         split_bind("ATOM_BIND", self.bind)
         for name in ("sandbox", "console", "flower"):
             split_bind(f"ATOM_{name.upper()}_BIND", getattr(self, f"{name}_bind"))

@@ -12,7 +12,8 @@ SETTINGS: Final = Path(__file__).parent / "settings.md"
 # The variables of each topic, without their ATOM_; one that ends in _ stands for all that begin so.
 _TOPICS: Final = {
     "What is served, and where it is kept": (
-        *("SERVICES", "REDIS_URL", "BROKER_URL", "SECRET_KEY", "SECRET_KEY_FILE"),
+        *("SERVICES", "REDIS_URL", "BROKER_URL", "SECRET_KEY"),
+        *("SECRET_KEY_FILE", "KEEP_SECRETS"),
     ),
     "Who is listened to": (
         "BIND",

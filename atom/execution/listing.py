@@ -10,7 +10,10 @@ from atom.store import ExecutionStore
 
 _PER_PAGE: Final = 500
 # What is large, and not read for a list.
-_DETAILS: Final = ("request", "response", "runs", "steps", "callback_attempts")
+_DETAILS: Final = (
+    *("request", "response", "runs", "steps", "callback_attempts"),
+    "is_awaited",
+)
 
 
 def every(

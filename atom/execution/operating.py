@@ -16,8 +16,9 @@ _REFUSALS: Final = {
     "`atom executions show` names",
     Restart.COMPLETED: "it completed, so no step failed; run it whole, from the start",
     Restart.UNDELIVERED: "its callback is still being sent; wait until it is delivered or parked",
-    Restart.SECRET: "its request had secrets, which were forgotten when its flow had moved on; let "
-    "the flow ask again",
+    Restart.SECRET: "the secrets of its request were deleted; start the flow again",
+    Restart.UNREADABLE: "no key of ATOM_SECRET_KEY here reads it; use the keys of its workers, "
+    "with the one that was in use when it ran. If that key is lost, start the flow again",
     Restart.CLEANUP: "its cleanup still runs; wait for it or cancel it (`atom executions show` "
     "names it), then retry",
     Restart.MOVED: "it is a cleanup in the history database, which cannot be retried",

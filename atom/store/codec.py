@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from atom.errors import Unreadable
 from atom.overview import ClockChange, Overview, QueueState
 from atom.records import (
     Attempt,
@@ -23,6 +24,7 @@ from atom.records import (
     RecordedStep,
     Run,
     RunEnd,
+    Secrets,
     State,
     Step,
     StepKind,
@@ -70,6 +72,7 @@ SUMMARY_FIELDS: Final = [
     *(b"wait_position", b"wait_name", b"wait_kind", b"wait_until"),
     b"parent",
     b"ending_state",
+    *(b"is_private", b"secrets_deleted"),
 ]
 
 
@@ -224,12 +227,45 @@ def execution(
         runs=tuple(_runs(row)),
         steps=tuple(_recorded(reader, steps or {})),
         callback_attempts=tuple(filter(None, (_attempt(reader, each) for each in attempts))),
+        secrets=_secrets(reader, row),
+        is_awaited=bool(row.get(b"token")),
         unreadable=str(reader.failure) if reader.failure else None,  # known when all is read
     )
 
 
 def _latest_start(row: Mapping[bytes, bytes | None]) -> bytes:
     return b"started_at" if row.get(b"restarted_at") is None else b"restarted_at"
+
+
+def _secrets(reader: Reader, row: Mapping[bytes, bytes | None]) -> Secrets | None:
+    """Return the state of the secrets; in a list, without the documents, they may be unreadable."""
+    if not row.get(b"is_private"):
+        return None
+    if deleted := _text(row.get(b"secrets_deleted")):
+        return Secrets(deleted)
+    return Secrets.KEPT if is_runnable(reader, row, ()) else Secrets.UNREADABLE
+
+
+def is_runnable(
+    reader: Reader, documents: Mapping[bytes, bytes | None], steps: Iterable[bytes]
+) -> bool:
+    """Return whether our keys read all that a worker needs to run an execution again.
+
+    Args:
+        reader: of the execution.
+        documents: its documents.
+        steps: the recorded ones that it keeps.
+    """
+    strict = reader.strict()
+    request = documents.get(b"private_request") or documents.get(b"request")
+    try:
+        for value in (request, documents.get(b"authorization"), documents.get(b"token")):
+            strict.content(value)
+        for step in steps:
+            decode_step(strict, step)
+    except Unreadable:
+        return False
+    return True
 
 
 def encode_attempt(attempt: Attempt, cipher: Cipher) -> bytes:

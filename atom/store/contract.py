@@ -253,11 +253,12 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         """
 
     def restart(self, execution_id: str, *, from_start: bool) -> Restart:
-        """Run an ended execution once more: all of it, or from the step that failed.
+        """Run an ended execution again: all of it, or from the step that failed.
 
-        Its flow hears of the result where it has not been told of an earlier one. The cleanup of
-        its last end is cancelled if it has not begun; one that has begun must end first. One that
-        was moved to the history database is brought back by a write before, and moved once more.
+        Its flow gets the result if it has not got an earlier one. The cleanup of its last end is
+        cancelled if it has not begun; one that has begun must end first. An execution that was
+        moved to the history database is brought back by a write before, and moved again later.
+        Nothing is changed if our keys do not read what a worker needs.
         """
 
     def claim_delivery(self, execution_id: str) -> Delivery | None:
@@ -312,10 +313,11 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         """Make a parked callback due again, or a delivered one that was kept; False: neither."""
 
     def dismiss(self, execution_id: str) -> bool:
-        """Note that a person has seen to a failed execution or a parked callback.
+        """Acknowledge the end of an execution that failed, keeps secrets or has a parked callback.
 
-        It is in the history still. The callback is not sent again, and its secrets are forgotten.
-        False: it did not wait for a person.
+        It stays in the history. A parked callback is not sent again. The secrets that were kept
+        for a retry are deleted, those that its callback needs once it is delivered. False: there
+        was nothing to acknowledge.
         """
 
     def parked(

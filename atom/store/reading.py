@@ -38,6 +38,10 @@ class Reader:
             self._leave_out(failure)
             return None
 
+    def strict(self) -> "Reader":
+        """Return a reader of the same execution that raises Unreadable."""
+        return Reader(self._cipher, self.execution_id)
+
     @property
     def _whose(self) -> str:
         return f"execution {self.execution_id}"

@@ -281,7 +281,16 @@ class RedisExecutions(RedisPart):
 
     def restart(self, execution_id: str, *, from_start: bool) -> Restart:
         """See ExecutionStore."""
-        arguments = (execution_id, "start" if from_start else "failed_step")
+        mode = "start" if from_start else "failed_step"
+        arguments = (execution_id, mode, int(self._is_runnable(execution_id, from_start)))
         with self._guard():
             verdict: bytes = self._scripts.restart(self._keys(execution_id), arguments)
         return Restart(verdict.decode())
+
+    def _is_runnable(self, execution_id: str, from_start: bool) -> bool:
+        with self._guard(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hgetall(names.documents_key(execution_id))
+            if not from_start:
+                pipeline.hvals(names.steps_key(execution_id))
+            documents, *steps = pipeline.execute()
+        return codec.is_runnable(self._reader(execution_id), documents, *(steps or [()]))

@@ -49,6 +49,7 @@ class RedisPart:
         self._scripts = Scripts(
             self._redis,
             republish_ms=in_ms(settings.republish_seconds),
+            keeps_secrets=settings.keep_secrets == "retry",
             caller_seconds=REPLY_SECONDS if within_seconds is None else within_seconds,
             on_released=on_released,
         )

@@ -165,11 +165,13 @@ class Scripts:
         client: redis.Redis,
         *,
         republish_ms: int,
+        keeps_secrets: bool,
         caller_seconds: float,
         on_released: OnReleased | None,
     ) -> None:
         shared = (
             f"{_KEYS}local REPUBLISH_MS = {republish_ms}\n"
+            f"local KEEPS_SECRETS = {'true' if keeps_secrets else 'false'}\n"
             f"local PUBLISHES = {'true' if on_released else 'false'}\n{_SHARED}"
         )
         make = _Maker(client, shared, on_released, Timely(client, caller_seconds))

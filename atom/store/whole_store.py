@@ -101,6 +101,8 @@ class WholeStore(RedisStore):
         if not from_start:
             self._bring_back_children(execution_id)
         verdict = super().restart(execution_id, from_start=from_start)
+        if verdict is Restart.RESTARTED:
+            self._delete_copied_secrets(execution_id)
         if verdict is not Restart.UNKNOWN:
             return verdict
         moved = self._sql.whole(execution_id)
@@ -109,10 +111,35 @@ class WholeStore(RedisStore):
         if b"parent" in snapshot.hash_of(moved, RECORD):
             is_cleanup = b"ending_state" in snapshot.hash_of(moved, RECORD)
             return Restart.MOVED if is_cleanup else Restart.CHILD
+        if not self._is_moved_runnable(execution_id, moved, from_start):
+            return Restart.UNREADABLE
         self._bring_back(execution_id, moved)
-        if not from_start:
-            self._bring_back_children(execution_id)
-        return super().restart(execution_id, from_start=from_start)
+        return self.restart(execution_id, from_start=from_start)
+
+    def dismiss(self, execution_id: str) -> bool:
+        """See ExecutionStore; the secrets of a moved one are deleted in the database."""
+        is_dismissed = super().dismiss(execution_id)
+        if self._is_here(execution_id):
+            self._delete_copied_secrets(execution_id)
+            return is_dismissed
+        return self._sql.delete_secrets(execution_id)
+
+    def _delete_copied_secrets(self, execution_id: str) -> None:
+        """Delete the secrets in the copy of an execution that is in both places.
+
+        Redis has its secrets, or deleted them. If this process dies before, or the database is
+        away, the copy keeps them, encrypted, until it is replaced.
+        """
+        with self._guard():
+            is_in_both = self._redis.sismember(names.IN_BOTH, execution_id)
+        if is_in_both:
+            with suppress(HistoryUnavailable):
+                self._sql.delete_secrets(execution_id)
+
+    def _is_moved_runnable(self, execution_id: str, moved: Parts, from_start: bool) -> bool:
+        documents = snapshot.hash_of(moved, ":documents")
+        steps = () if from_start else snapshot.hash_of(moved, ":steps").values()
+        return codec.is_runnable(self._reader(execution_id), documents, steps)
 
     def _bring_back_children(self, execution_id: str) -> None:
         """A map that goes on takes what completed of it; a large family is moved in parts."""

@@ -305,13 +305,15 @@ def test_why_it_is_not_restarted(store):
     assert store.restart(completed.id, from_start=True) is Restart.UNFINISHED
 
 
-def test_a_request_whose_secrets_are_forgotten_is_not_restarted(store):
+def test_a_request_whose_secrets_are_forgotten_is_not_restarted(settings, raw):
+    store = RedisStore(replace(settings, keep_secrets="never"))
     secret = {"private_request": b'{"inputs":["pin"]}', "state": State.FAILED}
     moved_on = delivered(store, **secret)
     assert store.restart(moved_on.id, from_start=True) is Restart.SECRET
     parked = delivered(store, "parked", **secret)
     assert store.restart(parked.id, from_start=True) is Restart.RESTARTED
     assert hold(store, parked.id).request == b'{"inputs":["pin"]}'
+    store.close()
 
 
 # --- what may come in

@@ -213,11 +213,44 @@ end
 
 -- What is secret, and what is of use only to those who run an execution or send its callback. Nearly
 -- all that Redis holds are executions at which nobody works any more.
-local SPENT = {'authorization', 'token', 'private_request', 'private_response', 'holder',
+local SPENT = {'token', 'private_response', 'holder',
   'lease_until', 'not_before', 'answer_until', 'progress_at', 'progress_fraction',
   'progress_sent_at', 'callback_host', 'callback_due_at', 'callback_due_since',
   'callback_failures', 'callback_busy', 'callback_fence', 'callback_seq', 'wait_position',
   'wait_name', 'wait_kind', 'wait_until', 'due_set_at', 'callback_set_at'}
+
+-- The secrets of a request that a retry needs, among its documents.
+local RETRY_SECRETS = {'private_request', 'authorization'}
+
+-- Return why an ended execution loses the secrets of its request, or nil if it keeps them for a retry.
+-- They are kept only encrypted: an encrypted value begins with the byte 255. A child, unless it is a
+-- cleanup, keeps none: a retry of its parent starts another child with a request of its own.
+local function reason_to_delete_secrets()
+  local state, is_acknowledged, parent, is_cleanup = unpack(redis.call('HMGET', EXECUTION, 'state',
+    'is_acknowledged', 'parent', 'ending_state'))
+  if state == 'completed' then
+    return 'deleted_when_completed'
+  elseif is_acknowledged then
+    return 'deleted_when_dismissed'
+  elseif parent and not is_cleanup then
+    return 'deleted_of_child'
+  elseif not KEEPS_SECRETS then
+    return 'deleted_by_setting'
+  end
+  for _, value in ipairs({documents(unpack(RETRY_SECRETS))}) do
+    if value and value ~= '' and value:byte() ~= 255 then
+      return 'deleted_without_key'
+    end
+  end
+end
+
+-- Delete the secrets of a request, and note the reason for operators who want to retry it.
+local function delete_secrets(reason)
+  local is_deleted = redis.call('HDEL', DOCUMENTS, unpack(RETRY_SECRETS)) > 0
+  if is_deleted and redis.call('HEXISTS', EXECUTION, 'is_private') == 1 then
+    redis.call('HSET', EXECUTION, 'secrets_deleted', reason)
+  end
+end
 
 -- Delete the signals, except for the hashes of their tokens. With these, a sender who repeats a signal
 -- learns that the execution has ended. They outlast its move to the history database.
@@ -234,6 +267,10 @@ end
 -- Nothing is left to do for it. Should it be run again, its flow hears nothing of that: the token is
 -- forgotten, and no callback can be made of what is left.
 local function retire(retention_ms)
+  local reason = reason_to_delete_secrets()
+  if reason then
+    delete_secrets(reason)
+  end
   for _, key in ipairs({DOCUMENTS, EXECUTION}) do
     redis.call('HDEL', key, unpack(SPENT))
   end
@@ -284,11 +321,11 @@ end
 -- Differs when anything of an ended execution has changed. Its log may go on for a while.
 local function fingerprint()
   local of = redis.call('HMGET', EXECUTION, 'accepted_at', 'state', 'finished_at', 'callback_state',
-    'delivered_at')
-  for index = 1, 5 do
+    'delivered_at', 'is_acknowledged')
+  for index = 1, 6 do
     of[index] = of[index] or ''
   end
-  of[6], of[7] = redis.call('LLEN', LOG), redis.sha1hex(redis.call('LINDEX', LOG, -1) or '')
+  of[7], of[8] = redis.call('LLEN', LOG), redis.sha1hex(redis.call('LINDEX', LOG, -1) or '')
   return table.concat(of, ' ')
 end
 

@@ -8,6 +8,8 @@ if redis.call('PTTL', EXECUTION) < 0 or documents('token') then
 end
 if redis.call('HEXISTS', EXECUTION, 'parent') == 0 then
   redis.call('SADD', IN_BOTH, id)
+else
+  delete_secrets('deleted_of_child') -- a child in the history database is not retried
 end
 local t = redis.call('TIME')
 local found = {string.format('%.0f', t[1] * 1000000 + t[2]), fingerprint()}

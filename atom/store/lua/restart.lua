@@ -1,8 +1,9 @@
--- ARGV id, mode (start, or failed_step)
+-- ARGV id, mode (start, or failed_step), 1 if the caller can read what it needs (0: its key is missing)
 -- Runs an ended execution once more. Returns 'restarted', or why not: 'unknown', 'unfinished',
 -- 'child' (nobody would take its result), 'completed' (it has no failed step), 'undelivered' (its
--- callback is still being sent), 'secret' (the request had secrets, and they are forgotten), 'cleanup'
--- (the cleanup of its last end has begun and not ended). A cleanup that has not begun is cancelled.
+-- callback is still being sent), 'secret' (the secrets of its request were deleted), 'cleanup' (the
+-- cleanup of its last end has begun and not ended), 'unreadable'. A cleanup that has not begun is
+-- cancelled.
 local id, now = ARGV[1], now_ms()
 local state, callback_state, was_private, timeout_ms, deadline, accepted_at, answer, queue,
   finished_at, parent, fence, is_cleanup = unpack(redis.call('HMGET', EXECUTION, 'state',
@@ -31,6 +32,9 @@ local cleanup, has_begun = unfinished_cleanup(id, accepted_at, fence)
 if has_begun then
   return 'cleanup'
 end
+if ARGV[3] == '0' then
+  return 'unreadable'
+end
 if ARGV[2] == 'start' then
   redis.call('UNLINK', STEPS, SIGNALS, JOIN, HELD)
   forget_completed()
@@ -47,7 +51,7 @@ redis.call('ZREM', FAILED, id)
 redis.call('HINCRBY', EXECUTION, 'fence', 1)
 for _, key in ipairs({EXECUTION, DOCUMENTS}) do
   redis.call('HDEL', key, 'finished_at', 'response', 'private_response', 'error', 'losses', 'tries',
-    'delivered_at', 'progress', 'progress_fraction', 'is_resumed')
+    'delivered_at', 'progress', 'progress_fraction', 'is_resumed', 'is_acknowledged')
 end
 -- Its flow has moved on where the token is spent: then the result goes to the history alone.
 if not token or token == '' then

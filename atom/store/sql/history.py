@@ -84,6 +84,15 @@ class SqlHistory:
             rows.forget(connection, gone)
         return len(gone)
 
+    def delete_secrets(self, execution_id: str) -> bool:
+        """Delete the secrets that an execution keeps for a retry; returns whether it kept any."""
+        asked = rows.without_nul(execution_id)
+        with self._database.reading() as connection:
+            if not rows.keeps_secrets(connection, asked):
+                return False
+        with self._database.writing() as connection:
+            return rows.delete_secrets(connection, asked)
+
     # --- read
 
     def whole(self, execution_id: str) -> Parts | None:

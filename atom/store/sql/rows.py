@@ -6,13 +6,17 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Table, and_, delete, insert, select, update
 
+from atom.records import Secrets
 from atom.store import snapshot
-from atom.store.snapshot import RECORD, Snapshot
+from atom.store.snapshot import RECORD, Parts, Snapshot
 from atom.store.sql.tables import CHILDREN, COUNTS, EXECUTIONS
 
 DAY_MS: Final = 86_400_000
 # Longer ones are found by their beginning: an index takes no more than some 2,700 bytes in all.
 _INDEXED_CHARACTERS: Final = 200
+
+# The documents that a retry needs and nobody else.
+_SECRETS: Final = frozenset((b"private_request", b"authorization"))
 
 _E: Final = EXECUTIONS.c
 # What has to be known of executions that are deleted.
@@ -44,6 +48,41 @@ def forget(connection: Connection, rows: Sequence[Mapping[Any, Any]]) -> None:
     _delete(connection, rows)
     roots = [row["id"] for row in rows]
     connection.execute(delete(CHILDREN).where(CHILDREN.c.root.in_(roots)))
+
+
+def keeps_secrets(connection: Connection, execution_id: str) -> bool:
+    """Return whether an execution keeps secrets for a retry."""
+    return _parts_with_secrets(connection, execution_id) is not None
+
+
+def delete_secrets(connection: Connection, execution_id: str) -> bool:
+    """Delete them, as of a dismissed execution; returns whether there were any."""
+    parts = _parts_with_secrets(connection, execution_id)
+    if parts is None:
+        return False
+    record = dict(snapshot.hash_of(parts, RECORD))
+    if b"is_private" in record:
+        record[b"secrets_deleted"] = Secrets.DELETED_WHEN_DISMISSED.encode()
+    documents = snapshot.hash_of(parts, ":documents")
+    kept = {name: value for name, value in documents.items() if name not in _SECRETS}
+    written = _texts({**parts, RECORD: record, ":documents": kept})
+    connection.execute(update(EXECUTIONS).where(_E.id == execution_id).values(written))
+    return True
+
+
+def _parts_with_secrets(connection: Connection, execution_id: str) -> Parts | None:
+    asked = select(_E.record, _E.documents).where(_E.id == execution_id)
+    row = connection.execute(asked).first()
+    parts = {**snapshot.read(row.record), **snapshot.read(row.documents)} if row else {}
+    return parts if _SECRETS & set(snapshot.hash_of(parts, ":documents")) else None
+
+
+def _texts(parts: Parts) -> dict[str, str]:
+    """Return the two columns that hold an execution."""
+    return {
+        "record": snapshot.write({RECORD: parts[RECORD]}),
+        "documents": snapshot.write({name: parts[name] for name in parts if name != RECORD}),
+    }
 
 
 def indexed(text: str) -> str:
@@ -88,8 +127,7 @@ def _content(of: Snapshot) -> dict[str, Any]:
         "id": of.id,
         "accepted_ms": int(of.record[b"accepted_at"]),
         "copied_us": of.at_us,
-        "record": snapshot.write({RECORD: of.record}),
-        "documents": snapshot.write({name: of.parts[name] for name in of.parts if name != RECORD}),
+        **_texts(of.parts),
     }
 
 

@@ -227,7 +227,7 @@ def test_a_newer_execution_of_the_same_id_takes_the_place(store, raw):
     assert store.accept(new) == (new.id, True, True)
     newer = store.get(new.id)
     assert newer.state is State.ACCEPTED
-    assert store.find(10).executions == [replace(newer, request=None)]
+    assert store.find(10).executions == [replace(newer, request=None, is_awaited=False)]
     assert ids(store, state=State.COMPLETED) == []
     end(store, new.id, response=b'{"newer":true}')
     assert move(store) == 1

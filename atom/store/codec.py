@@ -186,10 +186,6 @@ def execution(
         value = row.get(name)
         return _moment(value) if value else None
 
-    def document(name: bytes) -> Any:
-        content = reader.content(row.get(name))
-        return masked(orjson.loads(content)) if content else None
-
     state = State(text(b"state") or "")
     callback_state = CallbackState(text(b"callback_state") or "none")
     return Execution(
@@ -222,8 +218,8 @@ def execution(
         parent=text(b"parent"),
         ending=_ending(reader, row),
         children=children,
-        request=document(b"request"),
-        response=document(b"response"),
+        request=_document(reader, row, b"request"),
+        response=_document(reader, row, b"response"),
         runs=tuple(_runs(row)),
         steps=tuple(_recorded(reader, steps or {})),
         callback_attempts=tuple(filter(None, (_attempt(reader, each) for each in attempts))),
@@ -231,6 +227,11 @@ def execution(
         is_awaited=bool(row.get(b"token")),
         unreadable=str(reader.failure) if reader.failure else None,  # known when all is read
     )
+
+
+def _document(reader: Reader, row: Mapping[bytes, bytes | None], name: bytes) -> Any:
+    content = reader.content(row.get(name))
+    return masked(orjson.loads(content)) if content else None
 
 
 def _latest_start(row: Mapping[bytes, bytes | None]) -> bytes:

@@ -130,9 +130,12 @@ class Parts:
 
     def run(self, execution_id):
         """Run an execution as a worker of its process does."""
-        found = self.bare_store.envelope(execution_id)
-        most = found and self.catalog.process(found.service, found.action).options.max_concurrency
-        return self.runner.run(execution_id, "1", most)
+        envelope = self.bare_store.envelope(execution_id)
+        if envelope is None:
+            return self.runner.run(execution_id, "1")
+        process = self.catalog.process(envelope.service, envelope.action)
+        most, has_cleanup = process.options.max_concurrency, process.on_end is not None
+        return self.runner.run(execution_id, "1", most, has_cleanup=has_cleanup)
 
     def listen(self, port):
         return make_server("127.0.0.1", port, self.app)

@@ -95,6 +95,22 @@ def stops(request, execution):
     execution.map("parts", no_part, [{"file": request["file"]}] * 3, concurrency=1)
 
 
+def clean_up(request, execution, ending):
+    execution.step("c1", _line, request["file"], "c1")
+    execution.step("c2", _line, request["file"], "c2")
+
+
+@witness.message_action("Cleans", request=Asked, response=Told, on_end=clean_up)
+def cleans(request, execution):
+    execution.step("one", _line, request["file"], "one")
+    return {"text": "done"}
+
+
+@witness.message_action("Cleans after a no", request=Asked, response=Told, on_end=clean_up)
+def cleans_after_a_no(request, execution):
+    raise Fault("Not today.", name="No")
+
+
 @witness.message_action("In time", request=Asked, response=Told, sync_timeout=30)
 def in_time(request, execution):
     execution.step("one", _line, request["file"], "one")

@@ -23,12 +23,13 @@ from tests.support.waiting import until
 
 # What each action of the witness says, and which of its bodies ran.
 OUTPUT = {
-    **dict.fromkeys(("Work", "Again", "In time", "Sleeps", "Asks", "Maps"), "done"),
-    **dict.fromkeys(("Says no", "Stops")),
+    **dict.fromkeys(("Work", "Again", "In time", "Sleeps", "Asks", "Maps", "Cleans"), "done"),
+    **dict.fromkeys(("Says no", "Stops", "Cleans after a no")),
 }
 LINES = {"Work": ["one", "two"], "Says no": ["one", "no"], "In time": ["one"]}
 LINES["Again"] = ["one", "failed"]
 LINES |= {"Sleeps": ["one", "two"], "Asks": ["one"], "Maps": ["p0", "p1"], "Stops": ["no"]}
+LINES |= {"Cleans": ["one", "c1", "c2"], "Cleans after a no": ["c1", "c2"]}
 
 
 def points(paths):

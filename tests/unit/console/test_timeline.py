@@ -10,6 +10,7 @@ from atom.records import (
     PROGRESS,
     Attempt,
     CallbackState,
+    Ending,
     Execution,
     LogLine,
     RecordedStep,
@@ -151,3 +152,29 @@ def test_steps_of_an_earlier_format_have_no_times():
     steps = (RecordedStep("old", StepKind.RESULT),)
     drawn = timeline(replace(EXECUTION, steps=steps), [], at(100))
     assert [row.label for row in drawn.rows] == ["waited", "attempts", "callbacks"]
+
+
+def test_cleanups_have_a_row_with_links():
+    ending = Ending(execution_id="an-id", state=State.COMPLETED)
+    failed = replace(
+        EXECUTION,
+        id="cleanup",
+        ending=ending,
+        state=State.FAILED,
+        error="ValueError: x",
+        started_at=at(10),
+        finished_at=at(12),
+    )
+    waiting = replace(
+        failed,
+        id="later",
+        state=State.ACCEPTED,
+        accepted_at=at(15),
+        started_at=None,
+        finished_at=None,
+    )
+    drawn = timeline(EXECUTION, LOG, at(20), [failed, waiting])
+    (row,) = [row for row in drawn.rows if row.label == "cleanup"]
+    assert [bar.what.execution_id for bar in row.bars] == ["cleanup", "later"]
+    assert row.bars[0].what.described.endswith("Cleanup, ValueError: x, failed, 2 s")
+    assert (row.bars[1].what.begins, row.bars[1].what.ends) == (at(15), at(20))

@@ -346,6 +346,18 @@ def test_secrets_of_a_cleanup_go_when_it_has_completed(store, raw):
     assert not raw.hexists(key, "authorization")
 
 
+def test_failed_cleanup_with_secrets_is_retried_if_they_are_encrypted(store, settings):
+    _, cleanup_id = failed(store, **SECRETS)
+    if not settings.secret_key:
+        assert store.restart(cleanup_id, from_start=True) is Restart.SECRET
+        return
+    assert store.restart(cleanup_id, from_start=True) is Restart.RESTARTED
+    assert until(lambda: store.take_scheduled(10), "the cleanup to be due") == [cleanup_id]
+    held = hold(store, cleanup_id)
+    assert held.request == SECRETS["private_request"]
+    assert held.authorization == SECRETS["authorization"]
+
+
 def test_failed_cleanup_leaves_the_inbox_with_its_execution(settings, raw):
     store = RedisStore(settings)
     execution_id, _ = failed(store)

@@ -172,3 +172,25 @@ def test_cleanup_fails_if_the_code_no_longer_declares_it(worker):
     cleanup = worker.store.get(cleanup.id)
     assert cleanup.state is State.FAILED
     assert "CRM.Create declares no on_end" in cleanup.error
+
+
+class LaterText(Profile):
+    text = fields.String(data_key="Text")
+    region = fields.String(data_key="Region", required=True)
+
+
+def test_cleanup_of_a_later_version_gets_the_request_of_the_earlier_one(worker):
+    claim = worker.store.claim(
+        worker.accept("Create", inputs=text("ada")), "w", "1", has_cleanup=True
+    )
+    worker.store.finish(claim, State.COMPLETED, b"{}", "")
+    (cleanup,) = worker.store.children(claim.id)
+    later = FlowService("CRM", version="2")
+    later.message_action("Create", request=LaterText, on_end=clean_up)(lambda *given: None)
+    worker.catalog, worker.version = Catalog([later]), "2"
+    worker.runner = worker.of(worker.store)
+    worker.told.clear()
+    done = worker.run(cleanup.id)
+    assert done.state is State.COMPLETED, done.error
+    assert CALLS[0][0] == {"text": "ada", "region": None}
+    assert (done.version, done.worker_version) == ("1", "2")

@@ -288,11 +288,13 @@ end
 
 -- Remove the failed cleanups of a family from the inbox. Returns their number.
 local function drop_failed_cleanups()
-  local removed = 0
-  for _, cleanup in ipairs(redis.call('ZRANGE', CLEANUPS, 0, -1)) do
+  local removed, cleanups = 0, redis.call('ZRANGE', CLEANUPS, 0, -1)
+  for _, cleanup in ipairs(cleanups) do
     removed = removed + redis.call('ZREM', FAILED, cleanup)
   end
-  redis.call('DEL', CLEANUPS)
+  if #cleanups > 0 then
+    redis.call('DEL', CLEANUPS)
+  end
   return removed
 end
 

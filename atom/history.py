@@ -40,6 +40,8 @@ class ExecutionFilter:
     service: str = ""
     action: str = ""
     tenant_id: str = ""
+    version: str = ""  # of the service that accepted it
+    worker_version: str = ""  # of the service that ran its latest attempt
     since: datetime | None = None  # accepted then or later
     until: datetime | None = None  # accepted before then
     text: str = ""
@@ -52,6 +54,8 @@ class ExecutionFilter:
             and self.service in ("", execution.service)
             and self.action in ("", execution.action)
             and self.tenant_id in ("", execution.tenant_id)
+            and self.version in ("", execution.version)
+            and self.worker_version in ("", execution.worker_version)
             and (self.since is None or execution.accepted_at >= self.since)
             and (self.until is None or execution.accepted_at < self.until)
         )
@@ -60,6 +64,11 @@ class ExecutionFilter:
     def names_process(self) -> bool:
         """Whether it is about some processes only."""
         return bool(self.service or self.action)
+
+    @property
+    def names_version(self) -> bool:
+        """Return whether it is about some versions only, for which Redis has no index."""
+        return bool(self.version or self.worker_version)
 
     def names(self, process: str) -> bool:
         """Whether a process, as `<Service>.<Action>`, is one of those that it is about."""

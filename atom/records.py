@@ -322,6 +322,12 @@ class Execution:
         name = process_task(self.service, self.action)
         return f"{name} (cleanup)" if self.ending else name
 
+    @property
+    def versions(self) -> str:
+        """The version that accepted it, and the one that ran it last if that is another."""
+        versions = dict.fromkeys(filter(None, (self.version, self.worker_version)))
+        return " → ".join(versions)
+
     def took(self, now: datetime) -> timedelta | None:
         """Return how long it ran, its waits included, up to its end or to now.
 

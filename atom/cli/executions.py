@@ -43,6 +43,8 @@ def executions() -> None:
 @click.option("--service", default="", help="Only those of this service.")
 @click.option("--action", default="", help="Only those of this action.")
 @click.option("--tenant", "tenant_id", default="", help="Only those of this tenant.")
+@click.option("--version", default="", help="Only those that this version accepted.")
+@click.option("--worker-version", default="", help="Only those that this version ran last.")
 @click.option("--since", type=When(), help="Accepted then or later: 2026-01-31T08:00, or 2h.")
 @click.option("--until", type=When(), help="Accepted before then.")
 @click.option("--parent", default="", help="The children of this execution.")
@@ -74,13 +76,22 @@ def list_(
         print_json([document(each, full=False) for each in found])
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("Execution", "Process", "State", "Accepted (UTC)", "Took", "Callback"):
+    for heading in (
+        "Execution",
+        "Process",
+        "State",
+        "Version",
+        "Accepted (UTC)",
+        "Took",
+        "Callback",
+    ):
         table.add_column(heading, no_wrap=True)
     for each in found:
         table.add_row(
             each.id,
             each.label,
             each.state.value,
+            each.versions,
             _clock(each.accepted_at),
             _took(each),
             each.callback_state.value,

@@ -9,7 +9,10 @@ from flask import Request
 from atom.history import ExecutionFilter, read_moment
 from atom.records import State
 
-FIELDS = ("state", "service", "action", "tenant", "since", "until", "text")
+FIELDS = (
+    *("state", "service", "action", "tenant", "version", "worker_version"),
+    *("since", "until", "text"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ def read(request: Request) -> Asked:
         service=typed.get("service", ""),
         action=typed.get("action", ""),
         tenant_id=typed.get("tenant", ""),
+        version=typed.get("version", ""),
+        worker_version=typed.get("worker_version", ""),
         since=moments.get("since"),
         until=moments.get("until"),
         text=typed.get("text", ""),

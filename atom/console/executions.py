@@ -79,6 +79,7 @@ def _offered(catalog: Catalog, store: ExecutionStore) -> dict[str, list[str]]:
             }
         ),
         "tenant": list(store.known_tenants())[:_MOST_OFFERED],
+        "version": sorted({each.version for each in services}),
     }
 
 

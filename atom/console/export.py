@@ -19,7 +19,8 @@ from atom.store import ExecutionStore
 _MOST: Final = 100_000
 _COLUMNS: Final = (
     *("id", "service", "action", "state", "accepted_at", "started_at", "finished_at", "attempts"),
-    *("tenant_id", "flow_state_id", "worker", "version", "queue", "progress", "error"),
+    *("tenant_id", "flow_state_id", "worker", "version", "worker_version", "queue"),
+    *("progress", "error"),
     *("callback_state", "delivered_at"),
 )
 # A spreadsheet takes a cell that begins so for a formula.

@@ -25,14 +25,15 @@ class HistoryStore(Protocol):
         """Read the newest executions of those wanted, without documents. Not atomic.
 
         `older_than` is the `Page.older` of the page before, or any `Place`. What it costs depends
-        on the page, not on how many there are: where a tenant and a process are asked for together
-        and few match, a page may be short, and say until when it looked.
+        on the page, not on how many there are: where a version, or a tenant and a process together,
+        are asked for and few match, a page may be short, and say until when it looked.
         """
 
     def count_states(self, wanted: ExecutionFilter = EVERYTHING) -> Mapping[State, int] | None:
         """How many of those wanted are in each state, whichever state is wanted. Not atomic.
 
-        None where only reading them would tell: a text, or a tenant and a process together.
+        None where only reading them would tell: a text, a version, or a tenant and a process
+        together.
         """
 
     def known_processes(self) -> Sequence[str]:

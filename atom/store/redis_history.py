@@ -71,7 +71,7 @@ class RedisHistory(RedisPart):
 
     def count_states(self, wanted: ExecutionFilter = EVERYTHING) -> Mapping[State, int] | None:
         """See ExecutionStore."""
-        if wanted.text or (wanted.tenant_id and wanted.names_process):
+        if wanted.text or wanted.names_version or (wanted.tenant_id and wanted.names_process):
             return None
         with self._guard():
             by_state = {state: self._indexes(wanted, [state]) for state in State}
@@ -150,7 +150,7 @@ class RedisHistory(RedisPart):
         states = list(State) if wanted.state is None else [wanted.state]
         narrows = wanted.state or wanted.names_process or wanted.tenant_id
         keys = self._indexes(wanted, states) if narrows else [names.HISTORY]
-        is_exact = not (wanted.names_process and wanted.tenant_id)
+        is_exact = not (wanted.names_version or (wanted.names_process and wanted.tenant_id))
         size = limit + 1 if is_exact else max(limit + 1, _AT_ONCE)
         found: list[Execution] = []
         looked_at = 0

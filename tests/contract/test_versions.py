@@ -4,6 +4,7 @@ import pytest
 
 from atom import FlowService, Profile, fields
 from atom.execution import operating
+from atom.history import ExecutionFilter
 from atom.records import State
 from tests.contract.test_ending_and_restarting import RESPONSE
 from tests.support.executions import an_attempt, new_execution
@@ -135,6 +136,26 @@ def test_accepted_version_stays_beside_the_version_that_runs_it(store):
     assert not store.claim(new.id, "w", "1.0").is_from_other_version
     found = store.get(new.id)
     assert (found.version, found.worker_version) == ("1.0", "1.0")
+
+
+def test_executions_are_found_by_their_versions(store):
+    old, moved = new_execution(version="1.0"), new_execution(version="1.0")
+    for new in (old, moved, new_execution(version="2.0")):
+        store.accept(new)
+    store.claim(moved.id, "w", "2.0")
+
+    def found(**wanted):
+        page = store.find(10, ExecutionFilter(**wanted))
+        assert page.looked_back_to is None
+        return {each.id for each in page.executions}
+
+    assert found(version="1.0") == {old.id, moved.id}
+    assert found(version="1.0", state=State.ACCEPTED) == {old.id}
+    assert found(worker_version="2.0") == {moved.id}
+    assert found(version="2.0", worker_version="2.0") == set()
+    assert found(version="1") == set()
+    assert store.count_states(ExecutionFilter(version="1.0")) is None
+    assert store.count_states(ExecutionFilter(worker_version="1.0")) is None
 
 
 def test_retry_by_an_operator_keeps_the_accepted_version(store):

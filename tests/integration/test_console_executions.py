@@ -27,11 +27,11 @@ def browser(atom):
     return Browser(atom.start_console())
 
 
-def accept(atom, state=None, **options):
+def accept(atom, state=None, worker_version="1", **options):
     new = new_execution(**options)
     atom.store.accept(new)
     if state:
-        claim = atom.store.claim(new.id, "w", "1")
+        claim = atom.store.claim(new.id, "w", worker_version)
         atom.store.finish(claim, state, b"{}", "why it failed")
     return new
 
@@ -45,7 +45,13 @@ def shown(page):
 def some(atom):
     return {
         "waits": accept(atom, service="First", action="Item.get", tenant_id="one"),
-        "failed": accept(atom, State.FAILED, service="First", action="Other", tenant_id="two"),
+        "failed": accept(
+            *(atom, State.FAILED, "0.2"),
+            service="First",
+            action="Other",
+            tenant_id="two",
+            version="0.1",
+        ),
         "done": accept(atom, State.COMPLETED, service="Second", action="Other", tenant_id="two"),
     }
 
@@ -60,6 +66,11 @@ def some(atom):
         ("action=Item.get&service=First", ["waits"]),
         ("tenant=two", ["done", "failed"]),
         ("tenant=two&service=First&state=failed", ["failed"]),
+        ("version=0.1", ["failed"]),
+        ("version=0.1&worker_version=0.2&state=failed", ["failed"]),
+        ("version=0.2", []),
+        ("worker_version=0.2", ["failed"]),
+        ("worker_version=1&service=First", []),
         ("since=1h", ["done", "failed", "waits"]),
         ("until=1h", []),
         ("since=2026-01-01T00:00&until=2026-01-02", []),
@@ -80,6 +91,14 @@ def test_each_state_is_counted_among_what_is_wanted(browser, some):
         assert f"{state} <span>{count}</span>" in text
     # There is no index of both together, so no number either.
     assert "failed <span>" not in browser.get("/executions?tenant=two&service=First").text
+    assert "failed <span>" not in browser.get("/executions?version=0.1").text
+
+
+def test_both_versions_are_shown(browser, some):
+    assert '<td class="lesser">0.1 → 0.2</td>' in browser.get("/executions?version=0.1").text
+    text = " ".join(browser.get(f"/executions/{some['failed'].id}").text.split())
+    assert "Accepted by version</dt><dd>0.1<" in text
+    assert "Run by version</dt><dd>0.2<" in text
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ class SqlHistory:
             before: older than this.
             processes: all that there may be, as `<Service>.<Action>`.
         """
-        within = _accepted_within(*_bounds(wanted))
+        within = [*_accepted_within(*_bounds(wanted)), *_of_versions(wanted)]
         if before is not None:
             place = tuple_(before.accepted_ms, rows.without_nul(before.id))
             within.append(tuple_(_E.accepted_ms, _E.id) < place)
@@ -211,6 +211,11 @@ def _accepted_within(since: int | None, until: int | None) -> list[ColumnElement
     if until is not None:
         within.append(_E.accepted_ms < until)
     return within
+
+
+def _of_versions(wanted: ExecutionFilter) -> list[ColumnElement[bool]]:
+    versions = {"version": wanted.version, "worker_version": wanted.worker_version}
+    return [_E[name] == rows.indexed(value) for name, value in versions.items() if value]
 
 
 def _split(processes: Iterable[str]) -> Iterator[tuple[str, str, str]]:

@@ -143,6 +143,8 @@ def _row(of: Snapshot) -> dict[str, Any]:
         "tenant_id": indexed(text(b"tenant_id")),
         "flow_state_id": indexed(text(b"state_id")),
         "state": text(b"state"),
+        "version": indexed(text(b"version")),
+        "worker_version": indexed(text(b"worker_version")),
         "finished_ms": int(of.record.get(b"finished_at", content["accepted_ms"])),
     }
 

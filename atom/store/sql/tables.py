@@ -47,6 +47,8 @@ EXECUTIONS: Final = Table(
     Column("tenant_id", _TEXT, nullable=False),
     Column("flow_state_id", _TEXT, nullable=False),
     Column("state", _TEXT, nullable=False),
+    Column("version", _TEXT, nullable=False),  # of the service that accepted it
+    Column("worker_version", _TEXT, nullable=False),  # of the service that ran it last
     Column("accepted_ms", BigInteger, nullable=False),
     Column("finished_ms", BigInteger, nullable=False),
     Column("copied_us", BigInteger, nullable=False),
@@ -62,6 +64,8 @@ for _name, _columns in {
     "process": ("service", "action", "state", *_NEWEST),
     "tenant": ("tenant_id", "state", *_NEWEST),
     "tenant_process": ("tenant_id", "service", "action", "state", *_NEWEST),
+    "version": ("version", *_NEWEST),
+    "worker_version": ("worker_version", *_NEWEST),
     "flow_state": ("flow_state_id",),
     "finished": ("finished_ms",),
 }.items():

@@ -393,3 +393,17 @@ def test_for_all_else_it_has_ended(store):
     assert not store.replay(execution_id)
     assert move_these(store, [execution_id]) == 0
     assert store.get(execution_id).state is State.FAILED
+
+
+def test_moved_executions_are_found_by_their_versions(store):
+    moved, other = settled(store, version="1.0"), settled(store)
+    assert move(store) == 2
+    new = new_execution(version="1.0")
+    store.accept(new)
+    assert ids(store, version="1.0") == [new.id, moved]
+    assert ids(store, version="1.0", state=State.COMPLETED) == [moved]
+    assert ids(store, version="1.0", service="CRM", tenant_id="tenant") == [new.id, moved]
+    assert ids(store, worker_version="2") == [other, moved]
+    assert ids(store, worker_version="2", version="1") == [other]
+    assert ids(store, version="3.0") == []
+    assert store.count_states(ExecutionFilter(version="1.0")) is None

@@ -27,7 +27,7 @@ def load_accepted(
     values: _Values,
     what: str,
     *,
-    is_from_other_version: bool,
+    is_of_several_versions: bool,
 ) -> Any:
     """Load the values of an accepted request; see AcceptedValues.
 
@@ -36,11 +36,11 @@ def load_accepted(
         entries: its entries.
         values: EngineValues, as they were stored.
         what: names the values in warnings, such as `inputs`.
-        is_from_other_version: whether another version of the service accepted them.
+        is_of_several_versions: whether another version accepted them or ran an earlier attempt.
     """
     if profile is None:
         return {}
-    reader = AcceptedValues(what, is_from_other_version=is_from_other_version)
+    reader = AcceptedValues(what, is_of_several_versions=is_of_several_versions)
     loaded = reader.load(profile, entries, values)
     reader.log_warnings()
     return loaded
@@ -61,9 +61,9 @@ class AcceptedValues:
     Each of these is a warning. It names the entry, but not its value.
     """
 
-    def __init__(self, what: str, *, is_from_other_version: bool) -> None:
+    def __init__(self, what: str, *, is_of_several_versions: bool) -> None:
         self._what: Final = what
-        self._is_from_other_version: Final = is_from_other_version
+        self._is_of_several_versions: Final = is_of_several_versions
         self._warnings: dict[str, None] = {}  # each once, however long a list is
 
     def load(
@@ -88,7 +88,7 @@ class AcceptedValues:
         with suppress(Exception):
             document = {**read_values(entries, values), **(known or {})}
             # Within one version a value of another shape counts as no value, as at acceptance.
-            if document == raw or not self._is_from_other_version:
+            if document == raw or not self._is_of_several_versions:
                 if partial:
                     return profile.schema.load(document, partial=True)
                 return profile.load(document)

@@ -55,7 +55,7 @@ class Configuration:
         return MappingProxyType(load_request(self._profile, document, "configuration values"))
 
     def load_accepted(
-        self, values: Sequence[Mapping[str, Any]], *, is_from_other_version: bool
+        self, values: Sequence[Mapping[str, Any]], *, is_of_several_versions: bool
     ) -> Mapping[str, Any]:
         """Load the values of an accepted request, which may not fit; see AcceptedValues."""
         loaded = load_accepted(
@@ -63,7 +63,7 @@ class Configuration:
             self.entries,
             _filled_in(values),
             "configuration values",
-            is_from_other_version=is_from_other_version,
+            is_of_several_versions=is_of_several_versions,
         )
         return MappingProxyType(loaded)
 

@@ -123,7 +123,7 @@ class Execution:
         deadline: datetime,
         circumstances: Circumstances | None = None,
         version: str = "",
-        is_from_other_version: bool = False,
+        is_of_several_versions: bool = False,
     ) -> None:
         self._journal = journal
         self._circumstances = circumstances = circumstances or Circumstances()
@@ -138,8 +138,8 @@ class Execution:
         """1 at first; more after a worker was lost or ended, and when the process is retried."""
         self.version = version
         """The version of the service that accepted this execution."""
-        self.is_from_other_version = is_from_other_version
-        """Whether that is another version than the one that runs it now."""
+        self.is_of_several_versions = is_of_several_versions
+        """Whether another version accepted this execution or ran an earlier attempt of it."""
         self.deadline = deadline
         """When the flow will be told that this execution timed out."""
         self.user = circumstances.user

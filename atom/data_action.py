@@ -100,7 +100,7 @@ class SaveProcess(_DataProcess):
     ) -> dict[str, Any]:
         """See Process. What returns nothing is answered as it was sent."""
         records = self.object_type.load_accepted(
-            request.objects, is_from_other_version=execution.is_from_other_version
+            request.objects, is_of_several_versions=execution.is_of_several_versions
         )
         if self.whole:
             result = self.run(records, execution)
@@ -138,9 +138,9 @@ class DeleteProcess(_DataProcess):
         self, request: ObjectDataRequest, execution: Execution, open_file: OpenFile
     ) -> dict[str, Any]:
         """See Process."""
-        is_from_other_version = execution.is_from_other_version
+        is_of_several_versions = execution.is_of_several_versions
         for record in self.object_type.load_accepted(
-            request.objects, is_from_other_version=is_from_other_version, partial=True
+            request.objects, is_of_several_versions=is_of_several_versions, partial=True
         ):
             self.run(record, execution)
         return self.response([], execution)

@@ -86,7 +86,7 @@ class MessageProcess(Process):
         return forward(
             request.token,
             request.tenant_id,
-            self.dump(result, is_from_other_version=execution.is_from_other_version),
+            self.dump(result, is_of_several_versions=execution.is_of_several_versions),
             None if chosen is None else ids[chosen],
         )
 
@@ -103,7 +103,7 @@ class MessageProcess(Process):
             self.inputs,
             request.inputs,
             "inputs",
-            is_from_other_version=execution.is_from_other_version,
+            is_of_several_versions=execution.is_of_several_versions,
         )
         return inputs
 
@@ -124,19 +124,20 @@ class MessageProcess(Process):
         """
         return load_request(self._request, read_values(self.inputs, inputs))
 
-    def dump(self, result: Any, *, is_from_other_version: bool = False) -> list[dict[str, Any]]:
+    def dump(self, result: Any, *, is_of_several_versions: bool = False) -> list[dict[str, Any]]:
         """Return what the function returned: every declared output as an EngineValue.
 
         Args:
             result: what the function returned.
-            is_from_other_version: whether another version accepted the execution. Then a result
-                that does not fit is no error; see `dump_old_response`.
+            is_of_several_versions: whether another version accepted the execution or ran an
+                earlier attempt. Then a result that does not fit is no error; see
+                `dump_old_response`.
 
         Raises:
             InvalidResult: naming every entry that is missing, unknown or wrong.
         """
         document: Document
-        if is_from_other_version:
+        if is_of_several_versions:
             document = dump_old_response(self._response, result, "The result")
         else:
             try:
@@ -149,19 +150,20 @@ class MessageProcess(Process):
         return write_values(self.outputs, document)
 
     def write_inputs(
-        self, document: Mapping[str, Any], *, is_from_other_version: bool = False
+        self, document: Mapping[str, Any], *, is_of_several_versions: bool = False
     ) -> list[dict[str, Any]]:
         """Return the inputs of a request, from what the function is to receive.
 
         Args:
             document: by the names of the request profile.
-            is_from_other_version: whether another version accepted the execution that passes it.
-                Then a document that does not fit is no error; see `dump_old_response`.
+            is_of_several_versions: whether another version accepted the calling execution or ran
+                an earlier attempt. Then a document that does not fit is no error; see
+                `dump_old_response`.
 
         Raises:
             InvalidRequest: naming every entry that is unknown or wrong.
         """
-        if is_from_other_version:
+        if is_of_several_versions:
             what = f"The document for {self.task_name}"
             return write_values(self.inputs, dump_old_response(self._request, document, what))
         try:
@@ -174,7 +176,7 @@ class MessageProcess(Process):
         """Load the outputs of a recorded response, which another version may have written."""
         what = f"outputs of {self.task_name}"
         loaded: dict[str, Any] = load_accepted(
-            self._response, self._own_outputs, outputs, what, is_from_other_version=True
+            self._response, self._own_outputs, outputs, what, is_of_several_versions=True
         )
         return loaded
 

@@ -64,7 +64,7 @@ class ObjectProcess(Process):
                     record,
                     order,
                     f"[{order}] ",
-                    is_from_other_version=execution.is_from_other_version,
+                    is_of_several_versions=execution.is_of_several_versions,
                 )
                 objects.append(written)
             except ValidationError as error:

@@ -114,11 +114,11 @@ class ObjectType:
         self,
         objects: Sequence[Mapping[str, Any]],
         *,
-        is_from_other_version: bool,
+        is_of_several_versions: bool,
         partial: bool = False,
     ) -> list[Record]:
         """Load the MObjects of an accepted request, which may not fit; see AcceptedValues."""
-        reader = AcceptedValues("objects", is_from_other_version=is_from_other_version)
+        reader = AcceptedValues("objects", is_of_several_versions=is_of_several_versions)
         records = []
         for sent in objects:
             properties, identity = sent.get("properties") or (), self._identity_of(sent)
@@ -159,7 +159,7 @@ class ObjectType:
     # --- to a flow
 
     def dump(
-        self, record: Any, order: int, where: str, *, is_from_other_version: bool = False
+        self, record: Any, order: int, where: str, *, is_of_several_versions: bool = False
     ) -> dict[str, Any]:
         """Return a record (a dict or an object with attributes) as an MObject.
 
@@ -167,8 +167,8 @@ class ObjectType:
             record: what a process returned.
             order: its position in the response.
             where: a prefix of each problem.
-            is_from_other_version: whether another version accepted the execution. Then only a
-                missing key is an error; see `dump_old_response`.
+            is_of_several_versions: whether another version accepted the execution or ran an
+                earlier attempt. Then only a missing key is an error; see `dump_old_response`.
 
         Raises:
             ValidationError: with every entry that is missing, unknown or wrong, and where.
@@ -177,7 +177,7 @@ class ObjectType:
         shown = record
         if isinstance(record, Mapping) and self._key_field is None:
             shown = {name: value for name, value in record.items() if name != self.key}
-        if is_from_other_version:
+        if is_of_several_versions:
             document = dump_old_response(self._prepared, shown, f"The record {where.strip()}")
         else:
             try:

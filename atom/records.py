@@ -148,12 +148,8 @@ class Claim(Hold):
     parent_request: bytes | None = field(default=None, repr=False)  # as `request`
     version: str = ""  # of the service that accepted it
     worker_version: str = ""  # of the service that runs this attempt
+    is_of_several_versions: bool = False  # another one accepted it or ran an earlier attempt
     ending: Ending | None = None  # of a cleanup: the end of its parent
-
-    @property
-    def is_from_other_version(self) -> bool:
-        """Whether another version of the service accepted the execution."""
-        return bool(self.version) and self.version != self.worker_version
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ def execution(  # noqa: PLR0913 (each is an option, by keyword)
     outcomes: Sequence[str] = (),
     flow: Any = None,
     version: str = "",
-    is_from_other_version: bool = False,
+    is_of_several_versions: bool = False,
     execution_id: str = "00000000-0000-4000-8000-000000000000",
 ) -> Execution:
     """Make an execution to call a process with.
@@ -189,7 +189,7 @@ def execution(  # noqa: PLR0913 (each is an option, by keyword)
         outcomes: the names that `execution.outcome` may choose from.
         flow: what stands in for the Flow Client connector.
         version: the version of the service that accepted the execution.
-        is_from_other_version: whether another version runs it now.
+        is_of_several_versions: whether another version accepted it or ran an earlier attempt.
         execution_id: from which the idempotency keys follow.
     """
     journal = journal or MemoryJournal()
@@ -210,7 +210,7 @@ def execution(  # noqa: PLR0913 (each is an option, by keyword)
         attempt=attempt,
         deadline=datetime.now(UTC) + timedelta(days=1),
         version=version,
-        is_from_other_version=is_from_other_version,
+        is_of_several_versions=is_of_several_versions,
         circumstances=Circumstances(
             user=user,
             configuration=configuration or {},

@@ -115,17 +115,17 @@ def stored_items(items: Iterable[Any]) -> Sequence[str]:
 def call_of(process: MessageProcess, document: Mapping[str, Any], parent: Claim) -> Asked:
     """Return a child that runs another declared process; its flow is that of the parent.
 
-    If another version accepted the parent, nothing is refused: its document and configuration may
-    come from a request of that version.
+    If the parent is of several versions, nothing is refused: its document and configuration may
+    come from another version.
 
     Raises:
         InvalidRequest: its request profile refuses the document, or its service the configuration.
     """
     wire = orjson.loads(parent.parent_request or parent.request)
-    is_from_other_version = parent.is_from_other_version
-    inputs = process.write_inputs(document, is_from_other_version=is_from_other_version)
+    is_of_several_versions = parent.is_of_several_versions
+    inputs = process.write_inputs(document, is_of_several_versions=is_of_several_versions)
     wire |= {"inputs": inputs, "outcomes": []}
-    if not is_from_other_version:
+    if not is_of_several_versions:
         process.check(process.read(wire))
     # Of the document as the child reads it: the objects on the wire have ids, new in each attempt.
     received = orjson.dumps(read_values(process.inputs, inputs)).decode()

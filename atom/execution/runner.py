@@ -283,7 +283,7 @@ class Runner:
                 claim.losses,
                 claim.tries,
             )
-        if claim.is_from_other_version:
+        if claim.is_of_several_versions:
             _log.info("Accepted by version %s, run by %s", claim.version, claim.worker_version)
         if process is None:
             return self._broken(
@@ -380,13 +380,13 @@ class Runner:
             attempt=claim.attempt,
             deadline=claim.deadline,
             version=claim.version,
-            is_from_other_version=claim.is_from_other_version,
+            is_of_several_versions=claim.is_of_several_versions,
             circumstances=Circumstances(
                 user=RunningUser.parse(claim.authorization),
                 culture=request.culture,
                 configuration=process.configuration.load_accepted(
                     request.configuration_values,
-                    is_from_other_version=claim.is_from_other_version,
+                    is_of_several_versions=claim.is_of_several_versions,
                 ),
                 properties=request.properties(
                     tenant_id=claim.tenant_id, running_user=claim.authorization

@@ -139,6 +139,7 @@ def claim(
         parent_request=reader.content(parent_private_request or parent_request),
         version=row.get(b"version", b"").decode(),
         worker_version=row.get(b"worker_version", b"").decode(),
+        is_of_several_versions=b"is_of_several_versions" in row,
         ending=_ending(reader, row),
     )
 

@@ -17,6 +17,7 @@ def child(parent, nonce, index, **changes):
         "timeout_seconds": 60,
         "request": b'{"item":%d}' % index,
         "is_item": True,
+        "version": "1",
     }
     return NewChild(**{**values, **changes})
 

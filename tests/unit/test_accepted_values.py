@@ -42,10 +42,10 @@ def request_of(profile: type[Profile], document: dict[str, Any]) -> ServiceReque
 
 
 def received(
-    profile: type[Profile], request: ServiceRequest, *, is_from_other_version: bool = True
+    profile: type[Profile], request: ServiceRequest, *, is_of_several_versions: bool = True
 ) -> Any:
     """Return what the process of another version receives."""
-    execution = testing.execution(is_from_other_version=is_from_other_version)
+    execution = testing.execution(is_of_several_versions=is_of_several_versions)
     RECEIVED.clear()
     process_of(profile).call(request, execution, None)
     (loaded,) = RECEIVED
@@ -98,7 +98,7 @@ def test_new_required_entry_is_no_error_within_one_version(caplog):
     class Later(Order):
         region = fields.String(data_key="Region", required=True)
 
-    loaded = received(Later, request_of(Order, ORDER), is_from_other_version=False)
+    loaded = received(Later, request_of(Order, ORDER), is_of_several_versions=False)
     assert loaded["region"] is None
 
 
@@ -200,7 +200,7 @@ def test_value_of_another_shape_is_no_value_within_one_version(caplog):
     class Same(Order):
         customer = fields.Nested(Line, data_key="Customer")
 
-    loaded = received(Same, request, is_from_other_version=False)
+    loaded = received(Same, request, is_of_several_versions=False)
     assert loaded["customer"] is None
     assert warnings(caplog) == []
 
@@ -293,7 +293,7 @@ def test_configuration_value_that_is_new_or_changed(caplog):
     values = [{"developerName": "Port", "contentType": "ContentString", "contentValue": "auto"}]
     with pytest.raises(InvalidRequest, match="Host: missing data"):
         service.configuration.load(values)
-    loaded = service.configuration.load_accepted(values, is_from_other_version=False)
+    loaded = service.configuration.load_accepted(values, is_of_several_versions=False)
     assert loaded == {"Host": None, "Port": "auto"}
     assert warnings(caplog) == [
         "“Host” is required, but missing; it has no value",
@@ -332,7 +332,7 @@ def test_records_of_an_accepted_request_are_never_refused(caplog, operation):
     with pytest.raises(InvalidRequest):
         process.check(request)
     RECEIVED.clear()
-    process.call(request, testing.execution(is_from_other_version=True), None)
+    process.call(request, testing.execution(is_of_several_versions=True), None)
     record = RECEIVED[0][0] if operation == "save_all" else RECEIVED[0]
     missing = {} if operation == "delete" else {"owner": None}
     assert record == {"id": "1", "amount": "many", **missing}
@@ -428,7 +428,7 @@ def test_any_accepted_request_is_read_under_any_other_profile(data, before, late
         later = {**later, **dict(list(before.items())[:2])}
     request = request_of(_built(before), data.draw(_documents(before)))
     expected = process_of(_built(before)).load(request.inputs)
-    loaded = received(_built(later), request, is_from_other_version=is_other)
+    loaded = received(_built(later), request, is_of_several_versions=is_other)
     assert loaded.keys() == later.keys()
     for name in before.keys() & later.keys():
         if before[name] == later[name]:

@@ -9,10 +9,10 @@
 local id, now = ARGV[1], now_ms()
 local row = standing('holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format',
   'queue', 'fence', 'attempts', 'started_at', 'is_resumed', 'parent', 'limit', 'priority',
-  'restarted_at', 'is_item', 'ending_state', 'has_cleanup')
+  'restarted_at', 'is_item', 'ending_state', 'has_cleanup', 'version')
 local state, _, _, _, _, holder, lease_until, answer, answer_until, not_before, format, queue,
   fence, attempts, started_at, is_resumed, parent, limit, priority, restarted_at, is_item,
-  is_cleanup, has_cleanup = unpack(row, 1, 23)
+  is_cleanup, has_cleanup, accepted_by = unpack(row, 1, 24)
 local max_concurrency, wants_cleanup = tonumber(ARGV[8]), ARGV[9] == '1'
 if is_item or is_cleanup then
   max_concurrency = 0 -- a map limits its own items
@@ -77,6 +77,10 @@ if holder ~= ARGV[3] then
     redis.call('HSET', EXECUTION, 'has_cleanup', 1)
   elseif has_cleanup and not wants_cleanup then
     redis.call('HDEL', EXECUTION, 'has_cleanup') -- the code that runs it now declares none
+  end
+  if accepted_by and accepted_by ~= ARGV[6] then
+    -- It stays so: what this attempt records may be read by the version that accepted it.
+    redis.call('HSET', EXECUTION, 'is_of_several_versions', 1)
   end
   if state ~= 'running' then
     move(id, row, 'running')

@@ -78,10 +78,10 @@ class Deployment:
         assert flow.wait_over(30) is FlowStatus.FAILED, flow.events
         return str(flow.events[-1].details)
 
-    def order(self, number, **inputs):
-        """Run a flow up to the point at which its order waits for an approval."""
-        self.request("Order", number, **inputs)
-        until(lambda: self.execution(number).state is State.SUSPENDED, "a suspended order", 60)
+    def begin(self, action, number, **inputs):
+        """Run a flow up to the point at which its execution waits for an approval."""
+        self.request(action, number, **inputs)
+        until(lambda: self.execution(number).state is State.SUSPENDED, "the wait", 60)
 
     def approve(self, number):
         """Return what the flow resumed with."""
@@ -122,17 +122,17 @@ def deployment(tmp_path):
 
 def test_rolling_deploy_replaces_workers_before_listeners(deployment):
     deployment.start("1")
-    deployment.order("1", Amount="12.5")
-    deployment.order("2", Amount="12 EUR")
+    deployment.begin("Order", "1", Amount="12.5")
+    deployment.begin("Order", "2", Amount="12 EUR")
     # The workers first: they read what the old listener accepts.
     deployment.start_worker("2")
     deployment.end_worker("1")
-    deployment.order("3", Amount="7")
+    deployment.begin("Order", "3", Amount="7")
     assert deployment.versions("3") == ("1", "2")
     deployment.start_listener("2")
     deployment.end_listener("1")
     assert "Region: missing data for required field" in deployment.refusal("Order")
-    deployment.order("4", Amount="8", Region="EMEA")
+    deployment.begin("Order", "4", Amount="8", Region="EMEA")
 
     assert deployment.listed("--version", "1") == {"1", "2", "3"}
     assert deployment.listed("--version", "1", "--worker-version", "1") == {"1", "2"}
@@ -157,15 +157,15 @@ def test_rolling_deploy_replaces_workers_before_listeners(deployment):
 
 def test_rollback_replaces_listeners_before_workers(deployment):
     deployment.start("2")
-    deployment.order("1", Amount="12.5", Region="EMEA")
+    deployment.begin("Order", "1", Amount="12.5", Region="EMEA")
     # The listeners first: from now on nothing is accepted that only the new version knows.
     deployment.start_listener("1")
     deployment.end_listener("2")
-    deployment.order("2", Amount="7")
+    deployment.begin("Order", "2", Amount="7")
     assert deployment.versions("2") == ("1", "2")
     deployment.start_worker("1")
     deployment.end_worker("2")
-    deployment.order("3", Amount="12 EUR")
+    deployment.begin("Order", "3", Amount="12 EUR")
 
     assert deployment.listed("--version", "2", "--state", "suspended") == {"1"}
     assert deployment.approve("1") == {"ID": "R-1", "Amount": "12.5", "Note": None}
@@ -185,7 +185,7 @@ def test_action_of_the_new_version_waits_for_its_workers_after_a_rollback(deploy
     deployment.start_worker("1")
     with pytest.raises(SandboxError, match="Ship"):
         deployment.refusal("Ship")
-    deployment.order("2", Amount="7")
+    deployment.begin("Order", "2", Amount="7")
     assert deployment.execution("1").state is State.ACCEPTED
     assert deployment.listed("--version", "2") == {"1"}
     deployment.start_worker("2")
@@ -195,9 +195,22 @@ def test_action_of_the_new_version_waits_for_its_workers_after_a_rollback(deploy
 
 
 def test_removed_action_ends_before_its_workers_do(deployment):
+    def unfinished():
+        states = ("accepted", "running", "suspended")
+        return [deployment.listed("--action", "Count", "--state", state) for state in states]
+
     deployment.start("1")
+    deployment.begin("Count", "1")
     deployment.command("listeners", "pause", "Orders.Count", **_path("1"))
     assert "“Orders.Count” is paused" in deployment.refusal("Count")
-    unfinished = ("accepted", "running", "suspended")
-    left = [deployment.listed("--action", "Count", "--state", state) for state in unfinished]
-    assert left == [set(), set(), set()]
+    assert unfinished() == [set(), set(), {"1"}]
+    assert deployment.approve("1")["Note"] == "by version 1"
+    assert unfinished() == [set(), set(), set()]
+    deployment.start_listener("2")
+    deployment.end_listener("1")
+    deployment.start_worker("2")
+    deployment.end_worker("1")
+    with pytest.raises(SandboxError, match="Count"):
+        deployment.refusal("Count")
+    deployment.begin("Order", "2", Amount="7", Region="EMEA")
+    assert deployment.approve("2")["Total"] == "7"

@@ -112,7 +112,9 @@ def show(execution_id: str, as_json: bool) -> None:
     flower = flower_url(settings.flower_link, execution_id)
     if as_json:
         log = [asdict(line) for line in store.log(execution_id)]
-        more = {"log": log, "flower_url": flower or None}
+        family = store.children(execution_id) if execution.children else ()
+        cleanups = [document(child, full=False) for child in family if child.ending]
+        more = {"log": log, "flower_url": flower or None, "cleanups": cleanups}
         print_json({**document(execution, full=True), **more})
         return
     console = wide_console()

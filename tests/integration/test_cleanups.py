@@ -126,6 +126,8 @@ def test_failed_cleanup_is_shown_and_retried(atom, url, file):
     assert "atom executions list --inbox" in status
     shown = command(atom, "executions", "show", execution.id)
     assert f"cleanup: {cleanup.id} failed: ConnectionError: no way out" in shown
+    shown = json.loads(command(atom, "executions", "show", execution.id, "--json"))
+    assert [(row["id"], row["state"]) for row in shown["cleanups"]] == [(cleanup.id, "failed")]
     shown = command(atom, "executions", "show", cleanup.id)
     assert f"{execution.id} (completed)" in shown
     assert f"atom executions retry {cleanup.id} --from-failed-step" in shown

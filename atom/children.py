@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from atom.entries import EntryKey
 from atom.records import State
 
 
@@ -26,12 +27,12 @@ class NewChild:
 class NewJoin:
     """What a parent wants of its children."""
 
-    position: int  # in the parent's journal
-    name: str
+    key: EntryKey  # in the parent's journal
     total: int
-    width: int  # so many are under way at once
-    stops: bool  # at the first that does not complete
-    digest: str  # of what was asked for, so that a later attempt asks for the same
+    width: int  # the number of children that may be under way at once
+    stops: bool  # at the first child that does not complete
+    digest: str  # of the items or the document, so that a later attempt asks for the same
+    function: str = ""  # the qualified name; empty for a function without one
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Join:
 
     nonce: str  # of this join, from which the ids of its children follow
     digest: str
+    function: str
     ids: Mapping[int, str]  # of those that are stored, by index
     ends: Mapping[int, ChildEnd]  # of those that have ended
     total: int
@@ -69,8 +71,7 @@ class JoinProgress:
     """How far a parent's children are, where its flow is to be told."""
 
     parent: str
-    position: int
-    name: str
+    key: EntryKey
     done: int
     total: int
 

@@ -10,6 +10,7 @@ from hashlib import sha1
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
+from atom.entries import Entry, EntryKind, qualified_name
 from atom.errors import DeclarationError, UnknownOutcome
 from atom.protocol.running_user import RunningUser
 from atom.retry import Retry
@@ -35,14 +36,14 @@ class Journal(Protocol):
     def progress(self, message: str, fraction: float | None) -> None:
         """Record the progress; the flow shows it soon after."""
 
-    def step(self, name: str, function: Callable[[], _T], retry: Retry | None = None) -> _T:
-        """Return the recorded outcome of this step, or run and record it."""
+    def step(self, entry: Entry, function: Callable[[], _T], retry: Retry | None = None) -> _T:
+        """Return the recorded outcome of a step, or run and record it."""
 
-    def wait_until(self, name: str, due: datetime | timedelta) -> None:
-        """Return at that time, or so long after the first attempt came here."""
+    def wait_until(self, entry: Entry, due: datetime | timedelta) -> None:
+        """Return at a time, or after a delay from the first attempt that came here."""
 
-    def signal(self, name: str, timeout: timedelta | None) -> Any:
-        """Return the event of that signal.
+    def signal(self, entry: Entry, timeout: timedelta | None) -> Any:
+        """Return the event of the signal that has the name of the entry.
 
         Raises:
             SignalTimedOut: it did not come within the timeout.
@@ -50,7 +51,7 @@ class Journal(Protocol):
 
     def map(
         self,
-        name: str,
+        entry: Entry,
         function: Callable[[Any, Any], Any],
         items: Iterable[Any],
         concurrency: int,
@@ -59,8 +60,14 @@ class Journal(Protocol):
     ) -> list[Any]:
         """Return what the function says to each item, in their order."""
 
-    def call(self, function: Callable[..., Any], document: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what another process says to a request."""
+    def call(
+        self,
+        name: str | None,
+        function: Callable[..., Any],
+        document: Mapping[str, Any],
+        formerly: str | None,
+    ) -> dict[str, Any]:
+        """Return the result of another process; without a name the entry is named after it."""
 
     def signal_token(self, name: str) -> str:
         """What gives the signal from outside: the same in every attempt."""
@@ -106,6 +113,38 @@ def _check_policy(step: str, retry: Any) -> None:
             "functools.partial(function, retry=…)."
         )
     retry.check(step)
+
+
+def _entry(
+    kind: EntryKind,
+    name: str,
+    formerly: str | None = None,
+    function: Callable[..., Any] | None = None,
+) -> Entry:
+    """Return the entry of a request; raises DeclarationError if its former name is its name."""
+    return Entry(
+        kind=kind,
+        name=text_of(name),
+        function="" if function is None else qualified_name(function),
+        formerly=_former(name, formerly),
+    )
+
+
+def _former(name: str, formerly: str | None) -> str | None:
+    if formerly is None:
+        return None
+    if not isinstance(formerly, str):
+        raise DeclarationError(
+            f"“{name}”: formerly must be the earlier name of this entry, a text, not "
+            f"{type(formerly).__name__}. Pass an argument of that name to the function of a step "
+            "by functools.partial(function, formerly=…)."
+        )
+    if formerly == name:
+        raise DeclarationError(
+            f"“{name}”: formerly names an earlier name of this entry, not its name. Leave it out, "
+            "or pass the earlier name."
+        )
+    return text_of(formerly)
 
 
 class Execution:
@@ -174,37 +213,52 @@ class Execution:
         /,
         *args: Any,
         retry: Retry | None = None,
+        formerly: str | None = None,
         **kwargs: Any,
     ) -> _T:
         """Run `function(*args, **kwargs)` at least once, and never again after its record.
 
-        The outcome is recorded under the step's position and name: what the function returned, its
-        Fault, or that it failed; a later attempt of this execution sees the same without running
-        the function again. Between the function's end and the record the worker may still die: then
-        the step runs again. What is recorded stays in the history: return no
-        secret. With a `retry` policy the step is tried again, in this worker, before it fails.
+        The outcome is recorded under the name of the step and its occurrence, such as the third
+        step named “ship”: the result of the function, its Fault, or its failure. A later attempt of
+        this execution gets the same outcome without running the function again, and so does a
+        later version of the process that has inserted, removed or moved other steps. Between the
+        end of the function and the record the worker may die: then the step runs again. The record
+        stays in the history: return no secret.
 
-        Every keyword argument but `retry` is passed to the function. A function that has a
-        parameter `retry` gets it by `functools.partial(function, retry=…)`.
+        Every keyword argument except `retry` and `formerly` is passed to the function. A function
+        that has a parameter of such a name gets it by `functools.partial(function, retry=…)`.
+
+        Args:
+            name: of the step.
+            function: its body.
+            args: passed to the function.
+            retry: the policy by which the step is retried, in this worker, before it fails.
+            formerly: the name that this step had in an earlier version of the process.
+            kwargs: passed to the function.
 
         Raises:
-            DeclarationError: `retry` is not a `Retry`.
+            DeclarationError: `retry` is not a `Retry`, or `formerly` is not another name.
             StepFailed: the function raised something other than a Fault.
-            StepMismatch: the process asks for another step than the one recorded here.
             WrongThread: the caller is not the thread that runs the process.
             StepResultError: what the function returned cannot be recorded.
             ClaimLost: this attempt no longer counts; let it end the process.
         """
         if retry is not None:
             _check_policy(f"Step “{name}”", retry)
-        return self._journal.step(text_of(name), lambda: function(*args, **kwargs), retry)
+        entry = _entry(EntryKind.STEP, name, formerly, function)
+        return self._journal.step(entry, lambda: function(*args, **kwargs), retry)
 
-    def sleep(self, seconds: float) -> None:
-        """Go on after so many seconds, which may be those of days; no worker is held meanwhile.
+    def sleep(self, seconds: float, *, name: str = "sleep", formerly: str | None = None) -> None:
+        """Resume after a number of seconds, which may be days; no worker is held meanwhile.
 
-        The attempt ends here, and when the time is over the process is called again: what came
-        before in steps is not run again, all else is. A worker looks for those whose time has come
-        once a second.
+        The attempt ends here, and after the delay the process is called again: recorded steps are
+        not run again, all other code is. Recovery looks once a second for executions whose delay
+        is over.
+
+        Args:
+            seconds: from the first attempt that comes here.
+            name: of the entry in the journal; several waits may share it.
+            formerly: the name that this wait had in an earlier version of the process.
 
         Raises:
             CannotSuspend: the deadline comes before, or the process is answered in its request, or
@@ -212,13 +266,16 @@ class Execution:
         """
         if not math.isfinite(seconds) or seconds < 0:
             raise ValueError(f"seconds must be a number from 0, not {seconds!r}")
-        self._journal.wait_until("sleep", timedelta(seconds=seconds))
+        entry = _entry(EntryKind.WAIT, name, formerly)
+        self._journal.wait_until(entry, timedelta(seconds=seconds))
 
-    def wait_until(self, time: datetime) -> None:
-        """Go on at that time, at once where it has passed; for all else see `sleep`."""
+    def wait_until(
+        self, time: datetime, *, name: str = "wait until", formerly: str | None = None
+    ) -> None:
+        """Resume at a time, or at once if it has passed; see `sleep` for everything else."""
         if time.tzinfo is None:
             raise ValueError("time needs a time zone, such as datetime.now(UTC) has")
-        self._journal.wait_until("wait until", time)
+        self._journal.wait_until(_entry(EntryKind.WAIT, name, formerly), time)
 
     def signal(self, name: str, /, *, timeout: float | None = None) -> Any:
         """Wait for an event from outside and return it; no worker is held meanwhile (see `sleep`).
@@ -238,7 +295,7 @@ class Execution:
         if timeout is not None and (not math.isfinite(timeout) or timeout < 0):
             raise ValueError(f"timeout must be a number of seconds from 0, not {timeout!r}")
         within = None if timeout is None else timedelta(seconds=timeout)
-        return self._journal.signal(text_of(name), within)
+        return self._journal.signal(_entry(EntryKind.SIGNAL, name), within)
 
     def signal_token(self, name: str) -> str:
         """The token with which a signal is given from outside, as `Authorization: Bearer …`.
@@ -257,6 +314,7 @@ class Execution:
         *,
         concurrency: int = 10,
         return_faults: bool = False,
+        formerly: str | None = None,
     ) -> list[_T]:
         """Call `function(item, execution)` for each item, on any worker; returns their results.
 
@@ -272,22 +330,28 @@ class Execution:
             concurrency: so many are under way at once.
             return_faults: let a Fault or a StepFailed stand in the place of its item. Else the
                 first that an item ends with stops the others and is raised.
+            formerly: the name that this map had in an earlier version of the process.
 
         Raises:
             Fault, Faults: an item said no.
             StepFailed: an item failed, timed out or was cancelled, or all results together are more
                 than the journal takes.
-            CannotSpawn: the function cannot be found by its name, an item cannot be stored, or the
-                items are others than in an earlier attempt.
+            CannotSpawn: the function cannot be found by its name, or an item cannot be stored.
             CannotSuspend: the process is answered in its request.
         """
         if type(concurrency) is not int or concurrency < 1:
             raise ValueError(f"concurrency must be a whole number from 1, not {concurrency!r}")
-        name = text_of(name)
-        return self._journal.map(name, function, items, concurrency, returns_faults=return_faults)
+        entry = _entry(EntryKind.MAP, name, formerly, function)
+        return self._journal.map(entry, function, items, concurrency, returns_faults=return_faults)
 
     def call(
-        self, process: Callable[..., Any], document: Mapping[str, Any] | None = None, /
+        self,
+        process: Callable[..., Any],
+        document: Mapping[str, Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        formerly: str | None = None,
     ) -> dict[str, Any]:
         """Run another declared message action as a child, and return what it returns.
 
@@ -297,6 +361,8 @@ class Execution:
         Args:
             process: the function that is declared as the action.
             document: what it is called with, by the names of its request profile.
+            name: of the entry in the journal; by default `call <Service>.<Action>`.
+            formerly: the name that this call had in an earlier version of the process.
 
         Raises:
             Fault, Faults: it said no.
@@ -304,7 +370,8 @@ class Execution:
             InvalidRequest: its request profile refuses the document.
             NotFound: it is declared as no message action.
         """
-        return self._journal.call(process, document or {})
+        name, formerly = None if name is None else text_of(name), _former(name or "", formerly)
+        return self._journal.call(name, process, document or {}, formerly)
 
     def idempotency_key(self, name: str) -> str:
         """A UUID for a side effect in another system: the same in every attempt, and for no other.

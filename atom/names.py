@@ -89,6 +89,10 @@ _PRESENCE_PREFIX: Final = KEY_PREFIX + "presence:"
 # A sorted set of hosts by when their circuit closes.
 CIRCUITS: Final = KEY_PREFIX + "circuits"
 
+# A sorted set of held executions, whose journal did not fit the code of a worker, by the time of
+# the first try.
+HELD_EXECUTIONS: Final = KEY_PREFIX + "held"
+
 # A sorted set of executions whose children are to be kept for as long as they (in ms, 0: no end).
 FAMILIES: Final = KEY_PREFIX + "families"
 # A prefix: the reply of a script that was just run, by the call.
@@ -116,6 +120,7 @@ SCRIPT_KEYS: Final = {
     "ACCEPTED": ACCEPTED,
     "SCHEDULED": SCHEDULED,
     "SUSPENDED": SUSPENDED,
+    "HELD_EXECUTIONS": HELD_EXECUTIONS,
     "LEASES": LEASES,
     "DEADLINES": DEADLINES,
     "CALLBACKS": CALLBACKS_DUE,
@@ -175,7 +180,7 @@ def documents_key(execution_id: str) -> str:
 
 
 def steps_key(execution_id: str) -> str:
-    """The journal of one execution: a hash of position → recorded step."""
+    """Return the key of a journal: a hash of the number of a record → recorded entry."""
     return f"{execution_key(execution_id)}:steps"
 
 

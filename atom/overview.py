@@ -56,6 +56,7 @@ class Overview:
     callbacks_late_since: datetime | None  # the oldest due time that has passed
     parked: int
     failed: int  # failed or timed out, and nobody has seen to it
+    held: int = 0  # suspended, since no worker had code that fits their journal
     open_circuits: Mapping[str, datetime]  # host → until when nothing is sent to it
     paused: Mapping[str, datetime]  # target → since when
     counters: Mapping[str, int]  # see `ExecutionStore.counters`

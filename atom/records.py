@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from atom.context import idempotency_key
+from atom.entries import EntryKey, EntryKind
 from atom.names import process_task, request_execution_id
 from atom.parentage import Parentage
 from atom.suspension import Wait
@@ -144,6 +145,8 @@ class Claim(Hold):
     claimed_at: datetime  # of the store's clock, as every time here
     deadline: datetime
     wait: Wait | None  # at which an earlier attempt was suspended; it may be over
+    waits: Mapping[EntryKey, Wait] = field(default_factory=dict)  # begun and not recorded yet
+    held_seconds: float = 0  # how long its journal has not fitted the code; 0: it is not held
     parentage: Parentage | None = None
     parent_request: bytes | None = field(default=None, repr=False)  # as `request`
     version: str = ""  # of the service that accepted it
@@ -175,13 +178,22 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A recorded step: its name and how it ended, as the journal encoded it."""
+    """A recorded entry of a journal, such as a step, with its outcome as the journal encoded it."""
 
     name: str
     result: str = field(repr=False)
     kind: StepKind = StepKind.RESULT
     ended_at: datetime | None = None
-    milliseconds: int | None = None  # how long it took, its tries included
+    milliseconds: int | None = None  # the duration, retries included
+    occurrence: int = 1
+    entry: EntryKind = EntryKind.STEP
+    function: str = ""  # the qualified name; empty for a lambda or a local function
+    digest: str = ""  # of the items of a map
+
+    @property
+    def key(self) -> EntryKey:
+        """The identity of the entry."""
+        return EntryKey(self.name, self.occurrence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +204,8 @@ class RecordedStep:
     kind: StepKind
     ended_at: datetime | None = None
     milliseconds: int | None = None
+    occurrence: int = 1
+    entry: EntryKind = EntryKind.STEP
 
 
 class Secrets(StrEnum):
@@ -213,6 +227,7 @@ class RunEnd(StrEnum):
     HANDED_BACK = "handed_back"  # its worker was to end
     TRIED_AGAIN = "tried_again"  # it failed, and the process's policy repeats it
     SUSPENDED = State.SUSPENDED.value
+    HELD = "held"  # its journal did not fit the code
     COMPLETED = State.COMPLETED.value
     FAULTED = State.FAULTED.value
     FAILED = State.FAILED.value
@@ -300,6 +315,7 @@ class Execution:
     callback_due_at: datetime | None  # None where it is not due
     delivered_at: datetime | None
     wait: Wait | None = None  # while it is suspended
+    held_since: datetime | None = None  # while its journal does not fit the code
     parent: str | None = None  # whose child it is
     ending: Ending | None = None  # of a cleanup: the end of its parent; in a list without the error
     children: int = 0  # how many it has had, cleanups included; not in a list

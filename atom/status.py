@@ -263,6 +263,14 @@ def _judge_executions(overview: Overview) -> Iterator[Finding]:
             "(atom executions retry, or dismiss).",
             "atom executions list --inbox",
         )
+    if overview.held:
+        many = "1 execution is" if overview.held == 1 else f"{overview.held} executions are"
+        yield Finding(
+            Severity.WARNING,
+            f"{many} held: their journal does not fit the code of the workers. Deploy a mended "
+            "version, or roll back; they resume by themselves.",
+            "atom executions list --held",
+        )
     if overview.lost:
         yield Finding(
             Severity.WARNING,

@@ -1,47 +1,52 @@
-"""What an execution waits for that has no worker meanwhile."""
+"""Suspended executions: an execution that waits for a time or an event without a worker."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from atom.entries import EntryKey
+
 
 class WaitKind(StrEnum):
-    """What wakes a suspended execution."""
+    """The event that wakes a suspended execution."""
 
     TIME = "time"
     SIGNAL = "signal"
     CHILDREN = "children"
+    HELD = "held"  # a worker whose code fits the journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Where in its journal an execution waits, and for what."""
+    """The entry of a journal at which an execution waits, and the event it waits for."""
 
-    position: int
-    name: str  # of the signal, or of the step
+    name: str  # of the entry; for a signal the name of the signal
+    occurrence: int = 1
     kind: WaitKind
-    until: datetime | None  # by the store's clock; None: for as long as it takes
-    since: datetime | None = None  # of a delay: when `until` was reckoned; None: a time of choice
+    until: datetime | None  # by the store's clock; None: without a limit
+    since: datetime | None = None  # start of a delay; None: `until` is a time of choice
+    reason: str = ""  # of a hold: both sides of the difference
 
     @property
-    def step(self) -> str:
-        """The name under which the journal records it when it is over."""
-        return signal_step(self.name) if self.kind is WaitKind.SIGNAL else self.name
+    def key(self) -> EntryKey:
+        """The identity of the entry."""
+        return EntryKey(self.name, self.occurrence)
 
     def __str__(self) -> str:
-        what = f"signal “{self.name}”" if self.kind is WaitKind.SIGNAL else self.name
-        return f"{what} until {self.until:%Y-%m-%d %H:%M:%S} UTC" if self.until else what
-
-
-def signal_step(name: str) -> str:
-    """The step that a wait for this signal is recorded as."""
-    return f"signal {name}"
+        match self.kind:
+            case WaitKind.HELD:
+                return "a worker whose code fits its journal"
+            case WaitKind.SIGNAL:
+                waits_for = f"signal “{self.name}”"
+            case _:
+                waits_for = self.name
+        return f"{waits_for} until {self.until:%Y-%m-%d %H:%M:%S} UTC" if self.until else waits_for
 
 
 class Suspended(BaseException):
-    """Ends an attempt at a wait: the process is called again when that is over.
+    """Ends an attempt at a wait; a later attempt continues after the wait.
 
-    It is no Exception, so that a process that handles those lets it pass.
+    It is not an Exception, so that a process that handles those lets it pass.
     """
 
     def __init__(self, wait: Wait) -> None:
@@ -50,10 +55,10 @@ class Suspended(BaseException):
 
 
 class Signalled(StrEnum):
-    """What came of giving a signal."""
+    """The result of giving a signal."""
 
-    WOKEN = "woken"  # the execution waited for it, and goes on
-    KEPT = "kept"  # it is there when the execution asks for it
+    WOKEN = "woken"  # the execution waited for the signal and resumes
+    KEPT = "kept"  # the event is stored until the execution asks for it
     GIVEN = "given"  # another event of this name came before
     ENDED = "ended"
     UNKNOWN = "unknown"

@@ -2,17 +2,25 @@
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from json import dumps
 from typing import Any, TypeVar, cast
 
 from atom.context import Circumstances, Execution
-from atom.errors import Fault, Faults, NestedStep, StepMismatch
-from atom.execution.children import child_failure, path_of, results_of, stored_items
+from atom.entries import Entry, EntryKey, EntryKind, qualified_name
+from atom.errors import Fault, Faults, NestedStep
+from atom.execution.children import (
+    child_failure,
+    items_digest,
+    path_of,
+    results_of,
+    stored_items,
+)
 from atom.execution.failures import described
 from atom.execution.ownership import Owner
+from atom.execution.recorded_entries import RecordedEntries, completed
 from atom.execution.recorded_values import decode, encode
 from atom.execution.steps import event_of, outcome_of, run_step, step_of_signal
 from atom.files import UploadedFile
@@ -25,7 +33,6 @@ from atom.query import Query
 from atom.records import Ending, State, Step, StepKind
 from atom.retry import Retry
 from atom.service import FlowService
-from atom.suspension import signal_step
 
 _T = TypeVar("_T")
 
@@ -48,8 +55,8 @@ class MemoryJournal:
         """The journals of what the process mapped over or called, in order."""
         self.cancelled = False
         """What `execution.cancelled` says; set it to play a lost worker."""
-        self._owner = Owner.current()  # whoever made the execution
-        self._position = 0
+        self._owner = Owner.current()  # the caller that made the execution
+        self._entries = RecordedEntries()
         self._step: str | None = None  # the one that runs
         self._surroundings: Mapping[str, Any] = {}  # of its execution, and so of its children
 
@@ -57,38 +64,49 @@ class MemoryJournal:
         """See `atom.context.Journal`."""
         self.messages.append(message)
 
-    def step(self, name: str, function: Callable[[], _T], retry: Retry | None = None) -> _T:
+    @property
+    def unreached(self) -> list[str]:
+        """The names of the recorded steps and waits that the latest execution did not ask for.
+
+        A worker logs a warning of them at the end of an execution: a new version of the process
+        has removed or renamed them.
+        """
+        return [key.name for key in self._entries.unreached]
+
+    def step(self, entry: Entry, function: Callable[[], _T], retry: Retry | None = None) -> _T:
         """See `atom.context.Journal`."""
-        recorded, cause = self._next(name), None
+        (key, recorded), cause = self._next(entry), None
         if recorded is None:
-            self._step = name
+            self._step = entry.name
             try:
-                recorded, cause = run_step(name, function, retry, self.pauses.append)
+                recorded, cause = run_step(key.name, function, retry, self.pauses.append)
             finally:
                 self._step = None
-            self.steps.append(recorded)
+            self._record(key, entry, recorded)
         return cast(_T, outcome_of(recorded, cause))
 
-    def wait_until(self, name: str, due: datetime | timedelta) -> None:
+    def wait_until(self, entry: Entry, due: datetime | timedelta) -> None:
         """See `atom.context.Journal`."""
-        if self._next(name) is None:
+        key, recorded = self._next(entry)
+        if recorded is None:
             self.waits.append(due)
-            self.steps.append(Step(name, encode(None)))
+            self._record(key, entry, Step(key.name, encode(None)))
 
-    def signal(self, name: str, timeout: timedelta | None) -> Any:
+    def signal(self, entry: Entry, timeout: timedelta | None) -> Any:
         """See `atom.context.Journal`."""
-        recorded = self._next(signal_step(name))
+        name = entry.name
+        key, recorded = self._next(entry)
         if recorded is None:
             event = None
             if name in self.signals:  # as strict as a listener
                 event = normal_json(dumps(self.signals[name]).encode())
             recorded = step_of_signal(name, event)
-            self.steps.append(recorded)
+            self._record(key, entry, recorded)
         return event_of(name, recorded)
 
     def map(
         self,
-        name: str,
+        entry: Entry,
         function: Callable[[Any, Any], Any],
         items: Iterable[Any],
         concurrency: int,
@@ -97,19 +115,29 @@ class MemoryJournal:
     ) -> list[Any]:
         """See `atom.context.Journal`. One item after the other, each with a journal of its own."""
         path_of(function)  # as strict as a worker
-        recorded = self._next(name)
+        every = list(items)
+        entry = replace(entry, digest=items_digest(every))
+        key, recorded = self._next(entry)
         if recorded is None:
-            recorded = self._mapped(name, function, items, returns_faults=returns_faults)
-            self.steps.append(recorded)
-        return results_of(name, recorded, returns_faults=returns_faults)
+            recorded = self._mapped(key.name, function, every, returns_faults=returns_faults)
+            self._record(key, entry, recorded)
+        return results_of(key.name, recorded, returns_faults=returns_faults)
 
-    def call(self, function: Callable[..., Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    def call(
+        self,
+        name: str | None,
+        function: Callable[..., Any],
+        document: Mapping[str, Any],
+        formerly: str | None,
+    ) -> dict[str, Any]:
         """See `atom.context.Journal`. The function is called as it is, without its profiles."""
-        name = f"call {getattr(function, '__qualname__', function)}"
-        recorded = self._next(name)
+        process = qualified_name(function)
+        name = name or f"call {process or function}"
+        entry = Entry(kind=EntryKind.CALL, name=name, function=process, formerly=formerly)
+        key, recorded = self._next(entry)
         if recorded is None:
-            recorded = self._run_child(name, 0, lambda child: function(dict(document), child))
-            self.steps.append(recorded)
+            recorded = self._run_child(key.name, 0, lambda child: function(dict(document), child))
+            self._record(key, entry, recorded)
         return cast(dict[str, Any], outcome_of(recorded))
 
     def _mapped(
@@ -143,26 +171,23 @@ class MemoryJournal:
         """See `atom.context.Journal`."""
         return f"token-of-{name}"
 
-    def _next(self, name: str) -> Step | None:
-        """Go on to the next position; what was recorded there."""
-        self._owner.check(name)
+    def _next(self, entry: Entry) -> tuple[EntryKey, Step | None]:
+        """Advance to an entry; raises JournalMismatch where a worker would hold the execution."""
+        self._owner.check(entry.name)
         if self._step is not None:
-            raise NestedStep(name, self._step)
-        self._position += 1
-        if self._position > len(self.steps):
-            return None
-        recorded = self.steps[self._position - 1]
-        if recorded.name != name:
-            raise StepMismatch(self._position, recorded.name, name)
-        return recorded
+            raise NestedStep(entry.name, self._step)
+        return self._entries.find(entry)
+
+    def _record(self, key: EntryKey, entry: Entry, step: Step) -> None:
+        self.steps.append(completed(step, key, entry))
 
     def rewind(self) -> None:
-        """Start the next execution at the first step, as a new attempt does.
+        """Let the next execution replay the recorded steps, as a new attempt does.
 
         From now on steps belong to the calling thread.
         """
         self._owner = Owner.current()
-        self._position = 0
+        self._entries = RecordedEntries(self.steps)
 
 
 def execution(  # noqa: PLR0913 (each is an option, by keyword)

@@ -32,7 +32,7 @@ LAYERS = [
             "context",
             "configuration",
         ),
-        *("files", "service"),
+        *("entries", "files", "service"),
         *("conditions", "sql", "query", "object_type"),
         "retry",
         *(

@@ -13,6 +13,7 @@ from workers.ending import end_in_time
 from workers.events import batch_events
 from workers.hearing import AsksRedis, HearsRabbitMQ
 from workers.heartbeat import keep_heart_beating
+from workers.holds import resume_held_executions
 from workers.intake import limit_intake
 from workers.lifecycle import connect_lifecycle
 from workers.metrics import answer_scrapes
@@ -41,6 +42,7 @@ def create_app(settings: Settings) -> Celery:
     admit_processes()
     answer_scrapes(settings, catalog)
     announce_worker(settings, catalog)
+    resume_held_executions(settings)
     batch_events(app, outcomes)
     slots = keep_slots(app, keeper)
     ending = end_in_time(app, settings.shutdown_seconds, keeper)

@@ -40,6 +40,7 @@ def executions() -> None:
 @executions.command(name="list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--state", type=click.Choice([state.value for state in State]))
+@click.option("--held", is_flag=True, help="Executions whose journal does not fit the code.")
 @click.option("--service", default="", help="Only those of this service.")
 @click.option("--action", default="", help="Only those of this action.")
 @click.option("--tenant", "tenant_id", default="", help="Only those of this tenant.")
@@ -57,11 +58,20 @@ def executions() -> None:
 @click.option("--find", "text", default="", help="An id of an execution or flow state, or a token.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_(
-    limit: int, state: str | None, parent: str, is_inbox: bool, as_json: bool, **wanted: Any
+    limit: int,
+    state: str | None,
+    held: bool,
+    parent: str,
+    is_inbox: bool,
+    as_json: bool,
+    **wanted: Any,
 ) -> None:
-    """List the newest executions, the inbox, or the children of one in the order of their items."""
-    if parent and is_inbox:
-        raise click.UsageError("--inbox and --parent exclude each other.")
+    """List the newest executions, the inbox, or the children of one in the order of their items.
+
+    With --held, those that are held the longest come first, children among them.
+    """
+    if bool(parent) + is_inbox + held > 1:
+        raise click.UsageError("--inbox, --held and --parent exclude each other.")
     store = open_store(settings_of_running())
     asked = ExecutionFilter(state=State(state) if state else None, **wanted)
     listed: Iterable[Execution]
@@ -69,6 +79,8 @@ def list_(
         listed = filter(asked.matches, store.children(parent))
     elif is_inbox:
         listed = filter(asked.matches, store.failed(_MOST_IN_INBOX))
+    elif held:
+        listed = filter(asked.matches, store.held(_MOST_IN_INBOX))
     else:
         listed = every(store, asked, _warn)
     found = list(islice(listed, limit))

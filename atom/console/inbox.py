@@ -1,4 +1,4 @@
-"""What waits for a person: parked callbacks, and executions that failed, in one list."""
+"""The inbox: parked callbacks, failed executions and held executions in one list."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +13,7 @@ from atom.console.jobs import Jobs
 from atom.console.problems import problem
 from atom.execution import operating
 from atom.execution.operating import Done
+from atom.overview import Overview
 from atom.store import ExecutionStore
 
 # So many are shown and chosen one by one.
@@ -29,7 +30,7 @@ class Item:
     """One thing that waits for a person."""
 
     execution_id: str
-    kind: str  # parked, or failed
+    kind: str  # parked, failed or held
     process: str
     why: str
     since: datetime
@@ -51,7 +52,7 @@ def create_blueprint(store: ExecutionStore, jobs: Jobs) -> Blueprint:
             "inbox.html",
             items=items[:_SHOWN],
             count=len(items),
-            counted=_COUNTED if max(overview.parked, overview.failed) > _COUNTED else None,
+            counted=_COUNTED if _largest(overview) > _COUNTED else None,
             groups=groups.most_common(20),
             wanted=wanted,
             job=jobs.latest,
@@ -104,12 +105,12 @@ def _items(store: ExecutionStore, wanted: Mapping[str, str], most: int) -> Itera
 
 def _all(store: ExecutionStore, kind: str, most: int) -> Iterator[Item]:
     parked: set[str] = set()
-    if kind != "failed":
+    if kind in ("", "parked"):
         for each in store.parked(most):
             parked.add(each.execution_id)
             process = f"{each.service}.{each.action}"
             yield Item(each.execution_id, "parked", process, each.answer, each.parked_at, each.host)
-    if kind != "parked":
+    if kind in ("", "failed"):
         for execution in store.failed(most):
             if execution.id not in parked:
                 why = execution.error or execution.state.replace("_", " ")
@@ -117,3 +118,11 @@ def _all(store: ExecutionStore, kind: str, most: int) -> Iterator[Item]:
                 cleanup_of = execution.ending.execution_id if execution.ending else ""
                 label = execution.label
                 yield Item(execution.id, "failed", label, why, since, cleanup_of=cleanup_of)
+    if kind in ("", "held"):
+        for execution in store.held(most):
+            since = execution.held_since or execution.accepted_at
+            yield Item(execution.id, "held", execution.label, execution.error or "", since)
+
+
+def _largest(overview: Overview) -> int:
+    return max(overview.parked, overview.failed, overview.held)

@@ -35,7 +35,7 @@ AtomError
 ├── Unreadable              what is stored was encrypted with a key that this role lacks
 ├── PublishFailed           the broker does not take a message
 ├── ClaimLost               another worker holds the execution now
-├── StepMismatch            a replay found another step than was recorded
+├── JournalMismatch         a recorded entry does not fit the code
 ├── StepResultError         a step returned what cannot be recorded
 │   └── StepTooLarge             … since it is too large
 ├── NestedStep              a step or a wait was asked for within a step
@@ -77,10 +77,10 @@ from atom.errors.processes import (
     Fault,
     Faults,
     InvalidResult,
+    JournalMismatch,
     NestedStep,
     SignalTimedOut,
     StepFailed,
-    StepMismatch,
     StepResultError,
     StepTooLarge,
     UnknownOutcome,
@@ -147,6 +147,7 @@ __all__ = [
     "HistoryUnavailable",
     "InvalidRequest",
     "InvalidResult",
+    "JournalMismatch",
     "MalformedRequest",
     "MethodNotAllowed",
     "NestedStep",
@@ -161,7 +162,6 @@ __all__ = [
     "SignalTimedOut",
     "StartupError",
     "StepFailed",
-    "StepMismatch",
     "StepResultError",
     "StepTooLarge",
     "StoreError",

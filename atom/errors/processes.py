@@ -4,19 +4,18 @@ from atom.errors.base import AtomError
 from atom.text import text_of
 
 
-class StepMismatch(AtomError):
-    """The code of a process changed under an execution that is being replayed."""
+class JournalMismatch(AtomError):
+    """An entry of a journal does not fit the code that runs the execution now.
 
-    def __init__(self, position: int, recorded: str, found: str) -> None:
-        super().__init__(position, recorded, found)
-        self.position, self.recorded, self.found = position, recorded, found
+    A worker holds the execution; see `docs/upgrading.md`.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
 
     def __str__(self) -> str:
-        return (
-            f"Step {self.position} was recorded as “{self.recorded}” but the process now asks for "
-            f"“{self.found}”: its code changed while this execution was under way. "
-            "Start the execution again from the beginning."
-        )
+        return f"The journal does not fit the code: {self.problem}"
 
 
 class StepResultError(AtomError):

@@ -10,7 +10,7 @@ import orjson
 
 from atom.children import ChildEnd, Join, NewChild
 from atom.context import Execution
-from atom.errors import CannotSpawn, ChildFailed, Fault
+from atom.errors import AtomError, CannotSpawn, ChildFailed, Fault
 from atom.execution.ending import child_refusal
 from atom.execution.failures import LONGEST_REASON, kinds_of
 from atom.execution.recorded_values import encode, unmarked
@@ -55,37 +55,45 @@ class Asked:
         }
 
 
-def items_of(process: Process, function: Callable[..., Any], items: Iterable[Any]) -> Asked:
-    """A child for each item, which calls the function with it.
+def items_of(
+    process: Process, function: Callable[..., Any], items: Sequence[Any], digest: str
+) -> Asked:
+    """Return a child for each item, which calls the function with it.
 
     Raises:
         CannotSpawn: a worker could not find the function, or an item cannot be stored.
     """
-    path, every = path_of(function), list(items)
+    path = path_of(function)
     requests = []
-    for index, (item, stored) in enumerate(zip(every, stored_items(every), strict=True)):
+    for index, (item, stored) in enumerate(zip(items, stored_items(items), strict=True)):
         public, private = (
             orjson.dumps({_FUNCTION: path, "index": index, "item": orjson.Fragment(each)})
             for each in (encode(_shown(item)), stored)
         )
         requests.append((public, private if private != public else None))
-    digest = _digest(process, path, *(encode(_ordered(item)) for item in every))
     return Asked(requests, process, are_items=True, digest=digest)
 
 
-def _digest(process: Process, *contents: str) -> str:
-    """Hash what a process passed to its children."""
-    hashed = hashlib.sha256(process.task_name.encode())
+def items_digest(items: Sequence[Any]) -> str:
+    """Return the hash of the items of a map.
+
+    Raises:
+        CannotSpawn: an item cannot be stored.
+    """
+    return _digest(*(_with_sorted_keys(item) for item in stored_items(items)))
+
+
+def _digest(*contents: str) -> str:
+    """Return the hash of the items of a map, or of the document of a call."""
+    hashed = hashlib.sha256()
     for content in contents:  # each with the same length, so that no two sequences run together
         hashed.update(hashlib.sha256(content.encode()).digest())
     return hashed.hexdigest()
 
 
-def _ordered(value: Any) -> Any:
-    """Return an equal value whose dicts have one order, however they were built."""
-    if isinstance(value, dict):
-        return {key: _ordered(value[key]) for key in sorted(value)}
-    return [_ordered(item) for item in value] if isinstance(value, list | tuple) else value
+def _with_sorted_keys(document: str) -> str:
+    """Return the JSON of an equal value whose dicts have one order, however they were built."""
+    return orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _shown(item: Any) -> Any:
@@ -130,7 +138,7 @@ def call_of(process: MessageProcess, document: Mapping[str, Any], parent: Claim)
     # Of the document as the child reads it: the objects on the wire have ids, new in each attempt.
     received = orjson.dumps(read_values(process.inputs, inputs)).decode()
     requests = [parted(wire, process.secret_names)]
-    return Asked(requests, process, are_items=False, digest=_digest(process, received))
+    return Asked(requests, process, are_items=False, digest=_digest(received))
 
 
 def child_process(process: Process, claim: Claim, document: Mapping[str, Any]) -> Process:
@@ -209,6 +217,10 @@ def path_of(function: Callable[..., Any]) -> str:
     return path
 
 
+class UnknownFunction(AtomError):
+    """The code of this worker lacks the function of a map."""
+
+
 class ChildProcess(Process):
     """What runs of a child: its response is for its parent, and no flow."""
 
@@ -243,9 +255,17 @@ class _Item(ChildProcess):
         super().__init__(process, replace(process.options, retry=None))
         self._parent_request = parent_request
         self._document: Mapping[str, Any] = {}
+        self._mapped_function: Callable[..., Any]
 
     def read(self, document: Any) -> ConnectorRequest:
         """See Process: the request of the parent, beside whose parts the item stands."""
+        path = document[_FUNCTION]
+        try:
+            self._mapped_function = resolve_name(path)
+        except (ValueError, ImportError, AttributeError):
+            raise UnknownFunction(
+                f"The worker has no function “{path}”, with which the items of a map were started."
+            ) from None
         self._document = document
         return self._process.read(orjson.loads(self._parent_request))
 
@@ -254,8 +274,7 @@ class _Item(ChildProcess):
 
     def call(self, request: Any, execution: Execution, open_file: OpenFile) -> dict[str, Any]:
         """See Process."""
-        function = resolve_name(self._document[_FUNCTION])
-        result = function(unmarked(self._document["item"]), execution)
+        result = self._mapped_function(unmarked(self._document["item"]), execution)
         try:
             return {"result": orjson.Fragment(encode(result))}
         except TypeError as error:

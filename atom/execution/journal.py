@@ -9,11 +9,13 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from atom.children import Join, NewJoin
-from atom.errors import CannotSpawn, StepTooLarge, StoreError
-from atom.execution.children import Asked, call_of, items_of, joined, results_of
+from atom.entries import Entry, EntryKey, EntryKind
+from atom.errors import JournalMismatch, StepTooLarge, StoreError
+from atom.execution.children import Asked, call_of, items_digest, items_of, joined, results_of
 from atom.execution.ending import cancel
+from atom.execution.recorded_entries import check_function, completed, mismatch
 from atom.execution.recorded_values import encode
-from atom.execution.replay import Replay
+from atom.execution.replay import Replay, redacted_entry
 from atom.execution.steps import (
     event_of,
     outcome_of,
@@ -25,7 +27,7 @@ from atom.execution.wakeup import wake_callback
 from atom.records import PROGRESS, Step, StepKind
 from atom.redaction import redacted
 from atom.retry import Retry
-from atom.suspension import WaitKind, signal_step
+from atom.suspension import WaitKind
 from atom.traces import Kind, fail, span
 
 _log = logging.getLogger(__name__)
@@ -39,9 +41,9 @@ class StoreJournal(Replay):
     def progress(self, message: str, fraction: float | None) -> None:
         """See Journal. A message that the store does not take is dropped: the next one follows.
 
-        What an earlier attempt has told on its way is not told again.
+        A message that an earlier attempt has sent is not sent again.
         """
-        if self._is_replaying:
+        if self._entries.is_catching_up:
             return
         asked_at = time.monotonic()
         try:
@@ -56,17 +58,18 @@ class StoreJournal(Replay):
         if due:
             wake_callback(self._publisher, self._claim.id)
 
-    def step(self, name: str, function: Callable[[], _T], retry: Retry | None = None) -> _T:
+    def step(self, entry: Entry, function: Callable[[], _T], retry: Retry | None = None) -> _T:
         """See Journal. The attempt that runs it sees what a replay would: what was recorded."""
-        name = redacted(name)  # the history and the trace show it
-        recorded, cause = self._next(name), None
+        entry = redacted_entry(entry)
+        (key, recorded), cause = self._next(entry), None
         if recorded is None:
             self._lease.check()
-            with span(f"step {name}", Kind.INTERNAL):
+            with span(f"step {entry.name}", Kind.INTERNAL):
                 began = time.monotonic()
-                recorded, cause = self._run(name, function, retry)
+                recorded, cause = self._run(key.name, function, retry)
                 took = round((time.monotonic() - began) * 1000)
-                self._record(replace(recorded, ended_at=self._lease.now(), milliseconds=took))
+                recorded = replace(recorded, ended_at=self._lease.now(), milliseconds=took)
+                self._record(key, entry, recorded)
                 if recorded.kind is StepKind.FAILURE:
                     fail(type(cause).__name__)
             self._count(recorded.kind.value)
@@ -83,25 +86,28 @@ class StoreJournal(Replay):
 
     # --- waiting without a worker
 
-    def wait_until(self, name: str, due: datetime | timedelta) -> None:
+    def wait_until(self, entry: Entry, due: datetime | timedelta) -> None:
         """See Journal."""
-        if self._next(name) is not None:
+        entry = redacted_entry(entry)
+        key, recorded = self._next(entry)
+        if recorded is not None:
             return
-        until = self._until(due)
+        until = self._until(key, due)
         if until > self._lease.now():
-            self._suspend(name, WaitKind.TIME, until, is_delay=isinstance(due, timedelta))
-        self._record(Step(name, encode(None), ended_at=self._lease.now()))
+            self._suspend(key, WaitKind.TIME, until, is_delay=isinstance(due, timedelta))
+        self._record(key, entry, Step(key.name, encode(None), ended_at=self._lease.now()))
 
-    def signal(self, name: str, timeout: timedelta | None) -> Any:
+    def signal(self, entry: Entry, timeout: timedelta | None) -> Any:
         """See Journal."""
-        recorded = self._next(signal_step(name))
+        name = entry.name
+        key, recorded = self._next(entry)
         if recorded is None:
-            until = None if timeout is None else self._until(timeout)
+            until = None if timeout is None else self._until(key, timeout)
             event = self._lease.patiently(lambda: self._store.signal_event(self._claim, name))
             if event is None and (until is None or until > self._lease.now()):
-                self._suspend(name, WaitKind.SIGNAL, until, is_delay=True)
+                self._suspend(key, WaitKind.SIGNAL, until, is_delay=True)
             recorded = replace(step_of_signal(name, event), ended_at=self._lease.now())
-            self._record(recorded)
+            self._record(key, entry, recorded)
         return event_of(name, recorded)
 
     def signal_token(self, name: str) -> str:
@@ -112,7 +118,7 @@ class StoreJournal(Replay):
 
     def map(
         self,
-        name: str,
+        entry: Entry,
         function: Callable[[Any, Any], Any],
         items: Iterable[Any],
         concurrency: int,
@@ -120,64 +126,78 @@ class StoreJournal(Replay):
         returns_faults: bool,
     ) -> list[Any]:
         """See Journal."""
-        name = redacted(name)
-        recorded = self._next(name)
+        every = list(items)
+        entry = replace(redacted_entry(entry), digest=items_digest(every))
+        key, recorded = self._next(entry)
         if recorded is None:
-            asked = items_of(self._process, function, items)
-            recorded = self._join(name, asked, concurrency, stops=not returns_faults)
-        return results_of(name, recorded, returns_faults=returns_faults)
+            children = items_of(self._process, function, every, entry.digest)
+            recorded = self._join(key, entry, children, concurrency, stops=not returns_faults)
+        return results_of(key.name, recorded, returns_faults=returns_faults)
 
-    def call(self, function: Callable[..., Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    def call(
+        self,
+        name: str | None,
+        function: Callable[..., Any],
+        document: Mapping[str, Any],
+        formerly: str | None,
+    ) -> dict[str, Any]:
         """See Journal."""
         process = self._catalog.process_of(function)
-        name = f"call {process.task_name}"
-        recorded = self._next(name)
+        entry = redacted_entry(
+            Entry(
+                kind=EntryKind.CALL,
+                name=name or f"call {process.task_name}",
+                function=process.task_name,
+                formerly=formerly,
+            )
+        )
+        key, recorded = self._next(entry)
         if recorded is None:
-            asked = call_of(process, document, self._claim)
-            recorded = self._join(name, asked, 1, stops=True)
-        (outputs,) = results_of(name, recorded, returns_faults=False)
+            child = call_of(process, document, self._claim)
+            recorded = self._join(key, entry, child, 1, stops=True)
+        (outputs,) = results_of(key.name, recorded, returns_faults=False)
         return process.read_outputs(outputs)
 
-    def _join(self, name: str, asked: Asked, width: int, *, stops: bool) -> Step:
-        """Begin children or go on waiting for them; what became of them, when they have ended.
+    def _join(self, key: EntryKey, entry: Entry, asked: Asked, width: int, *, stops: bool) -> Step:
+        """Begin children or continue to wait for them; return their record if they have ended.
 
         Raises:
-            Suspended: they have not.
-            CannotSuspend: its request waits for it.
-            CannotSpawn: others were asked for before.
+            Suspended: they have not ended, or others were begun at this entry before.
+            CannotSuspend: the request waits for the result.
         """
         self._check_awaitable()
         new = NewJoin(
-            position=self._position,
-            name=name,
+            key=key,
             total=len(asked.requests),
             width=width,
             stops=stops,
+            function=entry.function,
             digest=asked.digest,
         )
         join = self._lease.patiently(lambda: self._store.open_join(self._claim, new))
-        if join.digest != new.digest:
-            content = "items" if asked.are_items else "document"
-            raise CannotSpawn(
-                f"“{name}” was started with other content in an earlier attempt: a process has to "
-                f"pass the same {content} in every attempt. Take it from a step."
-            )
+        try:
+            _check_join(key, entry, join, new)
+        except JournalMismatch as error:
+            self._hold(key.name, error)
+            raise
         if not join.is_over:
             missing = asked.missing(self._claim, join)
             self._lease.patiently(lambda: self._store.spawn(self._claim, missing))
-            self._suspend(name, WaitKind.CHILDREN, None)
+            self._suspend(key, WaitKind.CHILDREN, None)
         for child in join.unfinished:
             self._lease.patiently(partial(cancel, self._catalog, self._store, child))
         if join.total > 1 and not join.is_stopped:  # children report at intervals, and not the last
-            self.progress(f"{name}: {join.total} of {join.total}", 1.0)
-        step = replace(self._joined(name, join), ended_at=self._lease.now())
-        position = self._position
-        self._lease.patiently(lambda: self._store.close_join(self._claim, position, step))
+            self.progress(f"{key.name}: {join.total} of {join.total}", 1.0)
+        step = completed(self._joined(key.name, join), key, entry)
+        step = replace(step, ended_at=self._lease.now())
+        order = self._order + 1
+        self._lease.patiently(lambda: self._store.close_join(self._claim, order, step))
+        self._order = order
         self._own_log.flush()
         return step
 
     def _joined(self, name: str, join: Join) -> Step:
-        """What is recorded; they would be asked for again by whoever goes on without that."""
+        """Return the record of the children; one that is too large is a failure."""
         step = joined(name, join)
         try:
             self._check_size(step)
@@ -190,3 +210,18 @@ class StoreJournal(Replay):
     def cancelled(self) -> bool:
         """See Journal."""
         return self._lease.lost
+
+
+def _check_join(key: EntryKey, entry: Entry, join: Join, new: NewJoin) -> None:
+    """Check that the children of an earlier attempt are those that the process asks for now.
+
+    Raises:
+        JournalMismatch: their function or their content differs.
+    """
+    check_function(key, entry, join.function)
+    if join.digest != new.digest:
+        if entry.kind is EntryKind.MAP:
+            content = f"a map over {join.total} items", f"a map over {new.total} other items"
+        else:
+            content = "a call with another document", "a call with this one"
+        raise mismatch(key, *content)

@@ -1,27 +1,31 @@
-"""What an attempt knows of earlier ones: where in the journal it is, and what is there."""
+"""The part of a journal that knows earlier attempts: recorded entries, begun waits and holds."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from atom.catalog import Catalog
-from atom.errors import CannotSuspend, NestedStep, StepMismatch, StepTooLarge
+from atom.entries import Entry, EntryKey
+from atom.errors import CannotSuspend, JournalMismatch, NestedStep, StepTooLarge
+from atom.execution.holding import hold
 from atom.execution.lease import Lease
 from atom.execution.own_log import OwnLog
 from atom.execution.ownership import Owner
+from atom.execution.recorded_entries import RecordedEntries, completed
 from atom.metrics import STEPS
 from atom.process import Process
 from atom.publisher import Publisher
 from atom.records import Claim, Step
+from atom.redaction import redacted
 from atom.store import ExecutionStore
 from atom.suspension import Suspended, Wait, WaitKind
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a journal works with, the same for all of a worker."""
+    """The parts of a worker that all its journals share."""
 
     store: ExecutionStore
     publisher: Publisher
@@ -31,7 +35,7 @@ class Means:
 
 
 class Replay:
-    """The positions of one claim's journal."""
+    """The entries of one claim's journal."""
 
     def __init__(
         self, claim: Claim, lease: Lease, own_log: OwnLog, process: Process, means: Means
@@ -43,13 +47,16 @@ class Replay:
         self._catalog, self._max_step_bytes = means.catalog, means.max_step_bytes
         self._owner: Final = Owner.current()
         self._is_ending = means.is_ending
-        self._position = 0
         self._step: str | None = None  # the one that runs
         self._suspended_at: Wait | None = None
-        # Who claims it first has nothing to replay, and need not ask.
-        self._recorded: dict[int, Step] = {}
+        # The first claim has nothing to replay, and need not ask.
+        recorded: dict[int, Step] = {}
         if claim.fence > 1:
-            self._recorded = lease.patiently(lambda: self._store.steps(claim))
+            recorded = lease.patiently(lambda: self._store.steps(claim))
+        self._order = max(recorded, default=0)  # of the latest record
+        self._entries = RecordedEntries(
+            (step for _, step in sorted(recorded.items())), claim.waits.values()
+        )
 
     def wait_of(self, suspended: Suspended) -> Wait | None:
         """Return the wait at which this ended the attempt; None if user code made it up."""
@@ -57,55 +64,64 @@ class Replay:
         return wait if wait is not None and vars(suspended).get("wait") is wait else None
 
     def check_complete(self) -> None:
-        """Refuse the result of a process that went on after it was suspended.
+        """Refuse the result of a process that continued after it was suspended.
 
         Raises:
             CannotSuspend: it did.
         """
         if self._suspended_at is not None:
             raise CannotSuspend(
-                f"The process was to wait ({self._suspended_at.step}) and went on: a bare "
+                f"The process was to wait ({self._suspended_at.name}) and continued: a bare "
                 "“except:” or “except BaseException:” in it has to let Suspended pass."
             )
 
-    def _next(self, name: str) -> Step | None:
-        """Go on to the next position; what an earlier attempt recorded there.
+    @property
+    def unreached(self) -> list[EntryKey]:
+        """The recorded entries that this attempt has not asked for."""
+        return self._entries.unreached
+
+    def _next(self, entry: Entry) -> tuple[EntryKey, Step | None]:
+        """Advance to an entry; return its key, and the record of an earlier attempt.
 
         Raises:
             WrongThread: the caller is not the thread that runs the process.
-            StepMismatch: something else is there.
             NestedStep: a step runs.
-            Suspended: this attempt has ended, and the process held that back.
+            Suspended: this attempt has ended and the process held that back, or the execution is
+                held, since the record does not fit.
+            JournalMismatch: the record does not fit, and the execution cannot be suspended.
         """
-        self._owner.check(name)
+        self._owner.check(entry.name)
         if self._suspended_at is not None:
             raise Suspended(self._suspended_at)
         if self._step is not None:
-            raise NestedStep(name, self._step)
-        self._position += 1
-        recorded, wait = self._recorded.get(self._position), self._wait
-        known = recorded.name if recorded else wait.step if wait else name
-        if known != name:
-            raise StepMismatch(self._position, known, name)
+            raise NestedStep(entry.name, self._step)
+        try:
+            key, recorded = self._entries.find(entry)
+        except JournalMismatch as error:
+            self._hold(entry.name, error)
+            raise
         if recorded is not None:
             self._count("replayed")
-        return recorded
+        return key, recorded
 
-    def _record(self, step: Step) -> None:
-        """Write what is at this position.
+    def _record(self, key: EntryKey, entry: Entry, step: Step) -> None:
+        """Write the record of an entry.
 
         Raises:
             StepTooLarge: the journal does not take so much.
             ClaimLost: this attempt no longer counts.
         """
+        step = completed(step, key, entry)
         self._check_size(step)
+        order = self._order + 1
 
         def record() -> None:
             asked_at = time.monotonic()
-            self._store.record_step(self._claim, self._position, step)
+            self._store.record_step(self._claim, order, step)
             self._lease.confirm(asked_at)
 
         self._lease.patiently(record)
+        self._order = order
         self._own_log.flush()
 
     def _check_size(self, step: Step) -> None:
@@ -114,12 +130,12 @@ class Replay:
             raise StepTooLarge(step.name, size, self._max_step_bytes)
 
     def _suspend(
-        self, name: str, kind: WaitKind, until: datetime | None, *, is_delay: bool = False
+        self, key: EntryKey, kind: WaitKind, until: datetime | None, *, is_delay: bool = False
     ) -> None:
         """End this attempt here, by Suspended.
 
         Raises:
-            CannotSuspend: its request waits for it, or its deadline comes first.
+            CannotSuspend: the request waits for the result, or the deadline comes first.
         """
         self._check_awaitable()
         deadline = self._claim.deadline
@@ -129,19 +145,25 @@ class Replay:
                 f"{deadline:%Y-%m-%d %H:%M:%S} UTC; give the process a longer timeout."
             )
         self._suspended_at = Wait(
-            position=self._position,
-            name=name,
+            name=key.name,
+            occurrence=key.occurrence,
             kind=kind,
             until=until,
             since=self._lease.now() if is_delay else None,
         )
         raise Suspended(self._suspended_at)
 
+    def _hold(self, name: str, error: JournalMismatch) -> None:
+        """End this attempt by Suspended until a worker has other code, unless nothing can wait."""
+        if not self._process.is_synchronous:
+            self._suspended_at = hold(self._claim, self._lease, name, str(error))
+            raise Suspended(self._suspended_at) from error
+
     def _check_awaitable(self) -> None:
-        """Refuse to wait where nobody waits for that.
+        """Refuse to suspend an execution whose request waits for the result.
 
         Raises:
-            CannotSuspend: its request waits for it.
+            CannotSuspend: the request waits for the result.
         """
         if self._process.is_synchronous:
             raise CannotSuspend(
@@ -149,23 +171,20 @@ class Replay:
                 "suspended."
             )
 
-    @property
-    def _is_replaying(self) -> bool:
-        """Whether an earlier attempt has come further than this one has yet."""
-        waited_at = self._claim.wait.position if self._claim.wait else 0
-        return self._position < max(waited_at, *self._recorded, 0)
-
-    @property
-    def _wait(self) -> Wait | None:
-        """The wait at which an earlier attempt was suspended, where that was here."""
-        wait = self._claim.wait
-        return wait if wait and wait.position == self._position else None
-
-    def _until(self, due: datetime | timedelta) -> datetime:
-        """Until when to wait here; what an earlier attempt began goes on."""
-        if self._wait is not None and self._wait.until is not None:
-            return self._wait.until
-        return self._lease.now() + due if isinstance(due, timedelta) else due
+    def _until(self, key: EntryKey, due: datetime | timedelta) -> datetime:
+        """Return the end of a wait; a wait that an earlier attempt began keeps its end."""
+        now, wait = self._lease.now(), self._entries.wait_of(key)
+        if wait is not None and wait.until is not None:
+            if wait.since is not None and wait.since > now:  # the clock was set back
+                return now + (wait.until - wait.since)
+            return wait.until
+        return now + due if isinstance(due, timedelta) else due
 
     def _count(self, outcome: str) -> None:
         STEPS.labels(self._claim.service, self._claim.action, outcome).inc()
+
+
+def redacted_entry(entry: Entry) -> Entry:
+    """Return the entry without secrets in its names: the history and traces show them."""
+    former = None if entry.formerly is None else redacted(entry.formerly)
+    return replace(entry, name=redacted(entry.name), formerly=former)

@@ -25,11 +25,12 @@ from atom.errors import (
     StoreUnavailable,
     Unreadable,
 )
-from atom.execution.children import child_process
+from atom.execution.children import UnknownFunction, child_process
 from atom.execution.cleanup import Cleanup
 from atom.execution.ending import child_refusal
 from atom.execution.ends import Again, Outcome
 from atom.execution.failures import described, plain_faults
+from atom.execution.holding import hold
 from atom.execution.journal import StoreJournal
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.lease import Lease
@@ -200,12 +201,12 @@ class Runner:
         """Wake whoever has something to do now."""
         if after.is_callback_due:
             wake_callback(self._publisher, claim.id)
-        told = after.progress
-        if told is not None:
-            message = f"{told.name}: {told.done} of {told.total}"
-            with suppress(StoreUnavailable):  # the next child that ends tells more
-                if self._store.join_progress(told, message):
-                    wake_callback(self._publisher, told.parent)
+        progress = after.progress
+        if progress is not None:
+            message = f"{progress.key.name}: {progress.done} of {progress.total}"
+            with suppress(StoreUnavailable):  # the next child that ends reports more
+                if self._store.join_progress(progress, message):
+                    wake_callback(self._publisher, progress.parent)
 
     def _finish(
         self, claim: Claim, lease: Lease, process: Process | None, ended: Outcome
@@ -286,9 +287,8 @@ class Runner:
         if claim.is_of_several_versions:
             _log.info("Accepted by version %s, run by %s", claim.version, claim.worker_version)
         if process is None:
-            return self._broken(
-                claim, None, f"This worker serves no “{claim.action}” of “{claim.service}”."
-            )
+            problem = f"The worker serves no action “{claim.action}” of service “{claim.service}”."
+            return hold(claim, lease, "", problem)
         if claim.losses >= self._limits.max_attempts:
             return self._broken(
                 claim, process, f"Its worker was lost {claim.losses} times; it was given up."
@@ -303,8 +303,11 @@ class Runner:
                 request, execution, lambda upload: self._files.open(upload.id, upload.size)
             )
             journal.check_complete()
+            _warn_of_unreached(journal)
         except Unreadable:
             raise
+        except UnknownFunction as error:
+            return hold(claim, lease, "", str(error))
         except BaseException as error:
             if self._is_ending() or self._is_lost(claim, lease, error):
                 raise
@@ -430,6 +433,17 @@ class Runner:
             self._files.delete(upload.id)
         except StoreUnavailable as error:
             _log.warning("An upload stays until it expires: %s", error)
+
+
+def _warn_of_unreached(journal: StoreJournal) -> None:
+    """Log the recorded entries that the completed process did not ask for."""
+    for name, occurrence in journal.unreached:
+        _log.warning(
+            "The journal has a record of “%s” (occurrence %d) that the process did not ask for: "
+            "its code no longer has this entry",
+            name,
+            occurrence,
+        )
 
 
 def _next_try(claim: Claim, lease: Lease, process: Process, error: BaseException) -> Again | None:

@@ -11,7 +11,7 @@ from atom.execution.recorded_values import decode, encode
 from atom.protocol.exact_json import parse_exactly
 from atom.records import Step, StepKind
 from atom.retry import Retry
-from atom.suspension import Suspended, signal_step
+from atom.suspension import Suspended
 
 
 def run_step(
@@ -80,10 +80,10 @@ def outcome_of(step: Step, cause: BaseException | None = None) -> Any:
 
 
 def step_of_signal(name: str, event: str | None) -> Step:
-    """What is recorded of a signal; None: it did not come in time, which another try may change."""
+    """Return the record of a signal; None: no event came in time, which a retry may change."""
     if event is None:
-        return unsuccessful(signal_step(name), SignalTimedOut(name))
-    return Step(signal_step(name), encode(event))
+        return unsuccessful(name, SignalTimedOut(name))
+    return Step(name, encode(event))
 
 
 def event_of(name: str, step: Step) -> Any:

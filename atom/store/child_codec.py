@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from atom.children import After, JoinProgress
+from atom.entries import EntryKey
 from atom.names import PROCESSES
 from atom.parentage import Parentage, Wakeup
 
@@ -27,6 +28,7 @@ def after(found: Sequence[Any]) -> After:
     is_due, progress = (*found, ())[:2]
     if not progress:
         return After(bool(is_due))
-    parent, position, name, done, total = progress
-    told = JoinProgress(parent.decode(), int(position), name.decode(), int(done), int(total))
-    return After(bool(is_due), told)
+    parent, entry, done, total = progress
+    occurrence, _, name = entry.decode().partition(":")
+    key = EntryKey(name, int(occurrence))
+    return After(bool(is_due), JoinProgress(parent.decode(), key, int(done), int(total)))

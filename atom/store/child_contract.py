@@ -11,10 +11,11 @@ class ChildStore(Protocol):
     """Executions that another one waits for. Each parent waits for one join at a time."""
 
     def open_join(self, claim: Claim, new: NewJoin) -> Join:
-        """Begin to wait for children at this position, or read how it stands with them.
+        """Begin to wait for children at an entry, or read their state.
 
-        Children of an earlier join that asked for the same here, and completed, count as children
-        of this one. Not atomic: after a death in between the next call goes on.
+        Children of an earlier join that asked for the same at this entry count as children of this
+        one if they have completed, or are under way. Not atomic: if the worker dies in between, the
+        next call continues. A join that is open at another entry is left.
 
         Raises:
             ClaimLost: the claim is no longer the current one; nothing is written.
@@ -32,8 +33,8 @@ class ChildStore(Protocol):
             ClaimLost: the claim is no longer the current one; nothing more is written.
         """
 
-    def close_join(self, claim: Claim, position: int, step: Step) -> None:
-        """Record what became of the children, and forget what was kept for that.
+    def close_join(self, claim: Claim, order: int, step: Step) -> None:
+        """Record the results of the children, and forget the join; see `record_step`.
 
         Raises:
             ClaimLost: the claim is no longer the current one; nothing is written.

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from atom.entries import EntryKey, EntryKind
 from atom.errors import Unreadable
 from atom.overview import ClockChange, Overview, QueueState
 from atom.records import (
@@ -36,13 +37,14 @@ from atom.store.reading import Reader
 from atom.suspension import Wait, WaitKind
 
 # Written into every record, so that a later version knows what it reads.
+# 9 keyed the entries of a journal by name and occurrence.
 # 8 added what is suspended.
 # 7 put the tries of a callback among the documents, one a line, and wrote them shorter.
 # 6 put the documents, and what is secret, beside the rest.
 # 5 added the places in the indexes of the history, earlier attempts and the times of steps.
 # 4 added the queue and the trace to the third one.
 # 3 added the callback's host, the timeout and whether there are secrets to the second one.
-FORMAT_VERSION: Final = 8
+FORMAT_VERSION: Final = 9
 
 # What a list of executions shows; the documents are left in the store.
 SUMMARY_FIELDS: Final = [
@@ -69,7 +71,7 @@ SUMMARY_FIELDS: Final = [
     b"callback_state",
     b"callback_due_at",
     b"delivered_at",
-    *(b"wait_position", b"wait_name", b"wait_kind", b"wait_until"),
+    *(b"wait_entry", b"wait_kind", b"wait_until", b"held_since"),
     b"parent",
     b"ending_state",
     *(b"is_private", b"secrets_deleted"),
@@ -135,6 +137,8 @@ def claim(
         claimed_at=_moment(row.get(b"run_started_at") or row[b"started_at"]),
         deadline=_moment(row[b"deadline"]),
         wait=_wait(row),
+        waits=_waits(row),
+        held_seconds=_held_seconds(row),
         parentage=parentage(row.get(b"parent"), row.get(b"root")),
         parent_request=reader.content(parent_private_request or parent_request),
         version=row.get(b"version", b"").decode(),
@@ -216,6 +220,7 @@ def execution(
         callback_due_at=moment(b"callback_due_at") if callback_state is CallbackState.DUE else None,
         delivered_at=moment(b"delivered_at"),
         wait=_wait(row) if state is State.SUSPENDED else None,
+        held_since=moment(b"held_since"),
         parent=text(b"parent"),
         ending=_ending(reader, row),
         children=children,
@@ -296,56 +301,71 @@ def _attempt(reader: Reader, stored: bytes) -> Attempt | None:
 
 
 def encode_step(step: Step, cipher: Cipher) -> bytes:
-    """A recorded step: name, result, failure or false, whether it is encrypted, end, duration.
+    """Write a recorded entry: its content, encrypted or not, failure or false, end, duration.
 
-    Scripts know one that failed by its third element. An encrypted one has its name and result in
-    the second. The times are milliseconds, null where nobody measured.
+    The content is a JSON array of name, occurrence, result, entry kind, function and digest, or
+    the text of that array encrypted. Scripts know a failure by the third element. The end and the
+    duration are milliseconds, null if they were not measured.
     """
+    content: Any = [step.name, step.occurrence, step.result, step.entry, step.function, step.digest]
+    if cipher.is_on:
+        content = cipher.encrypt(orjson.dumps(content)).decode()
     failed = step.kind is not StepKind.RESULT and step.kind
     ended_ms = step.ended_at and int(step.ended_at.timestamp() * 1000)
-    name, result = step.name, step.result
-    if cipher.is_on:
-        name, result = "", cipher.encrypt(orjson.dumps([step.name, step.result])).decode()
-    return orjson.dumps([name, result, failed, cipher.is_on, ended_ms, step.milliseconds])
+    return orjson.dumps([content, cipher.is_on, failed, ended_ms, step.milliseconds])
 
 
 def decode_step(reader: Reader, encoded: bytes) -> Step:
-    """A recorded step."""
-    written: list[Any] = orjson.loads(encoded)
-    # Up to the fourth format what was false at the end was left out.
-    written += (False, False, None, None)[len(written) - 2 :]
-    name, result, kind, is_encrypted, ended_ms, milliseconds = written
+    """Read a recorded entry; the content of one that cannot be decrypted is masked."""
+    content, is_encrypted, kind, ended_ms, milliseconds = orjson.loads(encoded)
     if is_encrypted:
-        content = reader.decrypted(result.encode())
-        name, result = orjson.loads(content) if content else (MASK, "")
+        decrypted = reader.decrypted(content.encode())
+        content = orjson.loads(decrypted) if decrypted else [MASK, 1, "", EntryKind.STEP, "", ""]
+    name, occurrence, result, entry, function, digest = content
     return Step(
         name,
         result,
         StepKind(kind) if kind else StepKind.RESULT,
         _moment(ended_ms) if ended_ms else None,
         milliseconds,
+        occurrence=occurrence,
+        entry=EntryKind(entry),
+        function=function,
+        digest=digest,
     )
 
 
 def _recorded(reader: Reader, steps: Mapping[bytes, bytes]) -> Iterator[RecordedStep]:
-    """Yield the steps of a journal in their order."""
-    for _, step in sorted((int(position), step) for position, step in steps.items()):
-        yield _seen(decode_step(reader, step))
+    """Return the recorded entries as people see them, in the order of their records."""
+    for order in sorted(steps, key=int):
+        step = decode_step(reader, steps[order])
+        yield RecordedStep(
+            step.name,
+            step.kind,
+            step.ended_at,
+            step.milliseconds,
+            occurrence=step.occurrence,
+            entry=step.entry,
+        )
 
 
-def _seen(step: Step) -> RecordedStep:
-    return RecordedStep(step.name, step.kind, step.ended_at, step.milliseconds)
+def entry_key(text: str) -> EntryKey:
+    """Read the key of an entry as scripts keep it, such as `3:ship`."""
+    occurrence, _, name = text.partition(":")
+    return EntryKey(name, int(occurrence))
 
 
 def _wait(row: Mapping[bytes, bytes | None]) -> Wait | None:
-    name, kind, until = (row.get(b"wait_" + each) for each in (b"name", b"kind", b"until"))
-    if not name or not kind:
+    entry, kind, until = (row.get(b"wait_" + name) for name in (b"entry", b"kind", b"until"))
+    if not entry or not kind:
         return None
+    key, since = entry_key(entry.decode()), row.get(b"due_set_at")
     return Wait(
-        position=int(row[b"wait_position"] or 0),
-        name=name.decode(),
+        name=key.name,
+        occurrence=key.occurrence,
         kind=WaitKind(kind.decode()),
         until=_moment(until) if until else None,
+        since=_moment(since) if since else None,
     )
 
 
@@ -356,6 +376,32 @@ def _ending(reader: Reader, row: Mapping[bytes, bytes | None]) -> Ending | None:
         return None
     error = reader.text(row.get(b"ending_error")) or None
     return Ending(execution_id=_text(row[b"parent"]) or "", state=State(state), error=error)
+
+
+def _waits(row: Mapping[bytes, bytes]) -> dict[EntryKey, Wait]:
+    """Return every wait that was begun: the latest one, and those that were set aside for it."""
+    waits = {}
+    for text, (kind, until, since) in orjson.loads(row.get(b"waits") or b"{}").items():
+        key = entry_key(text)
+        waits[key] = Wait(
+            name=key.name,
+            occurrence=key.occurrence,
+            kind=WaitKind(kind),
+            until=_moment(until) if until else None,
+            since=_moment(since) if since else None,
+        )
+    latest = _wait(row)
+    if latest is not None and latest.kind is not WaitKind.HELD:
+        waits[latest.key] = latest
+    return waits
+
+
+def _held_seconds(row: Mapping[bytes, bytes]) -> float:
+    since = row.get(b"held_since")
+    if since is None:
+        return 0
+    claimed_ms = int(row.get(b"run_started_at") or row[b"started_at"])
+    return max(0, claimed_ms - int(since)) / 1000
 
 
 def _runs(row: Mapping[bytes, bytes | None]) -> Iterator[Run]:
@@ -414,7 +460,7 @@ def presence(member: bytes, value: bytes) -> Presence:
 def overview(found: Sequence[Any]) -> Overview:
     """From what `overview.lua` returns."""
     now, queues, scheduled, suspended, running, lost, overdue, *rest = found
-    callbacks, late_since, parked, failed, *flats, stored, (changed_at, changed_by) = rest
+    callbacks, late_since, parked, failed, held, *flats, stored, (changed_at, changed_by) = rest
     circuits, paused, counters, held_back = (_row(flat) for flat in flats)
     return Overview(
         at=_moment(now),
@@ -431,6 +477,7 @@ def overview(found: Sequence[Any]) -> Overview:
         callbacks_late_since=_moment(late_since) if late_since else None,
         parked=parked,
         failed=failed,
+        held=held,
         open_circuits={host.decode(): _moment(until) for host, until in circuits.items()},
         paused=since_by_target(paused),
         counters=counts_by_name(counters),

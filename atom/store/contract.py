@@ -142,10 +142,10 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         Taking it from a holder counts as a lost worker. `version` is that of the service which the
         worker runs; it is kept as `worker_version`, beside the version that accepted the execution.
         None where there is nothing to do: it is unknown, not due yet, suspended, finished, held by
-        a live worker, or written by a newer version of this software. A synchronous request whose
-        caller has stopped waiting is cancelled instead of claimed. Where `max_concurrency` of its
-        process (0: any number) run already, it waits until one of them does no longer; the items
-        of a map are not counted.
+        a live worker, or written in another format by another version of this software. A
+        synchronous request whose caller has stopped waiting is cancelled instead of claimed. Where
+        `max_concurrency` of its process (0: any number) run already, it waits until one of them
+        does no longer; the items of a map are not counted.
 
         With `has_cleanup`, the script that ends the execution also creates its cleanup: a child
         with a copy of the request, which nobody waits for. Without, it does not, whatever an
@@ -194,14 +194,14 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         """
 
     def steps(self, claim: Claim) -> dict[int, Step]:
-        """Read the journal of earlier attempts, by position.
+        """Read the journal of earlier attempts, by the order of the records.
 
         Raises:
             Unreadable: a step is encrypted, with none of our keys.
         """
 
-    def record_step(self, claim: Claim, position: int, step: Step) -> None:
-        """Record a step.
+    def record_step(self, claim: Claim, order: int, step: Step) -> None:
+        """Record an entry as the record of this number, from 1; its wait is over.
 
         Raises:
             ClaimLost: the claim is no longer the current one; nothing is written.

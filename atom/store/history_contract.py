@@ -47,3 +47,6 @@ class HistoryStore(Protocol):
 
     def failed(self, limit: int) -> Sequence[Execution]:
         """Read what failed or timed out and nobody has seen to, the latest first. Not atomic."""
+
+    def held(self, limit: int) -> Sequence[Execution]:
+        """Read held executions, the one that is held the longest first. Not atomic."""

@@ -24,9 +24,9 @@ class RedisChildren(RedisPart):
     def open_join(self, claim: Claim, new: NewJoin) -> Join:
         """See ExecutionStore."""
         arguments = (
-            *(claim.fence, new.position, new.name, new.total, new.width, int(new.stops)),
+            *(claim.fence, str(new.key), new.total, new.width, int(new.stops)),
             *(new.digest, uuid4().hex),
-            in_ms(self._settings.progress_seconds),
+            *(in_ms(self._settings.progress_seconds), new.function),
         )
         with self._guard():
             if not self._scripts.open_join(self._keys(claim.id), arguments):
@@ -45,6 +45,7 @@ class RedisChildren(RedisPart):
         return Join(
             nonce=nonce,
             digest=row[b"digest"].decode(),
+            function=row[b"function"].decode(),
             ids={
                 int(name[len(_ID) :]): value.decode()
                 for name, value in row.items()
@@ -65,7 +66,7 @@ class RedisChildren(RedisPart):
         return row | {name.encode(): value for name, value in first if value is not None}
 
     def _adopt(self, claim: Claim, new: NewJoin, row: Mapping[bytes, bytes]) -> bool:
-        """Take over what completed of earlier joins that asked for the same here."""
+        """Take over the children of earlier joins that asked for the same at this entry."""
         _, *earlier = orjson.loads(row[b"nonces"])
         pairs = [
             (index, names.child_execution_id(claim.id, nonce, index))
@@ -76,7 +77,7 @@ class RedisChildren(RedisPart):
         adopted = 0
         for begin in range(0, len(pairs), _AT_ONCE):
             some = (word for pair in pairs[begin : begin + _AT_ONCE] for word in pair)
-            taken = self._scripts.adopt(self._keys(claim.id), (claim.fence, new.position, *some))
+            taken = self._scripts.adopt(self._keys(claim.id), (claim.fence, str(new.key), *some))
             if taken < 0:
                 raise ClaimLost(claim.id)
             adopted += taken
@@ -97,9 +98,9 @@ class RedisChildren(RedisPart):
                 if not self._scripts.spawn(self._keys(claim.id), arguments):
                     raise ClaimLost(claim.id)
 
-    def close_join(self, claim: Claim, position: int, step: Step) -> None:
+    def close_join(self, claim: Claim, order: int, step: Step) -> None:
         """See ExecutionStore."""
-        arguments = (claim.fence, position, codec.encode_step(step, self._cipher))
+        arguments = (claim.fence, order, codec.encode_step(step, self._cipher), str(step.key))
         with self._guard():
             if not self._scripts.close_join(self._keys(claim.id), arguments):
                 raise ClaimLost(claim.id)
@@ -109,6 +110,6 @@ class RedisChildren(RedisPart):
         sealed = self._cipher.seal(message.encode())
         interval_ms = in_ms(self._settings.progress_seconds)
         fraction = progress.done / progress.total
-        arguments = (progress.parent, "", sealed, fraction, interval_ms, progress.position)
+        arguments = (progress.parent, "", sealed, fraction, interval_ms, str(progress.key))
         with self._guard():
             return bool(self._scripts.progress(self._keys(progress.parent), arguments) > 0)

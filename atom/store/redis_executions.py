@@ -198,13 +198,11 @@ class RedisExecutions(RedisPart):
         with self._guard():
             recorded: Mapping[bytes, bytes] = self._redis.hgetall(names.steps_key(claim.id))
         reader = self._reader(claim.id)
-        return {
-            int(position): codec.decode_step(reader, step) for position, step in recorded.items()
-        }
+        return {int(order): codec.decode_step(reader, step) for order, step in recorded.items()}
 
-    def record_step(self, claim: Claim, position: int, step: Step) -> None:
+    def record_step(self, claim: Claim, order: int, step: Step) -> None:
         """See ExecutionStore."""
-        arguments = (claim.fence, position, codec.encode_step(step, self._cipher))
+        arguments = (claim.fence, order, codec.encode_step(step, self._cipher), str(step.key))
         with self._guard():
             if not self._scripts.record_step(self._keys(claim.id), arguments):
                 raise ClaimLost(claim.id)

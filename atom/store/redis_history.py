@@ -107,6 +107,12 @@ class RedisHistory(RedisPart):
             found = self._redis.zrevrange(names.FAILED, 0, limit - 1)
             return self._read([each.decode() for each in found])
 
+    def held(self, limit: int) -> Sequence[Execution]:
+        """See ExecutionStore."""
+        with self._guard():
+            ids = self._redis.zrange(names.HELD_EXECUTIONS, 0, limit - 1)
+            return self._read([execution_id.decode() for execution_id in ids])
+
     # --- which indexes
 
     def _indexes(self, wanted: ExecutionFilter, states: Sequence[State]) -> Sequence[str]:

@@ -12,6 +12,7 @@ from atom.store.redis_part import RedisPart
 from atom.suspension import Signalled, Wait
 
 _TOKEN_BYTES: Final = 32
+_AT_ONCE: Final = 500
 
 
 class RedisSuspensions(RedisPart):
@@ -23,7 +24,8 @@ class RedisSuspensions(RedisPart):
             "" if moment is None else int(moment.timestamp() * 1000)
             for moment in (wait.until, wait.since)
         )
-        arguments = (claim.id, claim.fence, wait.position, wait.name, wait.kind.value, until, since)
+        reason = self._cipher.seal(wait.reason.encode())
+        arguments = (claim.id, claim.fence, str(wait.key), wait.kind.value, until, since, reason)
         with self._guard():
             if not self._scripts.suspend(self._keys(claim.id), arguments):
                 raise ClaimLost(claim.id)
@@ -32,6 +34,16 @@ class RedisSuspensions(RedisPart):
         """See ExecutionStore."""
         with self._guard():
             return int(self._scripts.take_suspended((), (limit,)))
+
+    def resume_held(self) -> int:
+        """See ExecutionStore."""
+        resumed = 0
+        while True:
+            with self._guard():
+                count = int(self._scripts.resume_held((), (_AT_ONCE, resumed)))
+            resumed += count
+            if count < _AT_ONCE:
+                return resumed
 
     def signal_token(self, claim: Claim, name: str) -> str:
         """See ExecutionStore."""

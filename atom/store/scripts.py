@@ -204,6 +204,7 @@ class Scripts:
         self.take_scheduled = make.plain("take_scheduled")
         self.release, self.requeue = make.plain("release"), make.plain("requeue")
         self.take_suspended = make.releasing("take_suspended")
+        self.resume_held = make.plain("resume_held")
         self.trim = make.plain("trim")
         self.tend_families = make.plain("tend_families")
         self.drop_forgotten = make.plain("drop_forgotten")

@@ -10,9 +10,11 @@ class SuspensionStore(Protocol):
     """Executions that are suspended, and what wakes them."""
 
     def suspend(self, claim: Claim, wait: Wait) -> None:
-        """Free the execution of its worker until what it waits for has come.
+        """Free the execution of its worker until the event that it waits for.
 
-        That may have come already. It keeps its steps; that it is claimed again is no new attempt.
+        The event may have come already. The execution keeps its steps, and waits that it began at
+        other entries keep their ends. The next claim is not a new attempt. A hold is listed by
+        `held` until the execution is suspended otherwise, or ends.
 
         Raises:
             ClaimLost: the claim is no longer the current one; nothing is written.
@@ -47,3 +49,9 @@ class SuspensionStore(Protocol):
 
     def take_suspended(self, limit: int) -> int:
         """Have suspended executions whose time has come wait for a worker; returns how many."""
+
+    def resume_held(self) -> int:
+        """Have every held execution wait for a worker; return their number.
+
+        Not atomic, and may be repeated.
+        """

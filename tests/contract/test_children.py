@@ -16,7 +16,7 @@ from tests.contract.test_ending_and_restarting import RESPONSE, hold, running
 from tests.support.children import begun, child, join_of
 from tests.support.executions import an_attempt
 
-WAIT = Wait(position=1, name="items", kind=WaitKind.CHILDREN, until=None)
+WAIT = Wait(name="items", kind=WaitKind.CHILDREN, until=None)
 
 
 @pytest.fixture
@@ -381,7 +381,7 @@ def test_its_progress_is_told_by_whoever_ends_a_child(store):
     store.suspend(claim, WAIT)
     after = store.finish(hold(store, ids[0]), State.COMPLETED, b'{"result":1}', "")
     told = after.progress
-    assert (told.parent, told.name, told.done, told.total) == (claim.id, "items", 1, 3)
+    assert (told.parent, told.key.name, told.done, told.total) == (claim.id, "items", 1, 3)
     assert store.join_progress(told, "1 of 3") is True
     found = store.get(claim.id)
     assert found.progress == "1 of 3"
@@ -406,6 +406,6 @@ def test_a_called_child_takes_a_place_of_its_process_and_an_item_of_a_map_none(s
         return
     woken(store)
     until = held.claimed_at + timedelta(seconds=60)  # it holds no place meanwhile
-    store.suspend(held, Wait(position=1, name="sleep", kind=WaitKind.TIME, until=until))
+    store.suspend(held, Wait(name="sleep", kind=WaitKind.TIME, until=until))
     assert woken(store) == [second]
     assert store.claim(second, "w", "1", 1) is not None

@@ -51,7 +51,7 @@ def store_now(store):
 
 def delay(store, seconds, kind=WaitKind.TIME, name="sleep"):
     now = store_now(store)
-    return Wait(position=1, name=name, kind=kind, until=now + timedelta(seconds=seconds), since=now)
+    return Wait(name=name, kind=kind, until=now + timedelta(seconds=seconds), since=now)
 
 
 def field(raw, execution_id, name):
@@ -117,7 +117,7 @@ def test_delay_that_begins_after_the_step_is_not_longer(store, set_clock, back):
 def test_chosen_time_stays(store, set_clock, raw):
     claim = running(store)
     chosen = store_now(store).replace(microsecond=0) + timedelta(seconds=10)
-    store.suspend(claim, Wait(position=1, name="wait until", kind=WaitKind.TIME, until=chosen))
+    store.suspend(claim, Wait(name="wait until", kind=WaitKind.TIME, until=chosen))
     set_clock(-HOUR)
     recover(store)
     assert store.get(claim.id).wait.until == chosen
@@ -139,7 +139,7 @@ def test_lost_message_is_published_again(store, set_clock, back):
 @BACK
 def test_woken_execution_can_be_claimed_at_once(store, set_clock, back):
     claim = running(store)
-    store.suspend(claim, Wait(position=1, name="go", kind=WaitKind.SIGNAL, until=None))
+    store.suspend(claim, Wait(name="go", kind=WaitKind.SIGNAL, until=None))
     store.signal(claim.id, "go", '"now"', None)
     set_clock(-back)
     recover(store)
@@ -348,7 +348,7 @@ def begin(store, kind, seconds):
         case "sleep":
             store.suspend(claim, delay(store, seconds))
         case "chosen":
-            store.suspend(claim, Wait(position=1, name="wait until", kind=WaitKind.TIME, until=due))
+            store.suspend(claim, Wait(name="wait until", kind=WaitKind.TIME, until=due))
         case "callback":
             store.finish(claim, State.COMPLETED, RESPONSE, "")
             delivery = store.claim_delivery(claim.id)

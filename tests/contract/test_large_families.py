@@ -24,7 +24,7 @@ from tests.support.executions import an_attempt
 from tests.support.permissions import grant
 
 DAY_MS = 86_400_000
-WAIT = Wait(position=1, name="items", kind=WaitKind.CHILDREN, until=None)
+WAIT = Wait(name="items", kind=WaitKind.CHILDREN, until=None)
 FAILED_STEP = Step("items", '["no"]', StepKind.FAILURE)
 
 

@@ -45,7 +45,7 @@ def remote(settings, wire, told) -> Iterator[Any]:
 
 def suspended(store) -> str:
     claim = running(store)
-    wait = Wait(position=1, name="approval", kind=WaitKind.SIGNAL, until=None)
+    wait = Wait(name="approval", kind=WaitKind.SIGNAL, until=None)
     store.suspend(claim, wait)
     return claim.id
 

@@ -33,7 +33,7 @@ def waiting(store):
     """An execution that waits for an approval, and where that is given."""
     claim = running(store)
     token = store.signal_token(claim, "approval")
-    store.suspend(claim, Wait(position=1, name="approval", kind=WaitKind.SIGNAL, until=None))
+    store.suspend(claim, Wait(name="approval", kind=WaitKind.SIGNAL, until=None))
     return claim, f"/signals/{claim.id}/approval?token={token}"
 
 

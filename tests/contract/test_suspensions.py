@@ -15,13 +15,13 @@ from tests.support.executions import an_attempt
 from tests.support.waiting import until
 
 
-def time_wait(seconds, position=1):
+def time_wait(seconds, occurrence=1):
     due = datetime.now(UTC) + timedelta(seconds=seconds)
-    return Wait(position=position, name="sleep", kind=WaitKind.TIME, until=due)
+    return Wait(occurrence=occurrence, name="sleep", kind=WaitKind.TIME, until=due)
 
 
 def signal_wait(name="approval", until=None):
-    return Wait(position=1, name=name, kind=WaitKind.SIGNAL, until=until)
+    return Wait(name=name, kind=WaitKind.SIGNAL, until=until)
 
 
 def suspended(store, wait, **changes):
@@ -59,13 +59,13 @@ def test_it_holds_no_worker_and_is_nobodys_to_claim(store):
 def test_its_time_wakes_it_and_no_attempt_is_counted(store):
     claim = running(store)
     store.record_step(claim, 1, Step("before", "1"))
-    store.suspend(claim, time_wait(0.2, position=2))
+    store.suspend(claim, time_wait(0.2, occurrence=2))
     assert until(lambda: store.take_suspended(10), "its time") == 1
     found = store.get(claim.id)
     assert (found.state, found.wait) == (State.ACCEPTED, None)
     again = hold(store, claim.id)
     assert (again.attempt, again.losses) == (1, 0)
-    assert again.wait.position == 2
+    assert again.wait.occurrence == 2
     assert again.wait.until <= again.claimed_at
     assert store.steps(again)[1] == Step("before", "1")
     runs = store.get(claim.id).runs
@@ -80,7 +80,7 @@ def test_what_is_lost_after_it_woke_is_an_attempt_more(store):
     assert (again.attempt, again.losses) == (2, 1)
     assert again.wait is not None
     # It came further than where that worker was lost.
-    store.suspend(again, time_wait(0, position=2))
+    store.suspend(again, time_wait(0, occurrence=2))
     until(lambda: store.take_suspended(10), "its time")
     assert hold(store, claim.id).losses == 0
 

@@ -2,10 +2,11 @@
 
 from atom import names
 from atom.children import NewChild, NewJoin
+from atom.entries import EntryKey
 
 
 def join_of(total, width=2, *, stops=True, digest="d"):
-    return NewJoin(position=1, name="items", total=total, width=width, stops=stops, digest=digest)
+    return NewJoin(key=EntryKey("items"), total=total, width=width, stops=stops, digest=digest)
 
 
 def child(parent, nonce, index, **changes):

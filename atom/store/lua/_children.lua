@@ -37,21 +37,21 @@ end
 
 -- As often as a flow is told of progress, whoever ended a child tells how far all of them are.
 local function note_progress(parent, now)
-  local position, name, open, total, interval_ms, told_at = unpack(redis.call('HMGET', JOIN,
-    'position', 'name', 'open', 'total', 'interval_ms', 'told_at'))
+  local entry, open, total, interval_ms, told_at = unpack(redis.call('HMGET', JOIN, 'entry', 'open',
+    'total', 'interval_ms', 'told_at'))
   local since = now - (told_at or 0) -- negative once the clock was set back
   if since < 0 or since >= tonumber(interval_ms) then
     redis.call('HSET', JOIN, 'told_at', now)
-    JOIN_PROGRESS = {parent, position, name, total - open, total}
+    JOIN_PROGRESS = {parent, entry, total - open, total}
   end
 end
 
 -- It waits for its children no longer. Should it be run again, it finds by the numbers of its joins
 -- which of them completed.
 function leave_join()
-  local position, digest, nonces = unpack(redis.call('HMGET', JOIN, 'position', 'digest', 'nonces'))
+  local entry, digest, nonces = unpack(redis.call('HMGET', JOIN, 'entry', 'digest', 'nonces'))
   if digest then
-    redis.call('HSET', DOCUMENTS, 'join:' .. position,
+    redis.call('HSET', DOCUMENTS, 'join:' .. entry,
       cjson.encode({digest = digest, nonces = cjson.decode(nonces)}))
     redis.call('UNLINK', JOIN, HELD)
   end
@@ -65,14 +65,14 @@ local function forget_completed()
   end
 end
 
--- The numbers of earlier joins that asked for the same at this position, the latest first.
-local function take_earlier(position, digest)
-  local kept = redis.call('HGET', DOCUMENTS, 'join:' .. position)
+-- The numbers of earlier joins that asked for the same at this entry, the latest first.
+local function take_earlier(entry, digest)
+  local kept = redis.call('HGET', DOCUMENTS, 'join:' .. entry)
   kept = kept and cjson.decode(kept)
   if not kept then
     return {}
   end
-  redis.call('HDEL', DOCUMENTS, 'join:' .. position)
+  redis.call('HDEL', DOCUMENTS, 'join:' .. entry)
   return kept.digest == digest and kept.nonces or {}
 end
 

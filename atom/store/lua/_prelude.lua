@@ -114,7 +114,12 @@ local function keep_run(ended_at, how)
     return -- none was begun since
   end
   runs = runs and cjson.decode(runs) or {}
-  runs[#runs + 1] = {tonumber(began_at), tonumber(ended_at), worker, how}
+  local is_same_hold = how == 'held' and runs[#runs] and runs[#runs][4] == how
+  if is_same_hold then
+    runs[#runs][2], runs[#runs][3] = tonumber(ended_at), worker -- one entry, however often workers looked
+  else
+    runs[#runs + 1] = {tonumber(began_at), tonumber(ended_at), worker, how}
+  end
   while #runs > 20 do
     table.remove(runs, 1)
   end
@@ -216,8 +221,8 @@ end
 local SPENT = {'token', 'private_response', 'holder',
   'lease_until', 'not_before', 'answer_until', 'progress_at', 'progress_fraction',
   'progress_sent_at', 'callback_host', 'callback_due_at', 'callback_due_since',
-  'callback_failures', 'callback_busy', 'callback_fence', 'callback_seq', 'wait_position',
-  'wait_name', 'wait_kind', 'wait_until', 'due_set_at', 'callback_set_at'}
+  'callback_failures', 'callback_busy', 'callback_fence', 'callback_seq', 'wait_entry', 'wait_kind',
+  'wait_until', 'waits', 'due_set_at', 'callback_set_at'}
 
 -- The secrets of a request that a retry needs, among its documents.
 local RETRY_SECRETS = {'private_request', 'authorization'}
@@ -298,6 +303,19 @@ local function drop_failed_cleanups()
   return removed
 end
 
+-- The name of the signal that an entry ('<occurrence>:<name>') waits for.
+local function signal_of(entry)
+  return entry:match('^%d+:(.*)$')
+end
+
+-- The journal of the execution fits the code again, or nobody needs to know.
+local function end_hold(id)
+  if redis.call('HDEL', EXECUTION, 'held_since') == 1 then
+    redis.call('HDEL', EXECUTION, 'error')
+    redis.call('ZREM', HELD_EXECUTIONS, id)
+  end
+end
+
 -- It goes from here, and from every index that people look at. A request that comes again is not
 -- run again for as long as its execution would have been kept, nor until the retention after its
 -- deadline is over; none has an id of this version but that of a request.
@@ -376,6 +394,7 @@ local LONGEST_ANSWER_MS = 120000
 -- `private` is the response with its secrets, '' where it has none. `of` as for move().
 -- Returns 1 where a worker is to be woken for the callback, 0 where something else will see to it.
 local function finish(id, now, of, state, response, failure, private, retention_ms)
+  end_hold(id)
   local answer, answer_until, callback_state, seq, earlier_failure, limit, parent, index,
     has_cleanup, is_cleanup = unpack(redis.call('HMGET', EXECUTION, 'answer', 'answer_until',
       'callback_state', 'callback_seq', 'error', 'limit', 'parent', 'parent_index', 'has_cleanup',
@@ -446,6 +465,7 @@ end
 
 -- Ends what nobody has started, and nobody waits for any more.
 local function withdraw(id, now, retention_ms, why)
+  end_hold(id)
   local of = standing('queue', 'limit', 'parent', 'has_cleanup', 'ending_state')
   end_waiting(id, now, of, of[6], of[7])
   move(id, of, 'cancelled')

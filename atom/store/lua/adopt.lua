@@ -1,9 +1,10 @@
--- ARGV fence, position, and then of each child of an earlier join: index, id
--- Those that completed count as children of the open join, with the results of their own records; a
--- result with secrets is forgotten by now, so that child runs again. Returns how many, or -1 where
--- the caller no longer holds the execution.
+-- ARGV fence, entry, and then of each child of an earlier join: index, id
+-- Completed children count as children of the open join, with the results of their own records; a
+-- result with secrets is forgotten by now, so that child runs again. A child that has begun and not ended
+-- counts as under way: the open join takes its result. Returns how many, or -1 if the caller no longer
+-- holds the execution.
 local state, fence = unpack(redis.call('HMGET', EXECUTION, 'state', 'fence'))
-if state ~= 'running' or fence ~= ARGV[1] or redis.call('HGET', JOIN, 'position') ~= ARGV[2] then
+if state ~= 'running' or fence ~= ARGV[1] or redis.call('HGET', JOIN, 'entry') ~= ARGV[2] then
   return -1
 end
 local adopted = 0
@@ -16,6 +17,11 @@ for at = 3, #ARGV, 2 do
     if response and redis.call('HSETNX', JOIN, 'id:' .. index, id) == 1 then
       redis.call('HSET', JOIN, 'result:' .. index, 'completed ' .. response)
       redis.call('HINCRBY', JOIN, 'open', -1)
+      adopted = adopted + 1
+    end
+  elseif child_state == 'running' or child_state == 'suspended' then
+    if redis.call('HSETNX', JOIN, 'id:' .. index, id) == 1 then
+      redis.call('HINCRBY', JOIN, 'flying', 1)
       adopted = adopted + 1
     end
   end

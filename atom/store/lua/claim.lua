@@ -1,11 +1,11 @@
 -- ARGV id, worker, holder (unique to this call, so that it can be repeated), lease_ms,
---      retention_ms, version (of the service), format (the newest that the caller can read),
+--      retention_ms, version (of the service), format (the one that the caller can read),
 --      max_concurrency (0: none), 1 if its action has a cleanup
 -- Returns the execution as two flat lists of fields and values, the second of its documents, and of a
 -- child the request and the private request of its parent, or where that is an item, which has none
 -- of a flow, of the next of its ancestors that is none; or nothing where there is nothing to claim: it
--- is unknown, not due yet, held by another worker, suspended, finished, written by a newer version of
--- this software, or as many of its process run as may.
+-- is unknown, not due yet, held by another worker, suspended, finished, of another format (of another
+-- version of this software), or as many of its process run as may.
 local id, now = ARGV[1], now_ms()
 local row = standing('holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format',
   'queue', 'fence', 'attempts', 'started_at', 'is_resumed', 'parent', 'limit', 'priority',
@@ -31,7 +31,7 @@ if not state or FINAL[state] then
   end
   return false
 end
-if tonumber(format) > tonumber(ARGV[7]) then
+if format ~= ARGV[7] then
   return false
 end
 if state == 'accepted' and answer == 'only' and tonumber(answer_until) < now then

@@ -41,7 +41,7 @@ local _, late_since = late(CALLBACKS, 'callback_due_at')
 return {now, queues, redis.call('ZCOUNT', SCHEDULED, '(' .. now, '+inf'),
   redis.call('ZCARD', SUSPENDED), redis.call('ZCARD', LEASES), lost, overdue,
   redis.call('ZCARD', CALLBACKS), tostring(late_since),
-  redis.call('ZCARD', PARKED), redis.call('ZCARD', FAILED),
+  redis.call('ZCARD', PARKED), redis.call('ZCARD', FAILED), redis.call('ZCARD', HELD_EXECUTIONS),
   redis.call('ZRANGEBYSCORE', CIRCUITS, '(' .. now, '+inf', 'WITHSCORES'),
   redis.call('HGETALL', PAUSED), redis.call('HGETALL', COUNTERS), held_back,
   redis.call('ZCARD', HISTORY), redis.call('HMGET', CLOCK, 'changed_at', 'changed_by')}

@@ -1,11 +1,11 @@
--- ARGV id, fence ('' from who ended a child, then the position at which its parent waits), message,
---      fraction, interval_ms, position
+-- ARGV id, fence ('' from the worker that ended a child), message, fraction, interval_ms, and in that case
+--      the entry at which the parent waits
 -- Returns -1 where the caller no longer holds the execution, 1 where a worker is to be woken for the
 -- progress callback, 0 where it goes out later (or a newer one in its place, or none at all).
-local state, fence, answer, callback_state, sent_at, position = unpack(redis.call('HMGET',
-  EXECUTION, 'state', 'fence', 'answer', 'callback_state', 'progress_sent_at', 'wait_position'))
+local state, fence, answer, callback_state, sent_at, entry = unpack(redis.call('HMGET',
+  EXECUTION, 'state', 'fence', 'answer', 'callback_state', 'progress_sent_at', 'wait_entry'))
 local is_holder = state == 'running' and fence == ARGV[2]
-local is_child = ARGV[2] == '' and state == 'suspended' and position == ARGV[6]
+local is_child = ARGV[2] == '' and state == 'suspended' and entry == ARGV[6]
 if not is_holder and not is_child then
   return -1
 end

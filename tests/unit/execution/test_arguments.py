@@ -10,7 +10,7 @@ from atom import Retry, testing
 from atom.errors import DeclarationError
 
 OURS = ["self", "name", "function", "process", "document", "items", "timeout", "concurrency"]
-names = st.sampled_from([*OURS, "args", "kwargs", "formerly", "x"])
+names = st.sampled_from([*OURS, "args", "kwargs", "x"])
 
 
 def arguments_of(*args, **kwargs):
@@ -47,6 +47,14 @@ def test_step_refuses_a_policy_that_was_meant_for_the_function(value):
 def test_step_with_partial_passes_a_parameter_named_retry():
     step = testing.execution().step
     assert step("mail", partial(send, retry="often"), "ada", retry=Retry()) == ["ada", "often"]
+
+
+@pytest.mark.parametrize("value", [3, {}, False])
+def test_step_refuses_a_former_name_that_was_meant_for_the_function(value):
+    journal = testing.MemoryJournal()
+    with pytest.raises(DeclarationError, match=r"“mail”: formerly must be the earlier name"):
+        testing.execution(journal).step("mail", send, "ada", formerly=value)
+    assert journal.steps == []
 
 
 def item_function(item, execution):

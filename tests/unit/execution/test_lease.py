@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from atom.catalog import Catalog
+from atom.entries import Entry, EntryKind
 from atom.errors import ClaimLost, StoreForbidden, StoreRefused, StoreUnavailable, ValueTooLarge
 from atom.execution import lease
 from atom.execution.journal import StoreJournal
@@ -49,6 +50,9 @@ class StallingStore:
 
     def holds(self, hold):
         return self._is_held
+
+
+ONE, TWO = (Entry(kind=EntryKind.STEP, name=name) for name in ("one", "two"))
 
 
 @pytest.fixture
@@ -97,15 +101,15 @@ def journal(clock, claim):
 
 
 def test_after_a_stall_within_a_record_no_other_step_begins(journal):
-    journal.step("one", lambda: 1)
+    journal.step(ONE, lambda: 1)
     with pytest.raises(ClaimLost):
-        journal.step("two", lambda: pytest.fail("somebody else may be doing it"))
+        journal.step(TWO, lambda: pytest.fail("somebody else may be doing it"))
 
 
 def test_after_a_stall_within_progress_no_step_begins(journal):
     journal.progress("half way", None)
     with pytest.raises(ClaimLost):
-        journal.step("one", lambda: pytest.fail("somebody else may be doing it"))
+        journal.step(ONE, lambda: pytest.fail("somebody else may be doing it"))
 
 
 def test_after_a_stall_within_the_claim_no_step_begins(clock, claim):
@@ -139,12 +143,12 @@ def test_cut_off_no_step_begins_before_the_store_answers(clock, claim, is_held):
     store.record_step = lambda claim, position, step: None
     began = clock.now
     if is_held:
-        journal.step("one", lambda: steps.append(clock.now))
+        journal.step(ONE, lambda: steps.append(clock.now))
         (at,) = steps
         assert at > began
     else:
         with pytest.raises(ClaimLost):
-            journal.step("one", lambda: pytest.fail("somebody else may be doing it"))
+            journal.step(ONE, lambda: pytest.fail("somebody else may be doing it"))
 
 
 def test_cut_off_a_process_is_not_told_that_it_lost(clock, claim):

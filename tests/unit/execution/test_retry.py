@@ -13,8 +13,8 @@ from atom.errors import (
     Faults,
     FlowRefused,
     FlowUnreachable,
+    JournalMismatch,
     StepFailed,
-    StepMismatch,
     UnknownOutcome,
 )
 from atom.text import full_name
@@ -115,7 +115,7 @@ def test_a_no_is_no_failure_unless_it_is_named(error, on, is_tried_again):
     [
         (FlowUnreachable("http://127.0.0.1:1", "refused"), True),
         (FlowRefused(503, "busy"), True),
-        (StepMismatch(1, "old", "new"), False),
+        (JournalMismatch("another step"), False),
         (UnknownOutcome("x", ()), False),
     ],
 )

@@ -105,10 +105,16 @@ def executions_in(client: "Redis[Any]") -> list[ExecutionEvidence]:
             ExecutionEvidence(
                 id=named[1],
                 fields={name.decode(): value.decode() for name, value in fields.items()},
-                steps=[orjson.loads(step) for _, step in in_order],
+                steps=[_name_and_result(step) for _, step in in_order],
             )
         )
     return found
+
+
+def _name_and_result(step: bytes) -> list[str]:
+    """Return an entry of a journal that is not encrypted; a third element is its failure."""
+    (name, _, result, *_), _, failed, *_ = orjson.loads(step)
+    return [name, result, *([failed] if failed else [])]
 
 
 def keys_in(client: "Redis[Any]") -> list[KeyEvidence]:

@@ -137,8 +137,15 @@ def test_what_cannot_be_mapped_says_why(atom, file):
     flow = atom.run("Maps a lambda", service="Lasting")
     resumed(flow)
     assert "declare it with def in a module" in atom.execution_of(flow).error
+
+
+def test_map_over_other_items_in_each_attempt_is_held(atom, file):
     flow = run(atom, "Maps something else each time", file)
-    until(lambda: atom.execution_of(flow).state is State.FAILED, "it to fail")
+    parent = atom.execution_of(flow).id
+    until(lambda: parent in {held.id for held in atom.store.held(10)}, "it to be held")
+    assert "recorded as a map over" in atom.store.get(parent).error
+    command(atom, "executions", "cancel", parent)
+    assert list(resumed(flow)[1]) == ["Cancelled"]
 
 
 def test_cancelling_a_parent_cancels_its_children(atom, file):

@@ -16,8 +16,8 @@ from tests.support.children import begun, child, join_of
 from tests.support.executions import an_attempt
 from tests.support.waiting import until
 
-SLEEP = Wait(position=1, name="sleep", kind=WaitKind.TIME, until=datetime(2099, 1, 1, tzinfo=UTC))
-CHILDREN = Wait(position=1, name="items", kind=WaitKind.CHILDREN, until=None)
+SLEEP = Wait(name="sleep", kind=WaitKind.TIME, until=datetime(2099, 1, 1, tzinfo=UTC))
+CHILDREN = Wait(name="items", kind=WaitKind.CHILDREN, until=None)
 SECRETS = {"private_request": b'{"with":"secrets"}', "authorization": "ManyWhoUserId%3Du"}
 ENDS = [State.COMPLETED, State.FAULTED, State.FAILED, State.TIMED_OUT, State.CANCELLED]
 

@@ -84,16 +84,19 @@ class AcceptedValues:
             known: further simple values, by the names of their entries.
             partial: leave out the entries that are missing.
         """
-        raw = {**read_values(entries, values, keep_raw=True), **(known or {})}
+
+        def document(*, keep_raw: bool) -> Document:
+            return {**read_values(entries, values, keep_raw=keep_raw), **(known or {})}
+
         with suppress(Exception):
-            document = {**read_values(entries, values), **(known or {})}
+            accepted = document(keep_raw=False)
             # Within one version a value of another shape counts as no value, as at acceptance.
-            if document == raw or not self._is_of_several_versions:
+            if not self._is_of_several_versions or accepted == document(keep_raw=True):
                 if partial:
-                    return profile.schema.load(document, partial=True)
-                return profile.load(document)
+                    return profile.schema.load(accepted, partial=True)
+                return profile.load(accepted)
         before = len(self._warnings)
-        loaded = self._load(profile.schema, raw, "", partial=partial)
+        loaded = self._load(profile.schema, document(keep_raw=True), "", partial=partial)
         if len(self._warnings) == before:
             self._warn("a validator refuses them; they are passed on as they are")
         return loaded

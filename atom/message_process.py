@@ -9,7 +9,7 @@ from atom.accepted_values import load_accepted
 from atom.configuration import Configuration
 from atom.context import Execution
 from atom.errors import CleanupMissing, DeclarationError, Fault, InvalidRequest, InvalidResult
-from atom.outcome import dump_old_response, dump_response
+from atom.outcome import Misfits, dump_old_response, dump_response
 from atom.process import CleanupFunction, OpenFile, Process, ProcessFunction, ProcessOptions
 from atom.process_function import check_function
 from atom.profile import Profile, entries_of, load_request, prepared
@@ -138,7 +138,9 @@ class MessageProcess(Process):
         """
         document: Document
         if is_of_several_versions:
-            document = dump_old_response(self._response, result, "The result")
+            misfits = Misfits("The result")
+            document = dump_old_response(self._response, result, misfits)
+            misfits.log()
         else:
             try:
                 document = dump_response(self._response, result)
@@ -164,8 +166,10 @@ class MessageProcess(Process):
             InvalidRequest: naming every entry that is unknown or wrong.
         """
         if is_of_several_versions:
-            what = f"The document for {self.task_name}"
-            return write_values(self.inputs, dump_old_response(self._request, document, what))
+            misfits = Misfits(f"The document for {self.task_name}")
+            inputs = write_values(self.inputs, dump_old_response(self._request, document, misfits))
+            misfits.log()
+            return inputs
         try:
             return write_values(self.inputs, dump_response(self._request, document))
         except ValidationError as error:

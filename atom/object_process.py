@@ -9,6 +9,7 @@ from atom.configuration import Configuration
 from atom.context import Execution
 from atom.errors import Fault, InvalidResult
 from atom.object_type import ObjectType
+from atom.outcome import Misfits
 from atom.process import Process, ProcessFunction, ProcessOptions
 from atom.protocol.data_actions import object_data_response
 from atom.protocol.objects import Entry
@@ -58,19 +59,16 @@ class ObjectProcess(Process):
         """
         objects: list[dict[str, Any]] = []
         misfits: list[Any] = []
+        tolerated = Misfits("A record") if execution.is_of_several_versions else None
         for order, record in enumerate(records):
             try:
-                written = self.object_type.dump(
-                    record,
-                    order,
-                    f"[{order}] ",
-                    is_of_several_versions=execution.is_of_several_versions,
-                )
-                objects.append(written)
+                objects.append(self.object_type.dump(record, order, f"[{order}] ", tolerated))
             except ValidationError as error:
                 misfits += error.messages
         if misfits:
             raise InvalidResult(self.task_name, "; ".join(map(str, misfits[:10])))
+        if tolerated:
+            tolerated.log()
         return object_data_response(objects, has_more=has_more)
 
     def page(self, result: Any, query: Query, execution: Execution) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from atom import fields
 from atom.accepted_values import AcceptedValues
 from atom.conditions import Condition, Group
 from atom.errors import DeclarationError, InvalidRequest
-from atom.outcome import dump_old_response, dump_response
+from atom.outcome import Misfits, dump_old_response, dump_response
 from atom.profile import Profile, entries_of, prepared
 from atom.protocol.objects import Entry, read_values, write_object
 from atom.protocol.query_filter import MAX_PROVIDED, Comparison, Criteria
@@ -159,7 +159,7 @@ class ObjectType:
     # --- to a flow
 
     def dump(
-        self, record: Any, order: int, where: str, *, is_of_several_versions: bool = False
+        self, record: Any, order: int, where: str, misfits: Misfits | None = None
     ) -> dict[str, Any]:
         """Return a record (a dict or an object with attributes) as an MObject.
 
@@ -167,8 +167,8 @@ class ObjectType:
             record: what a process returned.
             order: its position in the response.
             where: a prefix of each problem.
-            is_of_several_versions: whether another version accepted the execution or ran an
-                earlier attempt. Then only a missing key is an error; see `dump_old_response`.
+            misfits: takes the problems of a record of several versions, for which only a missing
+                key is an error; see `dump_old_response`.
 
         Raises:
             ValidationError: with every entry that is missing, unknown or wrong, and where.
@@ -177,8 +177,8 @@ class ObjectType:
         shown = record
         if isinstance(record, Mapping) and self._key_field is None:
             shown = {name: value for name, value in record.items() if name != self.key}
-        if is_of_several_versions:
-            document = dump_old_response(self._prepared, shown, f"The record {where.strip()}")
+        if misfits is not None:
+            document = dump_old_response(self._prepared, shown, misfits)
         else:
             try:
                 document = dump_response(self._prepared, shown)

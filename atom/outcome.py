@@ -1,9 +1,10 @@
 """What a process may return: checked against its response profile, entry by entry."""
 
 import logging
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from marshmallow import ValidationError, missing
 from marshmallow.fields import Field, List, Nested
@@ -12,9 +13,11 @@ from atom.fields import short
 from atom.profile import Profile
 from atom.protocol.objects import Document
 from atom.protocol.prepared_schema import UNFIT, NotThisWay, PreparedSchema, is_list
-from atom.protocol.wire import problems
+from atom.protocol.wire import problems, sentence
 
 _log = logging.getLogger(__name__)
+
+_INDEX: Final = re.compile(r"\[\d+\]")
 
 
 def dump_response(prepared: PreparedSchema[Profile] | None, result: Any) -> Document:
@@ -37,16 +40,32 @@ def dump_response(prepared: PreparedSchema[Profile] | None, result: Any) -> Docu
         return _dump(prepared.schema, result)
 
 
-def dump_old_response(prepared: PreparedSchema[Profile] | None, result: Any, what: str) -> Document:
+class Misfits:
+    """The misfits of results that are dumped although they do not fit their profile."""
+
+    def __init__(self, what: str) -> None:
+        """Make one; `what` names the results in the warning."""
+        self._what = what
+        self._found: dict[str, None] = {}  # each once, however long a list is
+
+    def add(self, problems: Iterable[str]) -> None:
+        """Add problems as `path: problem`; the elements of a list count as one."""
+        self._found.update(dict.fromkeys(_INDEX.sub("[]", problem) for problem in problems))
+
+    def log(self) -> None:
+        """Log one warning that names all of them, if there are any."""
+        if self._found:
+            _log.warning("%s", sentence(f"{self._what} does not fit: {'; '.join(self._found)}"))
+
+
+def dump_old_response(
+    prepared: PreparedSchema[Profile] | None, result: Any, found: Misfits
+) -> Document:
     """Dump a result that may consist of values which another version of the service recorded.
 
-    An entry that is missing or cannot be written has no value, and an unknown one is left out. A
-    warning names them, and what the validators refuse. The hooks of the profile do not run.
-
-    Args:
-        prepared: the response profile; None if there is none.
-        result: what the process returned.
-        what: names the result in warnings.
+    An entry that is missing or cannot be written has no value, and an unknown one is left out.
+    These are added to the misfits, and so is what the validators refuse. Of a result that does not
+    fit, the hooks of its profile do not run.
     """
     try:
         return dump_response(prepared, result)
@@ -54,18 +73,18 @@ def dump_old_response(prepared: PreparedSchema[Profile] | None, result: Any, wha
         misfits = cast(list[str], error.messages)
     document: Document = {}
     if prepared is not None:
-        document = _fitting(prepared.schema, result)
+        document = _fitting(prepared.schema, result) or {}
         with suppress(Exception):  # which may be that of a hook
             given = {name: value for name, value in document.items() if value is not None}
             misfits = [*misfits, *problems(prepared.schema.validate(given))]
-    _log.warning("%s does not fit the profile: %s", what, "; ".join(dict.fromkeys(misfits)))
+    found.add(misfits)
     return document
 
 
-def _fitting(profile: Profile, value: Any) -> Document:
-    """Return the entries of a value that can be written."""
+def _fitting(profile: Profile, value: Any) -> Document | None:
+    """Return the entries of an object that can be written; None if it is not an object."""
     if not (isinstance(value, Mapping) or _has_attributes(profile, value)):
-        return {}
+        return None
     document: Document = {}
     for name, field in profile.dump_fields.items():
         key = name if field.data_key is None else field.data_key
@@ -76,7 +95,7 @@ def _fitting(profile: Profile, value: Any) -> Document:
             continue
         content = profile.get_attribute(value, field.attribute or name, None)
         if is_list(field) and isinstance(content, list | tuple):
-            document[key] = [_fitting(nested, element) for element in content]
+            document[key] = [_fitting(nested, element) or {} for element in content]
         elif content is not None and not is_list(field):
             document[key] = _fitting(nested, content)
     return {key: content for key, content in document.items() if content is not missing}

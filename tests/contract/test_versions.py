@@ -213,7 +213,7 @@ def test_first_attempt_may_be_of_another_version(worker, log):
         f"{prefix}“Region” is required, but missing; it has no value",
         "The accepted configuration values do not fit the profile: "
         "“account” is required, but missing; it has no value",
-        "The result does not fit the profile: note: no such entry (there are id, total); "
+        "The result does not fit: note: no such entry (there are id, total); "
         "Total: missing data for required field",
     ):
         assert message in lines

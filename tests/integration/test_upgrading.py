@@ -135,6 +135,7 @@ def test_rolling_deploy_replaces_workers_before_listeners(deployment):
     deployment.begin("Order", "4", Amount="8", Region="EMEA")
 
     assert deployment.listed("--version", "1") == {"1", "2", "3"}
+    assert "1 → 2" in deployment.command("executions", "list", "--worker-version", "2")
     assert deployment.listed("--version", "1", "--worker-version", "1") == {"1", "2"}
     old = {"Total": None, "Region": "none, from version 1"}
     assert deployment.approve("1") == {"ID": "R-1", "Amount": "12.5", **old}

@@ -11,6 +11,7 @@ from marshmallow import ValidationError, post_load, pre_load, validate, validate
 from atom import FlowService, Profile, fields, testing
 from atom.errors import InvalidRequest
 from atom.protocol.message_actions import ServiceRequest
+from tests.support.any_profiles import built, documents, specs
 
 RECEIVED: list[Any] = []
 
@@ -359,76 +360,13 @@ def test_called_process_gets_the_outputs_that_another_version_recorded(caplog):
     }
 
 
-# --- any two profiles
-
-_TEXTS = st.text(max_size=6)
-_KINDS: dict[str, tuple[Any, Any]] = {
-    "string": (fields.String, _TEXTS),
-    "password": (fields.Password, _TEXTS),
-    "number": (fields.Number, st.integers(-5, 5)),
-    "integer": (fields.Integer, st.integers(-5, 5)),
-    "boolean": (fields.Boolean, st.booleans()),
-    "day": (fields.Date, st.dates()),
-}
-_NAMES = st.sampled_from(["a", "b", "c", "d"])
-
-
-def _specs(depth: int) -> st.SearchStrategy[dict[str, Any]]:
-    """Return descriptions of profiles: kind, whether it is required, and least value or length."""
-    simple = st.tuples(st.sampled_from(sorted(_KINDS)), st.booleans(), st.sampled_from([0, 1, 3]))
-    entry = simple
-    if depth:
-        inner = _specs(depth - 1).filter(bool)
-        structures = st.tuples(
-            st.sampled_from(["object", "list"]), st.booleans(), st.just(0), inner
-        )
-        entry = st.one_of(simple, structures)
-    return st.dictionaries(_NAMES, entry, max_size=4)
-
-
-def _built(spec: dict[str, Any], path: str = "") -> type[Profile]:
-    return Profile.from_dict({name: _field(f"{path}{name}", *each) for name, each in spec.items()})
-
-
-def _field(path: str, kind: str, required: bool, least: int, inner: Any = None) -> Any:
-    options = {"data_key": path, "required": required}
-    if kind == "object":
-        return fields.Nested(_built(inner, f"{path}/"), **options)
-    if kind == "list":
-        return fields.List(fields.Nested(_built(inner, f"{path}/")), **options)
-    if least and kind in ("string", "password"):
-        options["validate"] = validate.Length(min=least)
-    if least and kind in ("number", "integer"):
-        options["validate"] = validate.Range(min=least)
-    return _KINDS[kind][0](**options)
-
-
-@st.composite
-def _documents(draw: Any, spec: dict[str, Any]) -> dict[str, Any]:
-    document = {}
-    for name, (kind, required, least, *inner) in spec.items():
-        if not required and draw(st.booleans()):
-            continue
-        if kind == "object":
-            document[name] = draw(_documents(*inner))
-        elif kind == "list":
-            document[name] = draw(st.lists(_documents(*inner), max_size=2))
-        elif kind in ("string", "password"):
-            document[name] = draw(st.text(min_size=least, max_size=6))
-        elif kind in ("number", "integer"):
-            document[name] = draw(st.integers(least or -5, 5))
-        else:
-            document[name] = draw(_KINDS[kind][1])
-    return document
-
-
-@given(st.data(), _specs(2), _specs(2), st.booleans())
+@given(st.data(), specs(2), specs(2), st.booleans())
 def test_any_accepted_request_is_read_under_any_other_profile(data, before, later, is_other):
     if before and data.draw(st.booleans()):  # keep some entries as they were
         later = {**later, **dict(list(before.items())[:2])}
-    request = request_of(_built(before), data.draw(_documents(before)))
-    expected = process_of(_built(before)).load(request.inputs)
-    loaded = received(_built(later), request, is_of_several_versions=is_other)
+    request = request_of(built(before), data.draw(documents(before)))
+    expected = process_of(built(before)).load(request.inputs)
+    loaded = received(built(later), request, is_of_several_versions=is_other)
     assert loaded.keys() == later.keys()
     for name in before.keys() & later.keys():
         if before[name] == later[name]:

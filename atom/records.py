@@ -373,6 +373,23 @@ class Restart(StrEnum):
     MOVED = "moved"  # a cleanup in the history database
 
 
+class Replay(StrEnum):
+    """The result of the wish to send a callback now."""
+
+    DUE = "due"  # it is sent within seconds
+    WAITS = "waits"  # the same, after one of the same flow state or one that tries its host
+    SENDING = "sending"  # it is being sent already
+    ANSWERING = "answering"  # the listener is about to answer with the outcome
+    UNFINISHED = "unfinished"
+    NONE = "none"  # there is no callback, or its flow took it
+    UNKNOWN = "unknown"
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is going to be sent."""
+        return self in (Replay.DUE, Replay.WAITS)
+
+
 @dataclass(frozen=True, slots=True)
 class ParkedCallback:
     """A callback that waits for a person."""

@@ -259,8 +259,8 @@ def _judge_executions(overview: Overview) -> Iterator[Finding]:
         many = "1 execution" if overview.failed == 1 else f"{overview.failed} executions"
         yield Finding(
             Severity.WARNING,
-            f"{many} failed or timed out, and nobody has said that it was seen to "
-            "(atom executions retry, or dismiss).",
+            f"{many} failed or timed out and {'is' if overview.failed == 1 else 'are'} not "
+            "acknowledged: `atom executions show ID` names what can be done.",
             "atom executions list --inbox",
         )
     if overview.held:

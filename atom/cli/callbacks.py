@@ -14,7 +14,7 @@ from atom.cli.output import finish_with, print_done, print_json, wide_console
 from atom.cli.running import settings_of_running
 from atom.cli.when import When
 from atom.execution import operating
-from atom.store import RedisStore
+from atom.store import RedisStore, open_store
 
 _AT_ONCE: Final = 1_000_000
 
@@ -68,16 +68,17 @@ def replay(
     since: datetime | None,
     as_json: bool,
 ) -> None:
-    """Send parked callbacks again: those of the executions named, or all that a choice finds.
+    """Send callbacks now: those of the executions named, or all parked ones that a choice finds.
 
-    One that the flow took while it waited for something else can be sent again by its id.
+    An id may also be that of a callback that waits for its next try, or that the flow took while it
+    waited for something else. The callback goes out although its host is left alone for a while.
     """
     chosen = everything or bool(host) or since is not None
     if bool(execution_ids) == chosen:
         raise click.UsageError(
             "Name the executions, or choose with --host, --since or --all (not both)."
         )
-    store = RedisStore(settings_of_running())
+    store = open_store(settings_of_running())
     if execution_ids:
         finish_with([operating.replay(store, each) for each in execution_ids], as_json=as_json)
         return

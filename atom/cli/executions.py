@@ -1,11 +1,10 @@
 """`atom executions`: what was accepted, what became of it, and what to do about that."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
-from shlex import quote
 from typing import Any, Final
 
 import click
@@ -18,15 +17,12 @@ from atom.cli.running import settings_of_running
 from atom.cli.when import When
 from atom.durations import duration
 from atom.errors import AtomError, MalformedRequest
-from atom.execution import operating
+from atom.execution import advice, operating
 from atom.execution.listing import document, every
 from atom.history import ExecutionFilter
 from atom.names import flower_url
-from atom.protocol.exact_json import normal_json
-from atom.records import CallbackState, Execution, State, StepKind
-from atom.store import ExecutionStore, open_store
-from atom.suspension import WaitKind
-from atom.text import encodable
+from atom.records import Execution, State, StepKind
+from atom.store import open_store
 
 _MOST_CHILDREN: Final = 20
 _MOST_IN_INBOX: Final = 10_000
@@ -144,7 +140,8 @@ def show(execution_id: str, as_json: bool) -> None:
     for position, step in enumerate(execution.steps, 1):
         ended = "" if step.kind is StepKind.RESULT else f" ({step.kind.value})"
         console.print(f"step {position}: {step.name}{ended}", highlight=False, markup=False)
-    for line in _children(store, execution):
+    family = store.children(execution.id) if execution.children else ()
+    for line in _children(execution, family):
         console.print(line, highlight=False, markup=False)
     for attempt in execution.callback_attempts:
         console.print(
@@ -161,7 +158,7 @@ def show(execution_id: str, as_json: bool) -> None:
         if content is not None:
             console.rule(name, align="left")
             console.print_json(data=content)
-    for line in _advice(execution):
+    for line in advice.lines(execution, family):
         console.print(line, highlight=False, markup=False)
 
 
@@ -229,16 +226,15 @@ def dismiss(execution_ids: tuple[str, ...], as_json: bool) -> None:
 def signal(execution_id: str, name: str, event: str, as_json: bool) -> None:
     """Give an execution the signal NAME that it waits for (execution.signal)."""
     try:
-        content = normal_json(encodable(event).encode())
+        content = operating.event_of(event)
     except MalformedRequest as error:
         raise click.BadParameter(str(error), param_hint="--event") from None
     store = open_store(settings_of_running())
     finish_with([operating.signal(store, execution_id, name, content)], as_json=as_json)
 
 
-def _children(store: ExecutionStore, execution: Execution) -> Iterator[str]:
+def _children(execution: Execution, family: Sequence[Execution]) -> Iterator[str]:
     """Yield how many of its children are in each state, the first of them, and its cleanups."""
-    family = store.children(execution.id) if execution.children else ()
     children = [each for each in family if not each.ending]
     if children:
         counts = Counter(each.state.value for each in children)
@@ -251,19 +247,6 @@ def _children(store: ExecutionStore, execution: Execution) -> Iterator[str]:
         if cleanup.ending:
             error = f": {cleanup.error}" if cleanup.error else ""
             yield f"cleanup: {cleanup.id} {cleanup.state.value}{error}"
-
-
-def _advice(execution: Execution) -> Iterator[str]:
-    """The command that helps, where something needs a person."""
-    if execution.callback_state is CallbackState.PARKED:
-        yield f"Its callback is parked: atom callbacks replay {execution.id}"
-    wait = execution.wait
-    if wait is not None and wait.kind is WaitKind.SIGNAL:
-        yield f"To let it go on: atom executions signal {execution.id} {quote(wait.name)}"
-    if execution.state in (State.FAILED, State.TIMED_OUT) and (
-        execution.ending or not execution.parent
-    ):
-        yield f"To run it once more: atom executions retry {execution.id} --from-failed-step"
 
 
 def _warn(problem: str) -> None:

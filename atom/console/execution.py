@@ -1,18 +1,19 @@
 """All that is known of one execution, and what a person may do to it."""
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from atom.catalog import Catalog
+from atom.console.actions import awaited_signal, offered, refusals
 from atom.console.curl import curl
 from atom.console.documents import parts
 from atom.console.problems import problem
 from atom.console.timeline import timeline
+from atom.errors import MalformedRequest
 from atom.execution import operating
 from atom.execution.operating import Done
 from atom.names import flower_url
@@ -54,7 +55,9 @@ def create_blueprint(
             log=log,
             timeline=timeline(found, log, now, cleanups),
             is_live=any(map(_is_live, (found, *cleanups))),
-            actions=_actions(found),
+            actions=offered(found, family),
+            refusals=list(refusals(found, family)),
+            awaited_signal=awaited_signal(found),
             documents={"Request": parts(found.request), "Response": parts(found.response)},
             curl="" if found.ending else _curl(listener_url, found),
             flower=flower_url(flower_link, execution_id),
@@ -64,11 +67,25 @@ def create_blueprint(
     def act(execution_id: str, action: str) -> AnyResponse:
         if store.get(execution_id) is None:
             return problem(404, "There is no such execution, or it has outlived its retention.")
-        done = _do(catalog, store, execution_id, action)
-        flash(f"{done.message[0].upper()}{done.message[1:]}.", "good" if done.is_done else "bad")
-        return redirect(url_for(".show", execution_id=execution_id), 303)
+        return _show_outcome(_do(catalog, store, execution_id, action))
+
+    @blueprint.post("/signal")
+    def signal(execution_id: str) -> AnyResponse:
+        name, text = request.form.get("name", "").strip(), request.form.get("event", "").strip()
+        if not name:
+            return problem(400, "The name of the signal is missing.")
+        try:
+            event = operating.event_of(text or "null")
+        except MalformedRequest as error:
+            return problem(400, f"The event is not JSON: {error}")
+        return _show_outcome(operating.signal(store, execution_id, name, event))
 
     return blueprint
+
+
+def _show_outcome(done: Done) -> AnyResponse:
+    flash(f"{done.message[0].upper()}{done.message[1:]}.", "good" if done.is_done else "bad")
+    return redirect(url_for(".show", execution_id=done.execution_id), 303)
 
 
 def _curl(listener_url: str, execution: Execution) -> str:
@@ -93,20 +110,3 @@ def _is_live(execution: Execution) -> bool:
     """Whether something may happen to it without anybody doing anything."""
     is_sent = execution.callback_state in (CallbackState.DUE, CallbackState.DELIVERING)
     return is_sent or not execution.state.is_final
-
-
-def _actions(execution: Execution) -> Mapping[str, str]:
-    """What makes sense now, in words; whether it still can be done is decided when it is."""
-    if not execution.state.is_final:
-        return {"cancel": "Cancel"}
-    actions = {}
-    if execution.callback_state in (CallbackState.PARKED, CallbackState.DISMISSED):
-        actions["replay"] = "Send its callback again"
-    if not execution.parent or execution.ending:
-        if execution.state is not State.COMPLETED:
-            actions["retry"] = "Retry from the failed step"
-        actions["restart"] = "Retry from the start"
-    is_failure = execution.state in (State.FAILED, State.TIMED_OUT)
-    if is_failure or execution.callback_state is CallbackState.PARKED:
-        actions["dismiss"] = "Dismiss"
-    return actions

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from atom.console.jobs import Jobs
 from atom.console.problems import problem
-from atom.execution import operating
+from atom.execution import advice, operating
 from atom.execution.operating import Done
 from atom.overview import Overview
 from atom.store import ExecutionStore
@@ -36,6 +36,7 @@ class Item:
     since: datetime
     host: str = ""
     cleanup_of: str = ""  # the execution after whose end it ran
+    refusal: str = ""  # why it cannot be retried, as far as a list shows
 
 
 def create_blueprint(store: ExecutionStore, jobs: Jobs) -> Blueprint:
@@ -115,9 +116,15 @@ def _all(store: ExecutionStore, kind: str, most: int) -> Iterator[Item]:
             if execution.id not in parked:
                 why = execution.error or execution.state.replace("_", " ")
                 since = execution.finished_at or execution.accepted_at
-                cleanup_of = execution.ending.execution_id if execution.ending else ""
-                label = execution.label
-                yield Item(execution.id, "failed", label, why, since, cleanup_of=cleanup_of)
+                yield Item(
+                    execution.id,
+                    "failed",
+                    execution.label,
+                    why,
+                    since,
+                    cleanup_of=execution.ending.execution_id if execution.ending else "",
+                    refusal=advice.retry(execution, from_start=False).refusal,
+                )
     if kind in ("", "held"):
         for execution in store.held(most):
             since = execution.held_since or execution.accepted_at

@@ -4,33 +4,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from atom.catalog import Catalog
+from atom.execution import advice
 from atom.execution.ending import cancel as end_by_cancelling
-from atom.records import Ended, Restart, State
+from atom.protocol.exact_json import normal_json
+from atom.records import Ended, Replay, Restart, State
 from atom.store import ExecutionStore
 from atom.suspension import Signalled
-
-_REFUSALS: Final = {
-    Restart.UNKNOWN: "there is no such execution (or it has outlived its retention)",
-    Restart.UNFINISHED: "it has not ended; cancel it first, or wait",
-    Restart.CHILD: "it is a child, whose end its parent knows; run the parent once more, which "
-    "`atom executions show` names",
-    Restart.COMPLETED: "it completed, so no step failed; run it whole, from the start",
-    Restart.UNDELIVERED: "its callback is still being sent; wait until it is delivered or parked",
-    Restart.SECRET: "the secrets of its request were deleted; start the flow again",
-    Restart.UNREADABLE: "no key of ATOM_SECRET_KEY here reads it; use the keys of its workers, "
-    "with the one that was in use when it ran. If that key is lost, start the flow again",
-    Restart.CLEANUP: "its cleanup still runs; wait for it or cancel it (`atom executions show` "
-    "names it), then retry",
-    Restart.MOVED: "it is a cleanup in the history database, which cannot be retried",
-}
-
+from atom.text import encodable
 
 _SIGNALLED: Final = {
     Signalled.WOKEN: "goes on with the signal “{}”",
     Signalled.KEPT: "does not wait for a signal “{}” now; it is there when it does",
     Signalled.GIVEN: "had another event for the signal “{}” before",
     Signalled.ENDED: "has ended; it takes no signals",
-    Signalled.UNKNOWN: _REFUSALS[Restart.UNKNOWN],
+    Signalled.UNKNOWN: advice.UNKNOWN,
 }
 
 
@@ -57,11 +44,25 @@ def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Done:
 
 
 def retry(store: ExecutionStore, execution_id: str, *, from_start: bool) -> Done:
-    """Run an ended execution once more: all of it, or from the step that failed."""
+    """Run an ended execution again: all of it, or from the step that failed."""
     envelope = store.envelope(execution_id)
     verdict = store.restart(execution_id, from_start=from_start)
-    is_awaited = envelope is not None and envelope.is_awaited
-    return Done(execution_id, verdict is Restart.RESTARTED, _restarted(verdict, is_awaited))
+    if verdict is not Restart.RESTARTED:
+        reason = advice.retry_refusal(verdict, store.get(execution_id))
+        return Done(execution_id, False, f"cannot be retried: {reason}")
+    message = "starts again; its flow gets the result"
+    if envelope is None or not envelope.is_awaited:
+        message = "starts again; its flow waits no longer, so the result goes to the history alone"
+    return Done(execution_id, True, message)
+
+
+def event_of(text: str) -> str:
+    """Return the JSON of an event in one form, as a sender's over HTTP.
+
+    Raises:
+        MalformedRequest: it is not valid JSON.
+    """
+    return normal_json(encodable(text).encode())
 
 
 def signal(store: ExecutionStore, execution_id: str, name: str, event: str) -> Done:
@@ -72,23 +73,28 @@ def signal(store: ExecutionStore, execution_id: str, name: str, event: str) -> D
 
 
 def replay(store: ExecutionStore, execution_id: str) -> Done:
-    """Send a callback again that was parked, or taken while its flow waited for something else."""
-    is_due = store.replay(execution_id)
-    message = "sent again soon" if is_due else "has no callback to send again"
-    return Done(execution_id, is_due, message)
+    """Send a callback now: a parked one, one that waits for its next attempt, or a kept one."""
+    verdict = store.replay(execution_id)
+    if verdict is Replay.DUE:
+        message = "its callback is sent within seconds"
+    elif verdict is Replay.WAITS:
+        message = "its callback follows one of its flow state, or one that tries its host again"
+    else:
+        message = advice.replay_refusal(verdict, store.get(execution_id))
+    return Done(execution_id, verdict.is_due, message)
 
 
 def dismiss(store: ExecutionStore, execution_id: str) -> Done:
-    """Let it wait for a person no longer; a parked callback is not sent any more."""
+    """Acknowledge the end of an execution; a parked callback is not sent, kept secrets go."""
     is_dismissed = store.dismiss(execution_id)
-    message = "dismissed; it stays in the history" if is_dismissed else "waits for nobody"
+    message = "dismissed; it stays in the history" if is_dismissed else "has nothing to dismiss"
     return Done(execution_id, is_dismissed, message)
 
 
 def _cancelled(store: ExecutionStore, execution_id: str, ended: Ended | None) -> str:
     execution = store.get(execution_id)
     if execution is None:
-        return _REFUSALS[Restart.UNKNOWN]
+        return advice.UNKNOWN
     if ended is None:
         return f"it has ended already ({execution.state.value})"
     if ended.was is State.RUNNING:
@@ -101,11 +107,3 @@ def _cancelled(store: ExecutionStore, execution_id: str, ended: Ended | None) ->
     if execution.attempts:
         return "cancelled; it waited for its next attempt, which will not come"
     return "cancelled; it had not begun, and never will"
-
-
-def _restarted(verdict: Restart, is_awaited: bool) -> str:
-    if verdict is not Restart.RESTARTED:
-        return _REFUSALS[verdict]
-    if is_awaited:
-        return "starts again; its flow hears of the result"
-    return "starts again; its flow waits no longer, so the result goes to the history alone"

@@ -33,6 +33,7 @@ from atom.records import (
     NewExecution,
     ParkedCallback,
     Presence,
+    Replay,
     Restart,
     ServerFacts,
     State,
@@ -309,8 +310,12 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         worker took the delivery over.
         """
 
-    def replay(self, execution_id: str) -> bool:
-        """Make a parked callback due again, or a delivered one that was kept; False: neither."""
+    def replay(self, execution_id: str) -> Replay:
+        """Make the callback of an ended execution due now.
+
+        That is a parked one, one that waits for its next attempt, or a delivered one that was kept.
+        If the circuit of its host is open, this callback tries the host.
+        """
 
     def dismiss(self, execution_id: str) -> bool:
         """Acknowledge the end of an execution that failed, keeps secrets or has a parked callback.

@@ -7,7 +7,7 @@ from typing import Final
 
 from atom import names
 from atom.errors import Unreadable
-from atom.records import Attempt, Delivery, ParkedCallback
+from atom.records import Attempt, Delivery, ParkedCallback, Replay
 from atom.store import codec
 from atom.store.encryption import LOOK_AGAIN_SECONDS, Cipher
 from atom.store.redis_part import RedisPart, in_ms
@@ -143,10 +143,11 @@ class RedisCallbacks(RedisPart):
             awake = self._scripts.record_delivery(self._keys(delivery.execution_id), arguments)
         return [each.decode() for each in awake or ()]
 
-    def replay(self, execution_id: str) -> bool:
+    def replay(self, execution_id: str) -> Replay:
         """See ExecutionStore."""
         with self._guard():
-            return bool(self._scripts.replay(self._keys(execution_id), (execution_id,)))
+            verdict: bytes = self._scripts.replay(self._keys(execution_id), (execution_id,))
+        return Replay(verdict.decode())
 
     def dismiss(self, execution_id: str) -> bool:
         """See ExecutionStore."""

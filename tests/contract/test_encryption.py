@@ -203,7 +203,7 @@ def test_a_callback_that_nobody_could_read_is_parked_some_day(store, with_keys, 
     (parked,) = other.parked(10)
     assert "ATOM_SECRET_KEY" in parked.answer
     # The key is found again: nothing was lost.
-    assert store.replay(execution_id)
+    assert store.replay(execution_id).is_due
     assert store.claim_delivery(execution_id).token == "canary-token"
 
 

@@ -315,7 +315,7 @@ def test_a_dismissed_callback_is_not_sent_again(store, raw):
     assert store.dismiss(execution_id)
     assert store.get(execution_id).callback_state is CallbackState.DISMISSED
     assert store.parked(10) == []
-    assert not store.replay(execution_id)
+    assert not store.replay(execution_id).is_due
     assert store.claim_delivery(execution_id) is None
     documents = raw.hkeys(names.documents_key(execution_id))
     assert sorted(documents) == [b"callback_attempts", b"request", b"response"]

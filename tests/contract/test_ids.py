@@ -44,7 +44,7 @@ def test_key_beside_an_execution_is_not_one(store, claim, raw, beside):
     assert list(store.children(id_)) == []
     assert store.restart(id_, from_start=True) is Restart.UNKNOWN
     assert store.cancel(id_, b"{}", "") is None
-    assert not store.replay(id_)
+    assert not store.replay(id_).is_due
     assert not store.dismiss(id_)
     verdict = store.signal(id_, "approval", "1", "token")
     assert verdict not in (Signalled.WOKEN, Signalled.KEPT)

@@ -111,7 +111,7 @@ def walk(store, raw, total):
         store.close_join(again, 1, FAILED_STEP)
         store.finish(again, State.FAILED, RESPONSE, "why")
         parked(store, again)
-        assert store.replay(claim.id)
+        assert store.replay(claim.id).is_due
         parked(store, again)
         assert store.dismiss(claim.id)
         while store.tend_families(_CHILDREN_AT_ONCE):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from atom import names
-from atom.records import CallbackState, State
+from atom.records import CallbackState, Replay, State
 from atom.store import RedisStore
 from tests.support.executions import an_attempt, new_execution
 from tests.support.waiting import until
@@ -94,15 +94,16 @@ def test_a_replayed_callback_goes_out_at_once_with_its_tries_counted_anew(store,
     store.record_delivery(store.claim_delivery(execution_id), "parked", an_attempt("NOT_ALLOWED"))
     raw.hset(names.execution_key(execution_id), "callback_due_since", 1)
 
-    assert store.replay(execution_id) is True
+    assert store.replay(execution_id) is Replay.DUE
     assert store.parked(10) == []
-    assert store.replay(execution_id) is False  # it is on its way already
+    assert store.replay(execution_id) is Replay.DUE
     again = store.claim_delivery(execution_id)
+    assert store.replay(execution_id) is Replay.SENDING
     assert (again.failures, again.busy, again.authorization) == (0, 0, "ManyWhoUserId%3Du")
     assert again.due_since.timestamp() > 1  # its deadline begins anew
     assert again.response == RESPONSE
     store.record_delivery(again, "delivered", an_attempt())
-    assert store.replay(execution_id) is False
+    assert store.replay(execution_id) is Replay.NONE
     assert len(store.get(execution_id).callback_attempts) == 3
 
 
@@ -117,24 +118,24 @@ def test_what_was_taken_while_the_flow_stood_still_can_be_sent_once_more(store, 
     assert raw.ttl(documents) > 0
     assert raw.hget(documents, "token") is not None
 
-    assert store.replay(execution_id) is True
+    assert store.replay(execution_id) is Replay.DUE
     assert raw.ttl(key) == raw.ttl(documents) == -1
     again = store.claim_delivery(execution_id)
     assert (again.token, again.authorization) == (delivery.token, "ManyWhoUserId%3Du")
     store.record_delivery(again, "delivered", an_attempt())
     assert raw.hget(documents, "token") is None
-    assert store.replay(execution_id) is False
+    assert store.replay(execution_id) is Replay.NONE
 
 
 def test_only_what_ended_and_could_be_sent_is_replayed(store):
     new = new_execution()
     store.accept(new)
-    assert store.replay(new.id) is False
+    assert store.replay(new.id) is Replay.UNFINISHED
     claim = store.claim(new.id, "w", "1")
     store.progress(claim, "half way", None)
     store.record_delivery(store.claim_delivery(new.id), "parked", an_attempt())
-    assert store.replay(new.id) is False
-    assert store.replay("nobody") is False
+    assert store.replay(new.id) is Replay.UNFINISHED
+    assert store.replay("nobody") is Replay.UNKNOWN
 
 
 # --- a host in trouble
@@ -247,6 +248,69 @@ def test_what_was_held_back_does_not_come_back_all_at_once(store, raw):
     assert max(due) <= 2000
 
 
+# --- tried now
+
+
+def test_replay_sends_what_waits_for_its_next_attempt(store):
+    fail(store)
+    (execution,) = store.find(1).executions
+    assert store.claim_delivery(execution.id) is None
+    assert store.replay(execution.id) is Replay.DUE
+    delivery = store.claim_delivery(execution.id)
+    assert delivery.failures == 1, "its tries are not counted anew"
+    assert store.replay(execution.id) is Replay.SENDING
+
+
+def test_replay_tries_the_host_although_its_circuit_is_open(store, raw):
+    fail(store, THRESHOLD)
+    chosen, other, third = finished(store), finished(store), finished(store)
+    raw.hset(CIRCUIT, "open_until", 2**42)
+    assert not any(store.claim_delivery(each) for each in (chosen, other, third))
+    assert store.replay(chosen) is Replay.DUE
+    delivery = store.claim_delivery(chosen)
+    assert delivery is not None
+    assert store.claim_delivery(other) is None
+    # One callback tries the host, however many are asked for.
+    assert store.replay(other) is Replay.WAITS
+    assert store.claim_delivery(other) is None
+    store.record_delivery(
+        delivery, "retry", an_attempt(), due_in_seconds=9, failures=1, blames_host=True
+    )
+    assert open_for(raw) > 0
+    assert store.replay(third) is Replay.DUE
+    store.record_delivery(store.claim_delivery(third), "delivered", an_attempt())
+    assert raw.exists(CIRCUIT) == 0
+
+
+def test_replay_lets_a_parked_callback_try_the_host(store, raw):
+    execution_id = parked(store)
+    fail(store, THRESHOLD)
+    raw.hset(CIRCUIT, "open_until", 2**42)
+    assert store.replay(execution_id) is Replay.DUE
+    assert store.claim_delivery(execution_id) is not None
+
+
+def test_replay_waits_for_a_callback_of_the_same_flow_state(store):
+    sending, other = finished(store, state_id="same"), parked(store, state_id="same")
+    delivery = store.claim_delivery(sending)
+    assert delivery is not None
+    assert store.replay(other) is Replay.WAITS
+    assert store.claim_delivery(other) is None
+    assert store.record_delivery(delivery, "delivered", an_attempt()) == [other]
+    assert store.claim_delivery(other) is not None
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_replay_does_not_send_what_the_listener_is_about_to_answer(store, is_answered):
+    """The flow would get its outcome twice."""
+    execution_id = finished(store, sync_timeout_seconds=60)
+    if is_answered:
+        assert store.answer(execution_id).response == RESPONSE
+    before = store.get(execution_id)
+    assert store.replay(execution_id) is Replay.ANSWERING
+    assert store.get(execution_id) == before
+
+
 # --- recovery's own
 
 
@@ -283,7 +347,7 @@ def test_trimming_keeps_what_is_under_way_again(settings, raw):
     for each in (gone, replayed, restarted):
         delivery = store.claim_delivery(each)
         store.record_delivery(delivery, "delivered", an_attempt("WAIT"), keep=each != gone)
-    assert store.replay(replayed)
+    assert store.replay(replayed).is_due
     assert store.restart(restarted, from_start=True)
     assert until(lambda: store.trim(10), "the retention to be over", 10) == 1
     assert {each.decode() for each in raw.zrange(names.HISTORY, 0, -1)} == {replayed, restarted}

@@ -78,7 +78,9 @@ def test_a_parent_shows_its_children_and_a_child_its_parent(atom, browser, tmp_p
     assert f'href="/executions/{execution.id}"' in browser.get(f"/executions/{child.id}").text
     assert child.id not in browser.get("/executions").text
     assert "Retry from the start" in page
-    assert "Retry from the start" not in browser.get(f"/executions/{child.id}").text
+    page = browser.get(f"/executions/{child.id}").text
+    assert "Retry from the start" not in page
+    assert f"It cannot be retried: it is a child; retry its parent {execution.id}." in page
 
 
 def test_what_is_suspended_says_what_it_waits_for(atom, browser, tmp_path):
@@ -90,6 +92,39 @@ def test_what_is_suspended_says_what_it_waits_for(atom, browser, tmp_path):
     assert "It waits for signal “approval” until" in page
     assert 'hx-trigger="every 2s"' in page
     assert "cancelled while it was suspended" in act(browser, execution, "cancel").lower()
+
+
+def give(browser, execution, **fields):
+    """Submit the form for a signal; returns the answer."""
+    path = f"/executions/{execution.id}"
+    page = browser.get(path)
+    assert f'action="{path}/signal"' in page.text
+    assert 'name="name" value="approval"' in page.text
+    return browser.post(f"{path}/signal", {"form": page.form_token, **fields})
+
+
+def test_signal_is_given_from_the_page(atom, browser, tmp_path):
+    flow = atom.run(
+        "Approval", {"Seconds": 600, "File": str(tmp_path / "lines")}, service="Lasting"
+    )
+    until(lambda: atom.execution_of(flow).state is State.SUSPENDED, "it to wait")
+    execution = atom.execution_of(flow)
+    path = f"/executions/{execution.id}"
+    for fields, problem in (
+        ({"name": "approval", "event": "{"}, "The event is not JSON"),
+        ({"name": " ", "event": "1"}, "The name of the signal is missing"),
+    ):
+        answer = give(browser, execution, **fields)
+        assert (answer.status, problem in answer.text) == (400, True)
+    assert browser.post(f"{path}/signal", {"name": "approval"}).status == 403
+    assert atom.execution_of(flow).state is State.SUSPENDED
+
+    answer = give(browser, execution, name="approval", event='{"by": "Ada"}')
+    assert (answer.status, answer.headers["Location"]) == (303, path)
+    assert "Goes on with the signal “approval”." in browser.get(path).text
+    assert settled(atom, flow).state is State.COMPLETED
+    assert "Ada" in str(flow.events_of("resumed")[0].details)
+    assert "Give a signal" not in browser.get(path).text
 
 
 @pytest.mark.parametrize("action", ["retry", "restart"])
@@ -108,7 +143,7 @@ def test_what_failed_is_run_again(atom, browser, action):
 def test_a_parked_callback_is_sent_again_or_dismissed(atom, browser):
     execution = a_parked_one(atom)
     assert "Its callback is parked" in browser.get(f"/executions/{execution.id}").text
-    assert "Sent again soon." in act(browser, execution, "replay")
+    assert "Its callback is sent within seconds." in act(browser, execution, "replay")
     until(
         lambda: atom.store.get(execution.id).callback_state is CallbackState.DELIVERED,
         "the flow to have it",

@@ -126,7 +126,7 @@ def test_what_cannot_be_done_is_said_and_nothing_chosen_too(atom, browser):
     failed = finish(atom)
     press(browser, "replay", failed, "nothing")
     text = job_ends(browser, "Sending again: 2 of 2")
-    assert "refused: has no callback to send again" in text
+    assert "refused: its flow took the callback" in text
     assert "None is chosen." in browser.get(press(browser, "dismiss")).text
     form = {"form": browser.get("/executions").form_token}
     assert browser.post("/inbox", {**form, "action": "explode", "id": failed}).status == 400

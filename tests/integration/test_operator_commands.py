@@ -138,7 +138,7 @@ def test_from_the_failed_step_what_was_recorded_does_not_run_again(atom, command
     assert f"atom executions retry {failed.id} --from-failed-step\n" in shown
     file.write_text(file.read_text() + "repaired\n")
     said = command("executions", "retry", failed.id, "--from-failed-step")
-    assert "its flow hears of the result" in said
+    assert "its flow gets the result" in said
     outputs, faults = resumed(flow)
     assert (outputs["Text"], faults) == ("repaired", {})
     assert file.read_text() == "reserve\nrepaired\n"
@@ -181,7 +181,7 @@ def test_after_the_flow_has_moved_the_result_goes_to_the_history(atom, command, 
     until(lambda: atom.store.get(execution_id).state is State.COMPLETED, "the second run")
     assert len(flow.events_of("callback")) == 1
     completed = command("executions", "retry", execution_id, "--from-failed-step", code=1)
-    assert "no step failed" in completed
+    assert "no failed step" in completed
 
 
 def test_a_request_whose_secrets_are_forgotten_cannot_be_run_again(atom, command):
@@ -203,7 +203,7 @@ def test_a_flow_that_took_the_callback_and_still_waits_hears_of_the_next_result(
     until(lambda: atom.execution_of(flow).callback_state is CallbackState.DELIVERED, "the callback")
     assert not flow.events_of("resumed")
     said = command("executions", "retry", atom.execution_of(flow).id, "--from-start")
-    assert "its flow hears of the result" in said
+    assert "its flow gets the result" in said
     assert resumed(flow)[0]["Text"] == "x"
 
 
@@ -242,7 +242,7 @@ def test_parked_callbacks_are_listed_and_replayed(atom, command):
     assert "No callback is parked" in command("callbacks", "list", "--since", "2999-01-01T00+14")
     assert first.id in command("callbacks", "list")
     assert "No callback is parked" in command("callbacks", "list", "--host", "elsewhere.example")
-    assert "sent again soon" in command("callbacks", "replay", first.id)
+    assert "sent within seconds" in command("callbacks", "replay", first.id)
     assert resumed(one)[0]["Text"] == "one"
     assert "0 callback(s)" in command("callbacks", "replay", "--since", "2999-01-01")
     chosen = ["--host", "127.0.0.1", "--since", between]
@@ -252,7 +252,7 @@ def test_parked_callbacks_are_listed_and_replayed(atom, command):
         lambda: atom.store.get(second.id).callback_state is CallbackState.DELIVERED,
         "the delivery to be recorded",
     )
-    assert "has no callback" in command("callbacks", "replay", second.id, code=1)
+    assert "its flow took the callback" in command("callbacks", "replay", second.id, code=1)
 
 
 def test_all_parked_callbacks_are_replayed_at_once(atom, command):

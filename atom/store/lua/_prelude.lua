@@ -525,6 +525,7 @@ local function take_callback(id, now, hold_ms, threshold, spread_ms)
   if looks then
     -- This one looks whether the host is well again; the others wait for what it finds.
     open_circuit(circuit, host, now + hold_ms)
+    redis.call('HSET', circuit, 'probe_until', now + hold_ms)
   end
   row.callback_fence = (row.callback_fence or 0) + 1
   local written = {'callback_state', 'delivering', 'callback_due_at', now + hold_ms,

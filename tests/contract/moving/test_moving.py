@@ -390,7 +390,7 @@ def test_for_all_else_it_has_ended(store):
     move(store)
     assert store.cancel(execution_id, b"{}", "") is None
     assert not store.dismiss(execution_id)
-    assert not store.replay(execution_id)
+    assert not store.replay(execution_id).is_due
     assert move_these(store, [execution_id]) == 0
     assert store.get(execution_id).state is State.FAILED
 

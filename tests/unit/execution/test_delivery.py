@@ -99,7 +99,7 @@ def test_what_was_taken_without_a_move_can_be_replayed(
     execution_id = finished()
     flow.answers(orjson.dumps(answer))
     assert make_deliverer().deliver(execution_id) == "delivered"
-    assert store.replay(execution_id) is is_kept
+    assert store.replay(execution_id).is_due is is_kept
 
 
 def test_busy_and_trouble_come_again(store, due_now, flow, make_deliverer, finished):
@@ -196,7 +196,7 @@ def test_a_host_that_is_not_allowed_any_more_is_parked(store, flow, make_deliver
     assert make_deliverer(["flow.example.org"]).deliver(execution_id) == "parked"
     assert "ATOM_CALLBACK_HOSTS" in last_try(store, execution_id)[1].answer
     assert flow.visits == []
-    assert store.replay(execution_id) is True
+    assert store.replay(execution_id).is_due
     assert make_deliverer().deliver(execution_id) == "delivered"
 
 

@@ -174,7 +174,7 @@ def test_advice_names_the_commands_that_help(store):
 
 def test_advice_names_the_signal_that_is_awaited(store):
     claim = running(store)
-    store.suspend(claim, Wait(position=2, name="go on", kind=WaitKind.SIGNAL, until=None))
+    store.suspend(claim, Wait(name="go on", kind=WaitKind.SIGNAL, until=None))
     (line,) = advice.lines(store.get(claim.id))
     assert line == f"To give the signal: atom executions signal {claim.id} 'go on'"
 

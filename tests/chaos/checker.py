@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tests.chaos.cleanup_checks import check_cleanups
 from tests.chaos.evidence import Evidence, ExecutionEvidence, FlowEvidence
 from tests.chaos.log_checks import check_logs
 from tests.chaos.redis_checks import check_redis
@@ -23,6 +24,7 @@ def check(evidence: Evidence) -> list[Violation]:
         check_flows,
         check_outcomes,
         check_executions,
+        check_cleanups,
         check_callbacks,
         check_steps,
         check_synchronous,
@@ -159,7 +161,7 @@ def _by_parent(evidence: Evidence) -> dict[str, list[ExecutionEvidence]]:
     """Children in the order of their items."""
     found = defaultdict(list)
     for each in evidence.executions:
-        if each["parent"]:
+        if each["parent"] and not each["ending_state"]:
             found[each["parent"]].append(each)
     for children in found.values():
         children.sort(key=lambda each: int(each["parent_index"]))

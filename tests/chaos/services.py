@@ -14,6 +14,8 @@ from tests.chaos import lines
 chaos = FlowService("Chaos", summary="What is asked while everything breaks")
 
 FAULT_NAME = "ChaosNo"
+CLEANUP_STEP = "clean up"
+WITH_CLEANUP = ("Stepping", "Faulting")
 SLEEPS_ABOVE_SECONDS = 0.2
 
 
@@ -110,7 +112,11 @@ def slow(request, execution):
     return witness.result("Slow", request["value"])
 
 
-@chaos.message_action("Stepping", request=Asked, response=Answered)
+def clean_up(request, execution, ending):
+    _Witness(execution).step(CLEANUP_STEP, lambda: time.sleep(0.01))
+
+
+@chaos.message_action("Stepping", request=Asked, response=Answered, on_end=clean_up)
 def stepping(request, execution):
     witness = _Witness(execution)
     for number, seconds in enumerate(waits_of(request["waits"]), 1):
@@ -118,7 +124,7 @@ def stepping(request, execution):
     return witness.result("Stepping", request["value"])
 
 
-@chaos.message_action("Faulting", request=Asked, response=Answered)
+@chaos.message_action("Faulting", request=Asked, response=Answered, on_end=clean_up)
 def faulting(request, execution):
     witness = _Witness(execution)
     for number, seconds in enumerate(waits_of(request["waits"]), 1):

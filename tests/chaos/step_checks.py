@@ -7,6 +7,7 @@ import orjson
 
 from tests.chaos.evidence import Evidence, ExecutionEvidence
 from tests.chaos.lines import BEGAN, FINISHED, RECORDED, Line
+from tests.chaos.services import CLEANUP_STEP
 from tests.chaos.violations import Violation
 
 RERUN = "a recorded step ran again"
@@ -24,7 +25,9 @@ def check_steps(evidence: Evidence) -> Iterator[Violation]:
         by_step[line.execution, line.position].append(line)
     steps_of = {flow.state_id: flow.steps for flow in evidence.flows}
     for execution in evidence.executions:
-        if execution["parent"]:
+        if execution["ending_state"]:
+            yield from _check_order(execution, [CLEANUP_STEP])
+        elif execution["parent"]:
             yield from _check_order(execution, _ITEM_STEPS[-len(execution.steps) :])
         else:
             yield from _check_order(execution, steps_of.get(execution["state_id"], ()))

@@ -89,10 +89,26 @@ EXECUTION = ExecutionEvidence(
     },
     steps=[["step 1", '"r1"'], ["step 2", '"r2"']],
 )
+CLEANUP = ExecutionEvidence(
+    id=ID.replace("1", "3"),
+    fields={
+        "action": "Stepping",
+        "state_id": FLOW,
+        "state": "completed",
+        "attempts": "1",
+        "callback_state": "none",
+        "parent": ID,
+        "ending_state": "completed",
+    },
+    steps=[["clean up", '"c1"']],
+)
+LINES_OF_CLEANUP = tuple(
+    replace(line(kind, 3.0, "c1"), execution=CLEANUP.id) for kind in (BEGAN, FINISHED, RECORDED)
+)
 GOOD = Evidence(
     flows=[FLOW_EVIDENCE],
-    executions=[EXECUTION],
-    lines=LINES,
+    executions=[EXECUTION, CLEANUP],
+    lines=(*LINES, *LINES_OF_CLEANUP),
     keys=[
         KeyEvidence(name=f"atom:execution:{ID}", type="hash", has_expiry=True),
         KeyEvidence(name="atom:history", type="zset", has_expiry=False, members=1),
@@ -113,7 +129,11 @@ def with_flow(**changes):
 
 def with_execution(steps=EXECUTION.steps, **fields):
     changed = replace(EXECUTION, steps=steps, fields={**EXECUTION.fields, **fields})
-    return replace(GOOD, executions=[changed])
+    return replace(GOOD, executions=[changed, CLEANUP])
+
+
+def with_lines(*lines):
+    return replace(GOOD, lines=(*lines, *LINES_OF_CLEANUP))
 
 
 def test_good_evidence_is_no_reason_for_complaint():
@@ -175,7 +195,7 @@ def test_a_fault_and_a_failure_are_outcomes_as_well():
 
 
 def test_a_recorded_step_that_ran_again_in_a_later_attempt():
-    evidence = replace(GOOD, lines=(*LINES, line(BEGAN, 5.0, "r9", attempt=2)))
+    evidence = with_lines(*LINES, line(BEGAN, 5.0, "r9", attempt=2))
     (violation,) = check(evidence)
     assert violation.promise == "a recorded step ran again"
     assert violation.where == f"{ID} step 1"
@@ -184,14 +204,14 @@ def test_a_recorded_step_that_ran_again_in_a_later_attempt():
 def test_a_later_attempt_finds_the_record_however_it_was_made():
     # The worker died before it could say that the step was recorded.
     lines = [each for each in LINES if each.kind != RECORDED]
-    evidence = replace(GOOD, lines=[*lines, line(BEGAN, 5.0, "r9", attempt=2)])
+    evidence = with_lines(*lines, line(BEGAN, 5.0, "r9", attempt=2))
     assert promises(evidence) == ["a recorded step ran again"]
 
 
 def test_a_recorded_step_that_a_fenced_off_worker_ran_again():
     recorded = [line(each, 1.0, "r1", attempt=2) for each in (BEGAN, FINISHED, RECORDED)]
     lines = (*recorded, *LINES[4:], line(BEGAN, 5.0, "r9", attempt=1))
-    assert promises(replace(GOOD, lines=lines)) == [
+    assert promises(with_lines(*lines)) == [
         "a worker that had lost the execution ran a recorded step"
     ]
 
@@ -199,17 +219,17 @@ def test_a_recorded_step_that_a_fenced_off_worker_ran_again():
 def test_a_step_may_run_twice_before_it_is_recorded():
     earlier = (line(BEGAN, 0.5, "r0"), line(FINISHED, 0.6, "r0"))
     kept = [replace(each, attempt=2, at=each.at + 1) for each in LINES[1:4]]
-    assert check(replace(GOOD, lines=(*earlier, *kept, *LINES[4:]))) == []
+    assert check(with_lines(*earlier, *kept, *LINES[4:])) == []
 
 
 def test_a_process_that_went_on_with_another_result_than_the_recorded_one():
     lines = (*LINES, line(RECORDED, 1.2, "r9"))
-    assert promises(replace(GOOD, lines=lines)) == ["two results of one step"]
+    assert promises(with_lines(*lines)) == ["two results of one step"]
 
 
 def test_a_record_of_a_step_that_did_not_finish():
     lines = [each for each in LINES if (each.kind, each.run) != (FINISHED, "r1")]
-    assert promises(replace(GOOD, lines=lines)) == ["a step was recorded that did not finish"]
+    assert promises(with_lines(*lines)) == ["a step was recorded that did not finish"]
 
 
 @pytest.mark.parametrize(
@@ -242,8 +262,19 @@ def test_an_execution_that_is_not_as_it_should_be(fields, promise):
 def test_a_duplicate_that_became_an_execution_of_its_own():
     other = replace(EXECUTION, id=ID.replace("1", "2"), steps=[])
     assert "not one execution of a request" in promises(
-        replace(GOOD, executions=[EXECUTION, other])
+        replace(GOOD, executions=[EXECUTION, CLEANUP, other])
     )
+
+
+def test_cleanup_that_is_missing_doubled_or_unsuccessful():
+    without = replace(GOOD, executions=[EXECUTION])
+    assert promises(without) == ["not one cleanup of an end"]
+    other = replace(CLEANUP, id=ID.replace("1", "4"), steps=[])
+    twice = promises(replace(GOOD, executions=[EXECUTION, CLEANUP, other]))
+    assert "not one cleanup of an end" in twice
+    failed = replace(CLEANUP, fields={**CLEANUP.fields, "state": "failed"})
+    evidence = replace(GOOD, executions=[EXECUTION, failed])
+    assert promises(evidence) == ["a cleanup did not complete"]
 
 
 @pytest.mark.parametrize(

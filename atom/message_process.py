@@ -8,7 +8,7 @@ from marshmallow import ValidationError
 from atom.accepted_values import load_accepted
 from atom.configuration import Configuration
 from atom.context import Execution
-from atom.errors import CleanupMissing, DeclarationError, Fault, InvalidRequest, InvalidResult
+from atom.errors import DeclarationError, Fault, InvalidRequest, InvalidResult
 from atom.outcome import Misfits, dump_old_response, dump_response
 from atom.process import CleanupFunction, OpenFile, Process, ProcessFunction, ProcessOptions
 from atom.process_function import check_function
@@ -92,8 +92,7 @@ class MessageProcess(Process):
 
     def clean_up(self, request: ServiceRequest, execution: Execution, ending: Any) -> None:
         """See Process."""
-        if self.on_end is None:
-            raise CleanupMissing(self.task_name)
+        assert self.on_end is not None  # noqa: S101
         self._checked(self.on_end(self._load_accepted(request, execution), execution, ending))
 
     def _load_accepted(self, request: ServiceRequest, execution: Execution) -> dict[str, Any]:

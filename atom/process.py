@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 from atom.configuration import Configuration
 from atom.context import Execution
-from atom.errors import CleanupMissing, DeclarationError, Fault, InvalidResult
+from atom.errors import DeclarationError, Fault, InvalidResult
 from atom.names import CALLBACKS, PROCESSES, RECOVERY, process_task
 from atom.process_function import check_function, is_deferred
 from atom.protocol.files import Upload
@@ -199,7 +199,7 @@ class Process(ABC):
         return self._checked(self.function(argument, execution))
 
     def clean_up(self, request: Any, execution: Execution, ending: Any) -> None:
-        """Run the cleanup of an execution that has ended.
+        """Run `on_end`, which the process has to declare, for an execution that has ended.
 
         Args:
             request: the request of that execution, as `read` returns it.
@@ -207,10 +207,9 @@ class Process(ABC):
             ending: the `Ending` of that execution.
 
         Raises:
-            CleanupMissing: the process declares none.
             InvalidResult: it returned work that has not run, such as a coroutine.
         """
-        raise CleanupMissing(self.task_name)
+        raise NotImplementedError(f"{self.task_name} has no cleanup")
 
     def _checked(self, result: Any) -> Any:
         """Return the result of a function that has run.

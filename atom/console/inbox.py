@@ -14,6 +14,7 @@ from atom.console.problems import problem
 from atom.execution import advice, operating
 from atom.execution.operating import Done
 from atom.overview import Overview
+from atom.records import Execution
 from atom.store import ExecutionStore
 
 # So many are shown and chosen one by one.
@@ -116,19 +117,18 @@ def _all(store: ExecutionStore, kind: str, most: int) -> Iterator[Item]:
             if execution.id not in parked:
                 why = execution.error or execution.state.replace("_", " ")
                 since = execution.finished_at or execution.accepted_at
-                yield Item(
-                    execution.id,
-                    "failed",
-                    execution.label,
-                    why,
-                    since,
-                    cleanup_of=execution.ending.execution_id if execution.ending else "",
-                    refusal=advice.retry(execution, from_start=False).refusal,
-                )
+                refusal = advice.retry(execution, from_start=False).refusal
+                yield _item(execution, "failed", why, since, refusal)
     if kind in ("", "held"):
         for execution in store.held(most):
             since = execution.held_since or execution.accepted_at
-            yield Item(execution.id, "held", execution.label, execution.error or "", since)
+            yield _item(execution, "held", execution.error or "", since)
+
+
+def _item(execution: Execution, kind: str, why: str, since: datetime, refusal: str = "") -> Item:
+    cleanup_of = execution.ending.execution_id if execution.ending else ""
+    label = execution.label
+    return Item(execution.id, kind, label, why, since, cleanup_of=cleanup_of, refusal=refusal)
 
 
 def _largest(overview: Overview) -> int:

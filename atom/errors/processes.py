@@ -106,20 +106,6 @@ class CannotSpawn(AtomError):
     """A process asks for children that cannot be; the sentence says why."""
 
 
-class CleanupMissing(AtomError):
-    """The cleanup of an action cannot run: the code of this worker declares no `on_end`."""
-
-    def __init__(self, task_name: str) -> None:
-        super().__init__(task_name)
-        self.task_name = task_name
-
-    def __str__(self) -> str:
-        return (
-            f"The cleanup cannot run: this version of {self.task_name} declares no on_end. Deploy "
-            "a version that does, then retry the cleanup; or dismiss it."
-        )
-
-
 class ChildFailed(AtomError):
     """The kind of a StepFailed that tells of a child: it failed, timed out or was cancelled."""
 

@@ -218,7 +218,7 @@ def path_of(function: Callable[..., Any]) -> str:
 
 
 class UnknownFunction(AtomError):
-    """The code of this worker lacks the function of a map."""
+    """The code of this worker lacks the function of a map or a cleanup."""
 
 
 class ChildProcess(Process):

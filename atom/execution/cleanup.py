@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from atom.context import Execution
-from atom.execution.children import ChildProcess
+from atom.execution.children import ChildProcess, UnknownFunction
 from atom.process import OpenFile, Process
 from atom.protocol.requests import ConnectorRequest
 from atom.records import Ending
@@ -18,7 +18,16 @@ class Cleanup(ChildProcess):
         self._ending = ending
 
     def read(self, document: Any) -> ConnectorRequest:
-        """See Process: the request of the ended execution; there is no outcome to choose."""
+        """See Process: the request of the ended execution; there is no outcome to choose.
+
+        Raises:
+            UnknownFunction: the code of this worker declares no cleanup.
+        """
+        if self._process.on_end is None:
+            raise UnknownFunction(
+                f"Execution {self._ending.execution_id} ended with a cleanup, but {self.task_name} "
+                "declares no on_end in the code of the worker."
+            )
         return self._process.read({**document, "outcomes": []})
 
     def check(self, request: Any) -> None:

@@ -28,7 +28,8 @@ _FORBIDDEN_TEXTS: Final = (
     "This Redis command is not allowed from script",
 )
 # Redis answers these for the same command on every day: the value or the script is wrong.
-_PERMANENT_CODES: Final = ("ERR", "WRONGTYPE", "NOSCRIPT", "CROSSSLOT")
+# NOSCRIPT is passing: Redis was restarted after the driver had loaded the script, for a pipeline.
+_PERMANENT_CODES: Final = ("ERR", "WRONGTYPE", "CROSSSLOT")
 # Exceptions to that: ERR is also the code of some passing states.
 _PASSING_TEXTS: Final = (
     "Script killed by user",
@@ -46,7 +47,7 @@ def translated(error: redis.RedisError, server: str) -> AtomError:
     """Return the error of this project for one of the driver.
 
     - StoreUnavailable: a passing state (no connection, no reply, LOADING, READONLY, NOREPLICAS,
-      MASTERDOWN, MISCONF, OOM, BUSY, a failover). The same command may succeed later.
+      MASTERDOWN, MISCONF, OOM, BUSY, NOSCRIPT, a failover). The same command may succeed later.
     - StoreForbidden, a StoreUnavailable: the Redis user lacks a permission, or is not known. An
       operator has to change that; until then a role waits and reports it.
     - StoreRefused: Redis refuses this value or command, and always will.

@@ -171,3 +171,16 @@ def test_a_key_of_another_type_is_permanent(admin):
 
 def test_a_value_that_the_driver_cannot_send_is_permanent(admin):
     assert type(error_of(lambda: admin.set("k", object()))) is StoreRefused
+
+
+def test_script_that_a_restart_removed_from_a_pipeline_is_passing(admin):
+    """The driver looks for the scripts of a pipeline before it sends the pipeline."""
+    script = admin.register_script(WRITE)
+    with admin.pipeline(transaction=False) as pipeline:
+        script(args=["x"], client=pipeline)
+        pipeline.load_scripts()
+        pipeline.scripts.clear()
+        admin.script_flush()
+        error = error_of(pipeline.execute)
+    assert type(error) is StoreUnavailable
+    assert "NOSCRIPT" in str(error)

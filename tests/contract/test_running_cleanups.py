@@ -159,19 +159,33 @@ def test_cleanup_that_returns_a_coroutine_fails(worker):
     assert "coroutine" in cleanup.error
 
 
-def test_cleanup_fails_if_the_code_no_longer_declares_it(worker):
-    claim = worker.store.claim(worker.accept("Create"), "w", "1", has_cleanup=True)
+def deploy(worker, service):
+    """Have the worker run the code of another version."""
+    worker.catalog, worker.version = Catalog([service]), service.version
+    worker.runner = worker.of(worker.store)
+
+
+def test_cleanup_is_held_while_the_code_does_not_declare_it(worker):
+    execution_id = worker.accept("Create", inputs=text("ada"))
+    claim = worker.store.claim(execution_id, "w", "1", has_cleanup=True)
     worker.store.finish(claim, State.COMPLETED, b"{}", "")
     worker.told.clear()
     (cleanup,) = worker.store.children(claim.id)
     without = FlowService("CRM", version="2")
-    without.message_action("Create")(lambda request, execution: None)
-    worker.catalog = Catalog([without])
-    worker.runner = worker.of(worker.store)
-    worker.run(cleanup.id)
-    cleanup = worker.store.get(cleanup.id)
-    assert cleanup.state is State.FAILED
-    assert "CRM.Create declares no on_end" in cleanup.error
+    without.message_action("Create", request=Text)(lambda request, execution: None)
+    deploy(worker, without)
+    held = worker.run(cleanup.id)
+    assert held.state is State.SUSPENDED
+    assert (
+        f"Execution {claim.id} ended with a cleanup, but CRM.Create declares no on_end"
+        in held.error
+    )
+    assert [each.id for each in worker.store.held(10)] == [cleanup.id]
+    deploy(worker, service())
+    assert worker.store.resume_held() == 1
+    assert worker.store.take_suspended(10) == 1
+    assert worker.run(cleanup.id).state is State.COMPLETED
+    assert [request for request, *_ in CALLS[:1]] == [{"text": "ada"}]
 
 
 class LaterText(Profile):
@@ -187,8 +201,7 @@ def test_cleanup_of_a_later_version_gets_the_request_of_the_earlier_one(worker):
     (cleanup,) = worker.store.children(claim.id)
     later = FlowService("CRM", version="2")
     later.message_action("Create", request=LaterText, on_end=clean_up)(lambda *given: None)
-    worker.catalog, worker.version = Catalog([later]), "2"
-    worker.runner = worker.of(worker.store)
+    deploy(worker, later)
     worker.told.clear()
     done = worker.run(cleanup.id)
     assert done.state is State.COMPLETED, done.error

@@ -12,6 +12,7 @@ from typing import Any
 
 from redis import Redis, RedisError
 
+from atom.errors import StoreError
 from atom.sandbox import Platform
 from tests.chaos import lines
 from tests.chaos.checker import check
@@ -24,6 +25,7 @@ from tests.chaos.evidence import (
     logs_in,
 )
 from tests.chaos.misbehaviour import Misbehaviour
+from tests.chaos.operator import Operator
 from tests.chaos.schedule import RABBITMQ, REDIS, WORKERS, schedule
 from tests.chaos.supervisor import Supervisor
 from tests.chaos.traffic import Traffic
@@ -72,6 +74,7 @@ class Outcome:
     misbehaviour: Counter[str]
     remarks: Counter[str]
     deliberate_duplicates: int
+    retries: int  # by the operator
     settled_seconds: float | None
     orphans: int  # processes of killed roles that were still there in the end
     logs: Path
@@ -122,6 +125,7 @@ class _Campaign:
         atom.platform.misbehave(self._misbehaviour)
         traffic = Traffic(atom.platform, atom.url, plan.seed, plan.flows, plan.readers)
         ended = threading.Event()
+        operator = self._operator = Operator(atom.store, str(self._lines))
         telling = threading.Thread(target=self._tell, args=(traffic, supervisor, ended))
         telling.start()
         try:
@@ -136,6 +140,7 @@ class _Campaign:
             supervisor.close()
             idle_workers = self._last_round(traffic, supervisor)
         finally:
+            operator.close()
             ended.set()
             telling.join()
             traffic.close()
@@ -155,10 +160,16 @@ class _Campaign:
         began = time.monotonic()
         end = began + self._plan.settle_seconds
         while time.monotonic() < end:
-            if not traffic.in_flight() and self._is_idle():
+            if not traffic.in_flight() and self._is_idle() and not self._operator_has_work():
                 return time.monotonic() - began
             time.sleep(0.1)
         return None
+
+    def _operator_has_work(self) -> bool:
+        try:
+            return self._operator.has_work()
+        except StoreError:
+            return True
 
     def _is_idle(self) -> bool:
         with Redis.from_url(self._atom.redis.url) as client:
@@ -240,6 +251,7 @@ class _Campaign:
             misbehaviour=self._misbehaviour.counts,
             remarks=supervisor.remarks,
             deliberate_duplicates=traffic.deliberate_duplicates,
+            retries=self._operator.retries,
             settled_seconds=settled,
             orphans=len(atom.orphans()),
             logs=atom.directory,

@@ -21,12 +21,11 @@ BEGAN, FINISHED, RECORDED = "began", "finished", "recorded"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """Something that happened to one run of a process (position 0) or of a step's body."""
+    """Something that happened to one run of a process (without a name) or of a step's body."""
 
     kind: str  # began, finished; recorded: the process went on with what the journal has
     execution: str
     attempt: int
-    position: int
     name: str
     run: str  # of the body; new each time it is run
     at: float  # the monotonic clock, which all processes of a machine share
@@ -34,14 +33,13 @@ class Line:
     pid: int
 
 
-def write(kind: str, execution: str, attempt: int, position: int, name: str, run: str) -> None:
+def write(kind: str, execution: str, attempt: int, name: str, run: str) -> None:
     """Append a line."""
     group = os.getpgrp()
     line = Line(
         kind=kind,
         execution=execution,
         attempt=attempt,
-        position=position,
         name=name,
         run=run,
         at=time.monotonic(),

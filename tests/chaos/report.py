@@ -32,6 +32,7 @@ def tell(outcome: Outcome, say: Callable[[str], None]) -> None:
     _counts("executions by state", Counter(each["state"] for each in executions).items(), say)
     attempts = Counter(int(each["attempts"] or 0) for each in executions)
     _counts("executions by attempts", sorted(attempts.items()), say)
+    say(f"retries by the operator: {outcome.retries}")
     faults = outcome.faults
     _counts(f"faults: {faults.total()}", sorted(faults.items()), say)
     if outcome.orphans:

@@ -9,18 +9,19 @@ RECOVERIES: Final = ("recovery-1", "recovery-2")
 LISTENER, CALLBACKS, REDIS = "listener", "callbacks", "redis"
 RABBITMQ: Final = "rabbitmq"
 
-KILL, KILL_MAIN, KILL_CHILD, PAUSE, RESTART, CUT = (
+KILL, KILL_MAIN, KILL_CHILD, PAUSE, RESTART, DEPLOY, CUT = (
     "kill -9",
     "kill -9 main process",
     "kill -9 a child",
     "pause",
     "restart",
+    "deploy changed code",
     "cut all connections",
 )
 
 # What can happen to whom, and how often the one is struck beside the others.
 _TARGETS: Final = (
-    (WORKERS, 8, (KILL, KILL_MAIN, KILL_CHILD, PAUSE, RESTART)),
+    (WORKERS, 9, (KILL, KILL_MAIN, KILL_CHILD, PAUSE, RESTART, DEPLOY)),
     ((LISTENER,), 2, (KILL, KILL_CHILD, RESTART)),
     ((CALLBACKS,), 2, (KILL, PAUSE, RESTART)),
     (RECOVERIES, 3, (KILL, PAUSE, RESTART)),

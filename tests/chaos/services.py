@@ -4,14 +4,22 @@ Each body of a step returns the id of its run, which the journal records and the
 was recorded, what ran and what the flow heard can be compared.
 """
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 from atom import Execution, Fault, FlowService, Profile, Retry, fields
 from tests.chaos import lines
 
 chaos = FlowService("Chaos", summary="What is asked while everything breaks")
+
+VERSION_VARIABLE: Final = "CHAOS_VERSION"
+"""The environment variable that names the version of the code of Changing."""
+VERSIONS: Final = 3
+_VERSION: Final = int(os.environ.get(VERSION_VARIABLE, "0"))
 
 FAULT_NAME = "ChaosNo"
 CLEANUP_STEP = "clean up"
@@ -66,37 +74,44 @@ class _Witness:
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
-        self._position = 0
-        self.runs: list[str] = []
-        self._write(lines.BEGAN, 0, "", str(uuid4()))
+        self.runs: dict[str, str] = {}
+        self._write(lines.BEGAN, "", str(uuid4()))
 
-    def step(self, name: str, body: Callable[[], object], retry: Retry | None = None) -> None:
-        """Run a step whose body is watched; the id of the run that counts is kept."""
-        self._position += 1
-        position = self._position
+    def step(
+        self,
+        name: str,
+        body: Callable[[], object],
+        retry: Retry | None = None,
+        names: tuple[str, str | None] | None = None,
+    ) -> None:
+        """Run a step whose body is watched; the id of the run that counts is kept.
+
+        With `names` the journal knows the step by the first of them, formerly by the second.
+        """
 
         def watched() -> str:
             run = str(uuid4())
-            self._write(lines.BEGAN, position, name, run)
+            self._write(lines.BEGAN, name, run)
             body()
-            self._write(lines.FINISHED, position, name, run)
+            self._write(lines.FINISHED, name, run)
             return run
 
-        recorded = self._execution.step(name, watched, retry=retry)
-        self._write(lines.RECORDED, position, name, recorded)
-        self.runs.append(recorded)
+        recorded_as, formerly = names or (name, None)
+        recorded = self._execution.step(recorded_as, watched, retry=retry, formerly=formerly)
+        self._write(lines.RECORDED, name, recorded)
+        self.runs[name] = recorded
 
     def sleep(self, seconds: float) -> None:
-        """Be suspended; the journal has a position for that."""
-        self._position += 1
+        """Be suspended."""
         self._execution.sleep(seconds)
 
     def result(self, action: str, value: str) -> dict[str, str]:
-        return {"text": answer_to(action, value), "runs": ",".join(self.runs)}
+        runs = [self.runs[name] for name in sorted(self.runs) if name.startswith("step ")]
+        return {"text": answer_to(action, value), "runs": ",".join(runs)}
 
-    def _write(self, kind: str, position: int, name: str, run: str) -> None:
+    def _write(self, kind: str, name: str, run: str) -> None:
         execution = self._execution
-        lines.write(kind, execution.id, execution.attempt, position, name, run)
+        lines.write(kind, execution.id, execution.attempt, name, run)
 
 
 @chaos.message_action("Quick", request=Asked, response=Answered)
@@ -192,7 +207,7 @@ def mapped(seconds: float, execution: Execution) -> str:
     if seconds > SLEEPS_ABOVE_SECONDS:
         witness.sleep(seconds)
     witness.step("step 1", lambda: time.sleep(min(seconds, SLEEPS_ABOVE_SECONDS)))
-    (run,) = witness.runs
+    (run,) = witness.runs.values()
     return run
 
 
@@ -202,6 +217,41 @@ def mapping(request, execution):
     waits = waits_of(request["waits"])
     runs = execution.map("items", mapped, waits, concurrency=4)
     return {"text": answer_to("Mapping", request["value"]), "runs": ",".join(runs)}
+
+
+@chaos.message_action("Changing", request=Asked, response=Answered)
+def changing(request, execution):
+    """Steps that a version of the code inserts, reverses or renames."""
+    witness = _Witness(execution)
+    waits = list(enumerate(waits_of(request["waits"]), 1))
+    for count, (number, seconds) in enumerate(waits[::-1] if _VERSION == 2 else waits, 1):
+        if count == 2:
+            execution.sleep(0.2, name="pause")
+            if _VERSION == 1:
+                witness.step("inspect", lambda: None)
+        names = (f"step {number}", f"part {number}")
+        witness.step(
+            names[0],
+            lambda seconds=seconds: time.sleep(seconds),
+            names=names[::-1] if _VERSION == 2 else names,
+        )
+    return witness.result("Changing", request["value"])
+
+
+def mended(directory: str, execution_id: str) -> Path:
+    """Return the file whose presence lets an execution of Mending complete."""
+    return Path(directory) / f"{execution_id}.mended"
+
+
+@chaos.message_action("Mending", request=Asked, response=Answered)
+def mending(request, execution):
+    """A step, and a failure until an operator has mended its cause."""
+    witness = _Witness(execution)
+    witness.step("step 1", lambda: None)
+    if not mended(os.environ[lines.DIRECTORY], execution.id).exists():
+        raise DeliberateFailureError
+    witness.step("step 2", lambda: None)
+    return witness.result("Mending", request["value"])
 
 
 @chaos.message_action("Prompt", request=Asked, response=Answered, sync_timeout=1)

@@ -19,6 +19,7 @@ from atom.names import PROCESSES
 from tests.chaos.schedule import (
     CALLBACKS,
     CUT,
+    DEPLOY,
     KILL,
     KILL_CHILD,
     KILL_MAIN,
@@ -31,6 +32,7 @@ from tests.chaos.schedule import (
     WORKERS,
     Fault,
 )
+from tests.chaos.services import VERSION_VARIABLE, VERSIONS
 from tests.support.roles import TestAtom
 
 _ROLES = {
@@ -61,8 +63,9 @@ class Supervisor:
         self._ended = threading.Event()
         self._threads = ThreadPoolExecutor(len(targets) + 1)
         self._striking: list[Future[None]] = []
-        for name, command in _ROLES.items():
-            atom.start(name, *command)
+        self._versions = dict.fromkeys(_ROLES, 0)
+        for name in _ROLES:
+            self._start(name)
 
     def begin(self, faults: Sequence[Fault]) -> None:
         """Do the faults at their times; those of one target one after the other.
@@ -112,12 +115,21 @@ class Supervisor:
             return bool(children)
         if fault.kind == PAUSE:
             return _pause(lambda number: os.killpg(pid, number), fault.seconds)
-        {KILL: self._atom.kill, KILL_MAIN: self._atom.kill_main, RESTART: self._end_softly}[
-            fault.kind
-        ](name)
+        if fault.kind == DEPLOY:
+            self._versions[name] = (self._versions[name] + self._random.choice((1, 2))) % VERSIONS
+        {
+            KILL: self._atom.kill,
+            KILL_MAIN: self._atom.kill_main,
+            RESTART: self._end_softly,
+            DEPLOY: self._end_softly,
+        }[fault.kind](name)
         time.sleep(fault.seconds)
-        self._atom.start(name, *_ROLES[name])
+        self._start(name)
         return True
+
+    def _start(self, name: str) -> None:
+        version = {VERSION_VARIABLE: str(self._versions[name])}
+        self._atom.start(name, *_ROLES[name], **version)
 
     def _end_softly(self, name: str) -> None:
         try:
@@ -180,7 +192,7 @@ class Supervisor:
             return
         self.remarks[f"{name} ended by itself with {process.returncode}"] += 1
         self._atom.kill(name)  # what is left of its group
-        self._atom.start(name, *_ROLES[name])
+        self._start(name)
 
 
 def _pause(send: Callable[[int], None], seconds: float) -> bool:

@@ -45,13 +45,12 @@ EVENTS = (
 )
 
 
-def line(kind, at, run, position=1, attempt=1):
+def line(kind, at, run, number=1, attempt=1):
     return Line(
         kind=kind,
         execution=ID,
         attempt=attempt,
-        position=position,
-        name=f"step {position}",
+        name=f"step {number}" if number else "",
         run=run,
         at=at,
         group=attempt,
@@ -60,13 +59,13 @@ def line(kind, at, run, position=1, attempt=1):
 
 
 LINES = (
-    line(BEGAN, 0.0, "run", position=0),
+    line(BEGAN, 0.0, "run", number=0),
     line(BEGAN, 1.0, "r1"),
     line(FINISHED, 1.1, "r1"),
     line(RECORDED, 1.2, "r1"),
-    line(BEGAN, 2.0, "r2", position=2),
-    line(FINISHED, 2.1, "r2", position=2),
-    line(RECORDED, 2.2, "r2", position=2),
+    line(BEGAN, 2.0, "r2", number=2),
+    line(FINISHED, 2.1, "r2", number=2),
+    line(RECORDED, 2.2, "r2", number=2),
 )
 
 FLOW_EVIDENCE = FlowEvidence(

@@ -13,7 +13,7 @@ SERVICE = "Chaos"
 
 # How often each is asked for, of a hundred.
 MIX = {
-    "Quick": 35,
+    "Quick": 25,
     "Slow": 4,
     "Sleeping": 5,
     "Mapping": 3,
@@ -23,6 +23,8 @@ MIX = {
     "Flaky": 7,
     "Telling": 6,
     "Prompt": 5,
+    "Changing": 7,
+    "Mending": 3,
 }
 _DUPLICATES = 0.1
 _PATIENCE_SECONDS = 60
@@ -47,12 +49,14 @@ class Sent:
         """The steps that a run to the end records."""
         names = [f"step {number}" for number in range(1, len(self.waits) + 1)]
         match self.action:
-            case "Stepping" | "Faulting" | "Flaky":
+            case "Stepping" | "Faulting" | "Flaky" | "Changing":
                 return tuple(names)
             case "Sleeping":
                 return tuple("/sleep/".join(names).split("/"))
             case "Mapping":
                 return ("items",)
+            case "Mending":
+                return ("step 1", "step 2")
         return ()
 
 
@@ -188,6 +192,8 @@ def _waits(action: str, random: Random) -> tuple[int, ...]:
             return tuple(waits)
         case "Sleeping":
             return _several(random, 2, 4, 2500)
+        case "Changing":
+            return _several(random, 2, 5, 600)
         case "Mapping":
             return _several(random, 5, 20, 300)
         case "Faulting" | "Flaky":

@@ -85,14 +85,19 @@ RENAMED = replaced(
         'execution.step("pay", note, file, "charge", formerly="charge")',
     ),
 )
-LAST = replaced(RENAMED, (', "code": "1"}', "}"))
+LAST = replaced(
+    RENAMED,
+    (', "code": "1"}', "}"),
+    ("{answer} {numbers}", "{request['channel'] or answer} {numbers}"),
+)
+CHANNEL = '    channel = fields.String(data_key="Channel", required=True)\n'
 VERSIONS = [
     version(1, FIRST),
     version(2, INSERTED),
     version(3, REMOVED),
     version(4, SWAPPED),
     version(5, RENAMED),
-    version(6, LAST, outputs=""),
+    version(6, LAST, inputs=CHANNEL, outputs=""),
 ]
 
 

@@ -178,7 +178,7 @@ class Execution:
         self.version = version
         """The version of the service that accepted this execution."""
         self.is_of_several_versions = is_of_several_versions
-        """Whether another version accepted this execution or ran an earlier attempt of it."""
+        """True if another version accepted this execution or ran an earlier attempt of it."""
         self.deadline = deadline
         """When the flow will be told that this execution timed out."""
         self.user = circumstances.user

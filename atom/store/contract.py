@@ -142,6 +142,7 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         The claim has a lease and a fencing token; whoever held it before can write nothing more.
         Taking it from a holder counts as a lost worker. `version` is that of the service which the
         worker runs; it is kept as `worker_version`, beside the version that accepted the execution.
+        If the two differ, the execution is of several versions from then on.
         None where there is nothing to do: it is unknown, not due yet, suspended, finished, held by
         a live worker, or written in another format by another version of this software. A
         synchronous request whose caller has stopped waiting is cancelled instead of claimed. Where

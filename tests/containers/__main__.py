@@ -132,8 +132,15 @@ class Trial:
         )
         check(status == 200, "a request with a token of our own is answered")
         until(lambda: self._running() is None, "its end")
+        key = self._compose("exec", "-T", "recovery", "cat", "/keys/secret-key", shown=False)
+        check(len(key.strip()) == len(self._given["ATOM_SECRET_KEY"]), "a key was created")
         canaries = secrets_of(
-            self._given, token=token, user="canary-of-a-user", credential=self._token, **CANARIES
+            self._given,
+            token=token,
+            user="canary-of-a-user",
+            credential=self._token,
+            created_key=key.strip(),
+            **CANARIES,
         )
         look_for(canaries, written(self._compose, self._pages()))
         look_for({**canaries, **SAID}, kept(self._compose))
@@ -160,7 +167,11 @@ class Trial:
         return found if found["state"] not in ("accepted", "running") else None
 
     def _is_well(self) -> bool:
-        return all(each["Health"] == "healthy" for each in self._compose.containers())
+        return all(
+            each["Health"] == "healthy"
+            or (each["Service"] == "secret-key" and each["State"] == "exited")
+            for each in self._compose.containers()
+        )
 
     def _all_are_well(self) -> None:
         for each in self._compose.containers():

@@ -163,3 +163,70 @@ def test_database_never_gets_unencrypted_secrets(make_store, history_url, raw):
     assert "canary" not in rows(history_url)
     assert store.restart(new.id, from_start=True) is Restart.SECRET
     assert store.get(new.id).secrets is Secrets.DELETED_WITHOUT_KEY
+
+
+# --- a process dies between two writes
+
+
+class Dies(BaseException):
+    """The process ends here."""
+
+
+def dies(*_):
+    raise Dies
+
+
+def test_death_between_return_and_restart_loses_no_secret(store, history_url, moved, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(store._scripts, "restart", _after_return(store, moved))
+        with pytest.raises(Dies):
+            store.restart(moved, from_start=True)
+    assert store.get(moved).state.is_final
+    until(lambda: move(store), "its second move", 5)
+    assert private_request(history_url)
+    assert store.restart(moved, from_start=True) is Restart.RESTARTED
+    assert store.claim(moved, "w", "1").request == PRIVATE
+
+
+def _after_return(store, execution_id):
+    """Return a script that runs until the execution is back in Redis, where the process dies."""
+    restart = store._scripts.restart
+
+    def run(*arguments):
+        if store._is_here(execution_id):
+            raise Dies
+        return restart(*arguments)
+
+    return run
+
+
+def test_copy_loses_its_secrets_although_the_process_died_after_the_restart(
+    store, history_url, moved, monkeypatch
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(store._sql, "delete_secrets", dies)
+        with pytest.raises(Dies):
+            store.restart(moved, from_start=True)
+    assert private_request(history_url), "encrypted, until the copy is replaced"
+    assert "canary" not in rows(history_url)
+    store.finish(store.claim(moved, "w", "1"), State.COMPLETED, RESPONSE, "")
+    until(lambda: move(store), "its second move", 5)
+    assert not private_request(history_url)
+    assert store.get(moved).secrets is Secrets.DELETED_WHEN_COMPLETED
+
+
+def test_copy_loses_its_secrets_although_the_process_died_after_the_dismissal(
+    store, history_url, monkeypatch
+):
+    new = new_execution(private_request=PRIVATE, authorization="canary-user")
+    store.accept(new)
+    end(store, new.id, State.FAULTED)
+    store.copy_settled(store.take_settled(10))
+    with monkeypatch.context() as patched:
+        patched.setattr(store._sql, "delete_secrets", dies)
+        with pytest.raises(Dies):
+            store.dismiss(new.id)
+    assert private_request(history_url)
+    until(lambda: move(store), "its move", 5)
+    assert not private_request(history_url)
+    assert store.restart(new.id, from_start=True) is Restart.SECRET

@@ -11,6 +11,11 @@ def encodable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
+def shortened(text: str, length: int) -> str:
+    """Return the text, cut to this number of characters with an ellipsis at its end."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def text_of(value: Any) -> str:
     """Return the encodable text of any value, even if its `__str__` raises."""
     try:

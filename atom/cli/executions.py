@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from atom.catalog import load_catalog
@@ -23,8 +24,11 @@ from atom.history import ExecutionFilter
 from atom.names import flower_url
 from atom.records import Execution, State, StepKind
 from atom.store import open_store
+from atom.text import shortened
 
 _MOST_CHILDREN: Final = 20
+# In a list; `show` has the whole error.
+_LONGEST_ERROR: Final = 200
 _MOST_IN_INBOX: Final = 10_000
 
 
@@ -94,6 +98,7 @@ def list_(
         "Callback",
     ):
         table.add_column(heading, no_wrap=True)
+    table.add_column("Error", overflow="fold")
     for each in found:
         table.add_row(
             each.id,
@@ -103,6 +108,7 @@ def list_(
             _clock(each.accepted_at),
             _took(each),
             each.callback_state.value,
+            escape(shortened(each.error or "", _LONGEST_ERROR)),
         )
     wide_console().print(table if found else "No executions.")
 
@@ -240,7 +246,9 @@ def _children(execution: Execution, family: Sequence[Execution]) -> Iterator[str
         counts = Counter(each.state.value for each in children)
         yield f"children: {', '.join(f'{count} {state}' for state, count in counts.items())}"
     for number, child in enumerate(children[:_MOST_CHILDREN], 1):
-        yield f"child {number}: {child.id} {child.service}.{child.action} {child.state.value}"
+        error = f": {child.error}" if child.error else ""
+        process = f"{child.service}.{child.action}"
+        yield f"child {number}: {child.id} {process} {child.state.value}{error}"
     if len(children) > _MOST_CHILDREN:
         yield f"All of them: atom executions list --parent {execution.id} --limit {len(family)}"
     for cleanup in family:

@@ -1,6 +1,7 @@
 """A flow of the sandbox, told to a person as it happens."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich import box
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from atom.cli.failed_execution import failed_execution_of
 from atom.durations import duration
 from atom.protocol.values import ContentType
 from atom.redaction import MASK
@@ -41,7 +43,13 @@ def show_flow(
     configuration: Mapping[str, Any] | None = None,
     timeout_seconds: float,
 ) -> bool:
-    """Run an action as a flow would, and print what happens; whether it resumed without fault."""
+    """Run an action as a flow would and print each event.
+
+    If the execution failed and its store is known here, its error and traceback follow.
+
+    Returns:
+        Whether the flow resumed without a fault.
+    """
     well = False
     flow_id = client.start(service_url, action, inputs, configuration)
     for event in client.watch(flow_id, timeout_seconds):
@@ -49,6 +57,11 @@ def show_flow(
             well = not _faults(event)
         for line in _told(event):
             console.print(line)
+    failure = None if well else failed_execution_of(flow_id)
+    if failure is not None:
+        state = failure.state.value.replace("_", " ")
+        for text in (f"Execution {failure.id} {state}: {failure.error}", failure.traceback):
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
     return well
 
 
@@ -61,7 +74,11 @@ def run_flow(
     configuration: Mapping[str, Any] | None = None,
     timeout_seconds: float,
 ) -> Document:
-    """Run an action as a flow would; what happened, as one document."""
+    """Run an action as a flow would and return its events as one document.
+
+    Its `failure` is the execution that failed, with its error and traceback; None if it did not
+    fail, or if its store is not known here.
+    """
     flow_id = client.start(service_url, action, inputs, configuration)
     document: Document = {
         "flowId": flow_id,
@@ -83,6 +100,8 @@ def run_flow(
             case "failed":
                 document["problem"] = event.details["message"]
     document["status"] = client.status(flow_id).value
+    failure = None if document["status"] == "done" else failed_execution_of(flow_id)
+    document["failure"] = failure and asdict(failure)
     return document
 
 

@@ -78,7 +78,9 @@ def invoke(  # noqa: PLR0913 (one for each argument and option)
 ) -> None:
     """Call ACTION of SERVICE as a flow would: the WAIT, the progress, the outputs.
 
-    The exit code is 0 where the flow resumed without a fault.
+    The exit code is 0 if the flow resumed without a fault. If the execution failed, its error and
+    traceback follow, provided that its Redis is known here: an Atom runs in this folder, or
+    ATOM_REDIS_URL is set.
     """
     inputs = _values("-i", pairs, "--inputs", file)
     configuration = _values("-c", configuration_pairs, "--config", configuration_file)

@@ -95,7 +95,8 @@ class StepFailed(AtomError):
         return self.kinds[0].rpartition(".")[2]
 
     def __str__(self) -> str:
-        return f"Step “{self.name}” failed: {self.kind}."
+        reason = f": {self.reason}" if self.reason else ""
+        return f"Step “{self.name}” failed: {self.kind}{reason}"
 
 
 class CannotSuspend(AtomError):

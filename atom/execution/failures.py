@@ -7,7 +7,7 @@ is a number. Nothing here raises because of that, and every text is free of know
 from collections.abc import Sequence
 from typing import Any, Final
 
-from atom.errors import AtomError, Fault, StepFailed
+from atom.errors import AtomError, Fault
 from atom.protocol.wire import PROBLEM_MESSAGE_LENGTH, sentence
 from atom.redaction import redacted
 from atom.text import full_name, simple_name, text_of
@@ -21,20 +21,16 @@ def reason_of(error: Any) -> str:
 
 
 def described(error: BaseException) -> str:
-    """Return what the history says of an exception: its class and message.
+    """Return the class and the message of an exception as the history shows them.
 
-    The errors of the project are sentences of their own and come without their class.
+    The message is one line of at most 500 characters. The errors of the project are sentences of
+    their own and come without their class.
     """
-    if type(error) is StepFailed:
-        return _joined(text_of(error).rstrip("."), _attribute(error, "reason") or "")
+    message = reason_of(error)
     if issubclass(type(error), AtomError):
-        return redacted(text_of(error))
-    return _joined(simple_name(type(error)), error)
-
-
-def _joined(what: str, reason: Any) -> str:
-    message = reason_of(reason)
-    return redacted(f"{what}: {message}" if message else what)
+        return message
+    kind = simple_name(type(error))
+    return redacted(f"{kind}: {message}" if message else kind)
 
 
 def kinds_of(kind: type[BaseException]) -> list[str]:

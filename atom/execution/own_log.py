@@ -5,7 +5,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
@@ -17,6 +17,9 @@ from atom.redaction import redacted
 from atom.store import ExecutionStore
 
 _log = logging.getLogger(__name__)
+
+# The message of the line that has the traceback of a failed process.
+FAILURE: Final = "The process failed"
 
 _LONGEST_MESSAGE: Final = 2_000
 _LONGEST_TRACEBACK: Final = 6_000
@@ -85,6 +88,13 @@ class OwnLog:
                 yield
             finally:
                 self.flush()
+
+
+def failure_traceback(lines: Sequence[LogLine]) -> str:
+    """Return the traceback of the latest failure of a process; empty if the log has none."""
+    head = f"{FAILURE}\n"
+    tracebacks = [line.message for line in lines if line.message.startswith(head)]
+    return tracebacks[-1].removeprefix(head) if tracebacks else ""
 
 
 def _text(record: logging.LogRecord) -> str:

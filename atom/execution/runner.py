@@ -34,7 +34,7 @@ from atom.execution.holding import hold
 from atom.execution.journal import StoreJournal
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.lease import Lease
-from atom.execution.own_log import OwnLog
+from atom.execution.own_log import FAILURE, OwnLog
 from atom.execution.replay import Means
 from atom.execution.wakeup import wake_callback
 from atom.logs import context_of
@@ -351,7 +351,7 @@ class Runner:
             _log.info("What failed", exc_info=error)
             return again
         if claim.ending or not isinstance(error, Fault | Faults):  # no flow hears a cleanup's fault
-            _log.error("The process failed", exc_info=error)
+            _log.error(FAILURE, exc_info=error)
             return self._broken(claim, process, described(error))
         _log.info("Faulted: %s", described(error))
         refusal = process.refusal(
@@ -400,13 +400,17 @@ class Runner:
         )
 
     def _broken(self, claim: Claim, process: Process | None, error: str) -> Outcome:
-        """The flow hears one safe sentence; what went wrong is for the log and the history."""
+        """End an execution that failed, with the error that the log and the history show.
+
+        A parent gets the error of its child, as it gets that of a failed step. A flow gets one
+        safe sentence.
+        """
         _log.error("Failed: %s", error)
         faults = (
             Fault(f"{claim.action} could not be completed; look for execution {claim.id}.", FAILED),
         )
         if claim.parentage is not None:
-            response = child_refusal(faults)
+            response = child_refusal((Fault(error, FAILED),))
         elif process is None:
             response = fault(claim.token, claim.tenant_id, (), faults)
         else:

@@ -87,6 +87,8 @@ def test_the_first_that_does_not_complete_stops_the_others(atom, file, how):
     assert list(faults) == (["Bad"] if how == "fault" else ["Failed"])
     assert "canary" not in str(faults)
     found = atom.store.get(atom.execution_of(flow).id)
+    reason = "3 is bad." if how == "fault" else "failed: RuntimeError: canary-in-an-item"
+    assert found.error.endswith(reason)
     until(
         lambda: all(each.state.is_final for each in atom.store.children(found.id)),
         "the others to be stopped",

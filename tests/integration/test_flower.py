@@ -131,7 +131,9 @@ def test_each_execution_is_a_task_with_its_id_and_name_and_none_of_its_data(watc
         for action in ("Echo", "No", "Break", "Plain name: ä/b?")
     }
     _, leaky = run_and_see(watched, "Break", {"Pin": "canary-pin"}, "Talkative")
-    assert "canary-reason ••••" in leaky["exception"]
+    _, short = run_and_see(watched, "Break", {"Pin": "7q"}, "Talkative")
+    for task in (leaky, short):
+        assert task["exception"] == "RuntimeError: canary-reason ••••"
     assert {action: task["name"] for action, (_, task) in seen.items()} == {
         action: f"Trial.{action}" for action in seen
     }
@@ -151,7 +153,7 @@ def test_each_execution_is_a_task_with_its_id_and_name_and_none_of_its_data(watc
     callback = f"{seen['Echo'][0].id}.callback"
     assert watched.until_seen(callback)["name"] == "atom.deliver"
     pages = [f"/task/{execution.id}" for execution, _ in seen.values()]
-    pages.append(f"/task/{leaky['uuid']}")
+    pages += [f"/task/{task['uuid']}" for task in (leaky, short)]
     pages += ["/", "/workers", "/tasks", "/broker", "/metrics", "/api/task/types"]
     pages += [f"/api/task/info/{callback}", "/api/queues/length", "/api/workers?refresh=1"]
     column = "draw=1&start=0&length=100&order[0][column]=0&order[0][dir]=asc&columns[0][data]=name"

@@ -8,7 +8,7 @@ import pytest
 
 from atom.errors import StoreRefused, StoreUnavailable
 from atom.execution import own_log as own_log_module
-from atom.execution.own_log import OwnLog
+from atom.execution.own_log import FAILURE, OwnLog, failure_traceback
 from atom.redaction import hiding
 
 REFUSED = "what the store never takes"
@@ -142,3 +142,18 @@ def test_lines_that_the_store_refuses_are_dropped_and_the_next_are_written(
     clock.now += 1
     own_log.take(record("the next"))
     assert store.said == ["the next"]
+
+
+def test_failure_traceback_is_that_of_the_latest_failure(own_log, store):
+    assert failure_traceback([]) == ""
+    for number in range(2):
+        try:
+            raise ValueError(f"attempt {number}")
+        except ValueError as error:
+            own_log.take(record(FAILURE, exc_info=(ValueError, error, error.__traceback__)))
+            own_log.take(record("of the process itself", exc_info=(ValueError, error, None)))
+    own_log.flush()
+    lines = [line for call in store.calls for line in call]
+    traceback = failure_traceback(lines)
+    assert traceback.startswith("Traceback (most recent call last)")
+    assert traceback.endswith("ValueError: attempt 1")

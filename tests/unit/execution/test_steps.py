@@ -221,7 +221,7 @@ def test_a_replay_sees_a_fault_and_a_failure_without_running_the_steps():
 
     first = process(testing.execution(journal))
     assert process(testing.execution(journal, attempt=2)) == first
-    assert first == [(Fault, "No."), (StepFailed, "Step “step 1” failed: Refused.")]
+    assert first == [(Fault, "No."), (StepFailed, "Step “step 1” failed: Refused: gone")]
     assert [function.calls for function in functions] == [1, 1]
 
 

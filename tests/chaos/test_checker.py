@@ -102,7 +102,8 @@ CLEANUP = ExecutionEvidence(
     steps=[["clean up", '"c1"']],
 )
 LINES_OF_CLEANUP = tuple(
-    replace(line(kind, 3.0, "c1"), execution=CLEANUP.id) for kind in (BEGAN, FINISHED, RECORDED)
+    replace(line(kind, 3.0, "c1"), execution=CLEANUP.id, name="clean up")
+    for kind in (BEGAN, FINISHED, RECORDED)
 )
 GOOD = Evidence(
     flows=[FLOW_EVIDENCE],

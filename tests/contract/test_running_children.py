@@ -255,7 +255,8 @@ def calls_with_another_document(request, execution):
     execution.call(tree, {"branches": [{"text": str(PASSED[-1])}]})
 
 
-def test_call_with_another_document_in_a_later_attempt_is_refused(worker):
+def test_call_with_another_document_in_a_later_attempt_is_held(worker):
     execution = worker.run(worker.accept("Calls with another document"))
-    assert execution.state is State.FAILED
-    assert "pass the same document in every attempt" in execution.error
+    assert execution.state is State.SUSPENDED
+    assert [held.id for held in worker.store.held(10)] == [execution.id]
+    assert "call Family.Tree" in execution.error

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from io import RawIOBase
 from typing import Any, ClassVar, Final
 
@@ -228,6 +229,12 @@ class Process(ABC):
     @abstractmethod
     def entries(self) -> Sequence[Entry]:
         """Everything that its requests and responses may hold."""
+
+    @cached_property
+    def profiles_digest(self) -> str:
+        """Eight hexadecimal digits that follow from its profiles and configuration values."""
+        entries = (*self.entries, *self.configuration.entries)
+        return sha256(repr((self.action, entries)).encode()).hexdigest()[:8]
 
     @cached_property
     def secret_names(self) -> frozenset[str]:

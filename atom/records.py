@@ -104,6 +104,7 @@ class NewExecution:
     queue: str  # whose workers run it
     priority: int = 0  # among those of its tenant that wait there
     version: str = ""  # of the service that accepts it
+    profiles: str = ""  # the digest of its profiles there
     service_rate: float = 0  # requests per second that its service takes; 0: any number
     timeout_seconds: float
     sync_timeout_seconds: float = 0

@@ -353,8 +353,7 @@ def _digest(processes: Iterable[Process]) -> str:
     names = {_source_file(function) for function in functions}
     digest = hashlib.sha256()
     for process in declared:  # profiles may be in other files
-        entries = (*process.entries, *process.configuration.entries)
-        digest.update(repr((process.action, entries)).encode())
+        digest.update(process.profiles_digest.encode())
     for name in sorted(filter(None, names)):
         with suppress(OSError):  # declared in an interpreter, or shipped without its source
             digest.update(Path(name).read_bytes())

@@ -119,7 +119,7 @@ def register_tasks(
     for service in catalog.services.values():
         for process in service.processes.values():
             app.task(bind=True, name=process.task_name, Request=request_class)(
-                _run_process(parts, process, service.version)
+                _run_process(parts, process)
             )
 
     @app.task(bind=True, name=DELIVER_TASK)
@@ -144,13 +144,16 @@ def register_tasks(
         return _contained(tick)
 
 
-def _run_process(parts: _Parts, process: Process, version: str) -> Callable[[Any], Any]:
+def _run_process(parts: _Parts, process: Process) -> Callable[[Any], Any]:
     most, has_cleanup = process.options.max_concurrency, process.on_end is not None
+    version, profiles = process.version, process.profiles_digest
 
     def run(task: Any) -> Any:
         with bound_contextvars(execution_id=task.request.id):
             return _contained(
-                lambda: parts.runner.run(task.request.id, version, most, has_cleanup=has_cleanup)
+                lambda: parts.runner.run(
+                    task.request.id, version, most, has_cleanup=has_cleanup, profiles=profiles
+                )
             )
 
     return run

@@ -48,6 +48,7 @@ class Asked:
                 private_request=private,
                 is_item=self.are_items,
                 version=self.process.version,
+                profiles=self.process.profiles_digest,
                 priority=self.process.options.priority,
             )
             for index, (public, private) in enumerate(self.requests)

@@ -118,6 +118,7 @@ class Runner:
         max_concurrency: int | None = None,
         *,
         has_cleanup: bool = False,
+        profiles: str = "",
     ) -> str:
         """Run the execution unless somebody else does or did; returns what happened, in a word.
 
@@ -128,6 +129,7 @@ class Runner:
             version: of the service whose code this worker runs.
             max_concurrency: of the process.
             has_cleanup: whether the process declares `on_end`.
+            profiles: the digest of the profiles of the process.
 
         Raises:
             StoreUnavailable: nothing can be done; recovery will find it.
@@ -135,7 +137,12 @@ class Runner:
         """
         asked_at = time.monotonic()
         claim = self._store.claim(
-            execution_id, self._worker, version, max_concurrency or 0, has_cleanup=has_cleanup
+            execution_id,
+            self._worker,
+            version,
+            max_concurrency or 0,
+            has_cleanup=has_cleanup,
+            profiles=profiles,
         )
         if claim is None:
             return "nothing to do"

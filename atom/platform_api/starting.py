@@ -75,6 +75,7 @@ class Starter:
             private_request=private,
             queue=process.options.queue,
             version=process.version,
+            profiles=process.profiles_digest,
             priority=process.options.priority,
             service_rate=self._catalog.service(process.service).requests_per_second,
             timeout_seconds=process.options.timeout,

@@ -83,6 +83,8 @@ def accepted_fields(new: NewExecution) -> list[Any]:
     fields = ["format", FORMAT_VERSION, "callback_uri", new.callback_uri]
     if new.version:
         fields += ["version", new.version]
+    if new.profiles:
+        fields += ["profiles", new.profiles]
     if new.private_request is not None:
         fields += ["is_private", 1]
     if new.priority:

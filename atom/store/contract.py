@@ -136,13 +136,15 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         max_concurrency: int = 0,
         *,
         has_cleanup: bool = False,
+        profiles: str = "",
     ) -> Claim | None:
         """Take an execution that is accepted and due, or whose holder's lease ran out.
 
         The claim has a lease and a fencing token; whoever held it before can write nothing more.
         Taking it from a holder counts as a lost worker. `version` is that of the service which the
         worker runs; it is kept as `worker_version`, beside the version that accepted the execution.
-        If the two differ, the execution is of several versions from then on.
+        If the two differ, or the digests of the profiles, the execution is of several versions from
+        then on.
         None where there is nothing to do: it is unknown, not due yet, suspended, finished, held by
         a live worker, or written in another format by another version of this software. A
         synchronous request whose caller has stopped waiting is cancelled instead of claimed. Where

@@ -93,7 +93,7 @@ class RedisChildren(RedisPart):
                 arguments += (index, child.id, child.service, child.action, child.queue)
                 arguments += (in_ms(child.timeout_seconds), self._cipher.seal(child.request))
                 arguments.append(self._cipher.seal(child.private_request or b""))
-                arguments += (int(child.is_item), child.priority, child.version)
+                arguments += (int(child.is_item), child.priority, child.version, child.profiles)
             with self._guard():
                 if not self._scripts.spawn(self._keys(claim.id), arguments):
                     raise ClaimLost(claim.id)

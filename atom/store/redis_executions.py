@@ -132,6 +132,7 @@ class RedisExecutions(RedisPart):
         max_concurrency: int = 0,
         *,
         has_cleanup: bool = False,
+        profiles: str = "",
     ) -> Claim | None:
         """See ExecutionStore."""
         arguments = (
@@ -144,6 +145,7 @@ class RedisExecutions(RedisPart):
             codec.FORMAT_VERSION,
             max_concurrency,
             int(has_cleanup),
+            profiles,
         )
         with self._guard():
             found = self._scripts.claim(self._keys(execution_id), arguments)

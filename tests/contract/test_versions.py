@@ -252,6 +252,17 @@ def test_called_process_returns_to_a_parent_of_a_later_version(worker):
     assert outputs_of(found) == {"ID": "R-1", "Total": None}
 
 
+def test_changed_profiles_count_as_another_version(worker):
+    earlier = worker(first_version())
+    execution_id = earlier.accept("Buy", [value("Number", "7")])
+    earlier.run(execution_id)
+    signal(earlier, execution_id)
+    found = worker(rolled_back_version()).run(execution_id)
+    assert (found.state, found.error) == (State.COMPLETED, None)
+    assert (found.version, found.worker_version) == ("1", "1")
+    assert outputs_of(found) == {"Sum": None}
+
+
 def test_result_with_steps_of_a_version_that_was_rolled_back_is_not_refused(worker):
     earlier = worker(first_version())
     execution_id = earlier.accept("Buy", [value("Number", "7")])

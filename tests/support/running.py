@@ -56,6 +56,7 @@ class Worker:
             action=action,
             request=orjson.dumps(request),
             version=self.version,
+            profiles=self.catalog.process(self.service, action).profiles_digest,
             **changes,
         )
         self.store.accept(new)
@@ -71,4 +72,9 @@ class Worker:
         """Run one attempt, as the Celery task of its process does."""
         envelope = self.store.envelope(execution_id)
         process = self.catalog.process(envelope.service, envelope.action)
-        self.runner.run(execution_id, self.version, has_cleanup=process.on_end is not None)
+        self.runner.run(
+            execution_id,
+            self.version,
+            has_cleanup=process.on_end is not None,
+            profiles=process.profiles_digest,
+        )

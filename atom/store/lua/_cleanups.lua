@@ -33,7 +33,8 @@ end
 -- Create the cleanup of the execution that is looked at, before that is retired: the cleanup gets a
 -- copy of the request. `of` as for move().
 function start_cleanup(id, now, of, state, failure)
-  local kept = {'queue', 'priority', 'state_id', 'format', 'trace', 'version', 'is_private'}
+  local kept = {'queue', 'priority', 'state_id', 'format', 'trace', 'version', 'profiles',
+    'is_private'}
   local execution, names = EXECUTION, {'root', 'fence', 'deadline', 'timeout_ms', unpack(kept)}
   local row = {}
   for index, value in ipairs(redis.call('HMGET', EXECUTION, unpack(names))) do

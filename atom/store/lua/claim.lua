@@ -1,6 +1,7 @@
 -- ARGV id, worker, holder (unique to this call, so that it can be repeated), lease_ms,
 --      retention_ms, version (of the service), format (the one that the caller can read),
---      max_concurrency (0: none), 1 if its action has a cleanup
+--      max_concurrency (0: none), 1 if its action has a cleanup,
+--      digest of its profiles ('' to compare versions only)
 -- Returns the execution as two flat lists of fields and values, the second of its documents, and of a
 -- child the request and the private request of its parent, or where that is an item, which has none
 -- of a flow, of the next of its ancestors that is none; or nothing where there is nothing to claim: it
@@ -9,10 +10,10 @@
 local id, now = ARGV[1], now_ms()
 local row = standing('holder', 'lease_until', 'answer', 'answer_until', 'not_before', 'format',
   'queue', 'fence', 'attempts', 'started_at', 'is_resumed', 'parent', 'limit', 'priority',
-  'restarted_at', 'is_item', 'ending_state', 'has_cleanup', 'version')
+  'restarted_at', 'is_item', 'ending_state', 'has_cleanup', 'version', 'profiles')
 local state, _, _, _, _, holder, lease_until, answer, answer_until, not_before, format, queue,
   fence, attempts, started_at, is_resumed, parent, limit, priority, restarted_at, is_item,
-  is_cleanup, has_cleanup, accepted_by = unpack(row, 1, 24)
+  is_cleanup, has_cleanup, accepted_by, profiles = unpack(row, 1, 25)
 local max_concurrency, wants_cleanup = tonumber(ARGV[8]), ARGV[9] == '1'
 if is_item or is_cleanup then
   max_concurrency = 0 -- a map limits its own items
@@ -78,7 +79,8 @@ if holder ~= ARGV[3] then
   elseif has_cleanup and not wants_cleanup then
     redis.call('HDEL', EXECUTION, 'has_cleanup') -- the code that runs it now declares none
   end
-  if accepted_by and accepted_by ~= ARGV[6] then
+  if (accepted_by and accepted_by ~= ARGV[6])
+    or (profiles and ARGV[10] ~= '' and profiles ~= ARGV[10]) then
     -- It stays so: what this attempt records may be read by the version that accepted it.
     redis.call('HSET', EXECUTION, 'is_of_several_versions', 1)
   end

@@ -1,6 +1,6 @@
 -- ARGV parent, fence, format, root, trace, and then of each child: index, id, service, action, queue,
 --      timeout_ms, request, private request ('' where there is none), 1 where it is an item of a map,
---      priority, version of its service
+--      priority, version of its service, digest of its profiles
 -- Stores children, some of which may begin at once. Returns 1, or 0 where the caller no longer holds the
 -- parent.
 local parent, now = ARGV[1], now_ms()
@@ -10,9 +10,9 @@ if state ~= 'running' or fence ~= ARGV[2] then
   return 0
 end
 local running_user = documents('authorization')
-for at = 6, #ARGV, 11 do
+for at = 6, #ARGV, 12 do
   local index, id, service, action, queue, timeout_ms, request, private,
-    is_item, priority, version = unpack(ARGV, at, at + 10)
+    is_item, priority, version, profiles = unpack(ARGV, at, at + 11)
   look_at(EXECUTION_PREFIX .. parent)
   if redis.call('HSETNX', JOIN, 'id:' .. index, id) == 1 then
     redis.call('RPUSH', CHILDREN, id)
@@ -23,7 +23,7 @@ for at = 6, #ARGV, 11 do
       'attempts', 0, 'fence', 0, 'callback_state', 'none', 'callback_uri', '', 'answer', 'late',
       'service', service, 'action', action, 'queue', queue, 'tenant_id', tenant, 'state_id',
       flow_state, 'format', ARGV[3], 'trace', ARGV[5], 'parent', parent, 'parent_index', index,
-      'root', ARGV[4], 'version', version)
+      'root', ARGV[4], 'version', version, 'profiles', profiles)
     redis.call('HSET', DOCUMENTS, 'request', request)
     if private ~= '' then
       redis.call('HSET', EXECUTION, 'is_private', 1)

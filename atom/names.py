@@ -190,12 +190,15 @@ def attempts_key(execution_id: str) -> str:
 
 
 def signals_key(execution_id: str) -> str:
-    """The signals of one execution: a hash of `token:<name>`, `hash:<name>` and `event:<name>`."""
+    """The signals of one execution: a hash of `token:<name>`, `hash:<name>` and `event:<name>`.
+
+    The second is the hashes of all tokens that the execution has given out, one after the other.
+    """
     return f"{execution_key(execution_id)}:signals"
 
 
 def ended_signals_key(execution_id: str) -> str:
-    """Return the key of the signals of an ended execution: signal name → hash of its token."""
+    """Return the key of the signals of an ended execution: signal name → hashes of its tokens."""
     return f"{execution_key(execution_id)}:ended-signals"
 
 

@@ -372,6 +372,8 @@ class Restart(StrEnum):
     UNREADABLE = "unreadable"  # it is encrypted, with none of our keys
     CLEANUP = "cleanup"  # the cleanup of its last end has begun and not ended
     MOVED = "moved"  # a cleanup in the history database
+    NO_STEP = "no_step"  # no such step is recorded
+    CHANGED = "changed"  # the journal is not the one that was read
 
 
 class Replay(StrEnum):

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from atom.catalog import load_catalog
 from atom.cli.output import finish_with, print_json, wide_console
+from atom.cli.retrying import retry
 from atom.cli.running import settings_of_running
 from atom.cli.when import When
 from atom.durations import duration
@@ -35,6 +36,9 @@ _MOST_IN_INBOX: Final = 10_000
 @click.group()
 def executions() -> None:
     """Look at executions, cancel them, run them once more."""
+
+
+executions.add_command(retry)
 
 
 @executions.command(name="list")
@@ -182,33 +186,6 @@ def cancel(execution_ids: tuple[str, ...], as_json: bool) -> None:
     # Without the services a flow still hears the fault, only without the outputs beside it.
     catalog, store = load_catalog(settings.services, required=False), open_store(settings)
     done = [operating.cancel(catalog, store, each) for each in execution_ids]
-    finish_with(done, as_json=as_json)
-
-
-@executions.command()
-@click.argument("execution_ids", metavar="ID…", nargs=-1, required=True)
-@click.option("--from-start", is_flag=True, help="All of it: every step anew.")
-@click.option(
-    "--from-failed-step",
-    is_flag=True,
-    help="What was recorded before the step that failed is not run again.",
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def retry(
-    execution_ids: tuple[str, ...], from_start: bool, from_failed_step: bool, as_json: bool
-) -> None:
-    """Run executions that have ended once more, with the code the workers have now.
-
-    The flow resumes with the new result where it still waits, for its callback was parked; where
-    it has moved on, the result goes to the history alone.
-    """
-    if from_start == from_failed_step:
-        raise click.UsageError(
-            "Say from where: either --from-start, which runs every step anew, or "
-            "--from-failed-step, which keeps what was recorded before the one that failed."
-        )
-    store = open_store(settings_of_running())
-    done = [operating.retry(store, each, from_start=from_start) for each in execution_ids]
     finish_with(done, as_json=as_json)
 
 

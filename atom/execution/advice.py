@@ -4,11 +4,13 @@ CLI and console offer an action only if it can succeed. The store decides when i
 execution may have changed in between.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from shlex import quote
 from typing import Final
 
+from atom.entries import EntryKey
 from atom.records import CallbackState, Execution, Replay, Restart, Secrets, State
 from atom.redaction import MASK
 from atom.suspension import WaitKind
@@ -37,6 +39,7 @@ _RETRY: Final = {
     Restart.CLEANUP: "its cleanup still runs; wait for it or cancel it (`atom executions show` "
     "names it), then retry",
     Restart.MOVED: "it is a cleanup in the history database, which cannot be retried",
+    Restart.CHANGED: "its journal has changed since it was read; look at it, and retry",
 }
 _REPLAY: Final = {
     Replay.UNFINISHED: "it has not ended; its flow gets the outcome when it does",
@@ -107,6 +110,18 @@ def retry_refusal(verdict: Restart, execution: Execution | None) -> str:
     if verdict is Restart.SECRET and execution.secrets in _SECRETS:
         return _SECRETS[execution.secrets]
     return _RETRY[verdict].format(parent=execution.parent)
+
+
+def unknown_step(key: EntryKey, execution: Execution | None) -> str:
+    """Return why an execution cannot be retried from a step, with the names that are recorded."""
+    name = f"“{key.name}”" + (f" (occurrence {key.occurrence})" if key.occurrence > 1 else "")
+    counts = Counter(step.name for step in execution.steps) if execution else Counter()
+    if not counts:
+        return f"it has no recorded step {name}: no step is recorded"
+    recorded = ", ".join(
+        f"“{each}”" if count == 1 else f"“{each}” ({count} times)" for each, count in counts.items()
+    )
+    return f"it has no recorded step {name}; recorded are {recorded}"
 
 
 def replay(execution: Execution) -> Advice:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from atom.catalog import Catalog
+from atom.entries import EntryKey
 from atom.execution import advice
 from atom.execution.ending import cancel as end_by_cancelling
 from atom.protocol.exact_json import normal_json
@@ -43,12 +44,33 @@ def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Done:
     return Done(execution_id, ended is not None, _cancelled(store, execution_id, ended))
 
 
-def retry(store: ExecutionStore, execution_id: str, *, from_start: bool) -> Done:
-    """Run an ended execution again: all of it, or from the step that failed."""
+def retry(
+    store: ExecutionStore,
+    execution_id: str,
+    *,
+    from_start: bool = False,
+    from_step: EntryKey | None = None,
+    drops_signals: bool = False,
+) -> Done:
+    """Run an ended execution again: all of it, from a recorded entry, or from the failed step.
+
+    Args:
+        store: the store of the execution.
+        execution_id: its id.
+        from_start: whether every step runs again.
+        from_step: else the first entry that runs again; None for the step that failed.
+        drops_signals: whether the events of signals are forgotten, so that it waits for new ones.
+    """
     envelope = store.envelope(execution_id)
-    verdict = store.restart(execution_id, from_start=from_start)
+    verdict = store.restart(
+        execution_id, from_start=from_start, from_step=from_step, drops_signals=drops_signals
+    )
     if verdict is not Restart.RESTARTED:
-        reason = advice.retry_refusal(verdict, store.get(execution_id))
+        execution = store.get(execution_id)
+        if verdict is Restart.NO_STEP and from_step is not None:
+            reason = advice.unknown_step(from_step, execution)
+        else:
+            reason = advice.retry_refusal(verdict, execution)
         return Done(execution_id, False, f"cannot be retried: {reason}")
     message = "starts again; its flow gets the result"
     if envelope is None or not envelope.is_awaited:

@@ -267,8 +267,10 @@ def is_runnable(
     """
     strict = reader.strict()
     request = documents.get(b"private_request") or documents.get(b"request")
+    needed = [request, documents.get(b"authorization"), documents.get(b"token")]
+    needed += [value for name, value in documents.items() if name.startswith(b"event:")]
     try:
-        for value in (request, documents.get(b"authorization"), documents.get(b"token")):
+        for value in needed:
             strict.content(value)
         for step in steps:
             decode_step(strict, step)

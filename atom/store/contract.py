@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from atom.children import After
+from atom.entries import EntryKey
 from atom.overview import ClockReading, Overview
 from atom.records import (
     Attempt,
@@ -256,9 +257,19 @@ class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, Movin
         Where it had not begun it never does; where it had, its holder can write nothing more.
         """
 
-    def restart(self, execution_id: str, *, from_start: bool) -> Restart:
-        """Run an ended execution again: all of it, or from the step that failed.
+    def restart(
+        self,
+        execution_id: str,
+        *,
+        from_start: bool = False,
+        from_step: EntryKey | None = None,
+        drops_signals: bool = False,
+    ) -> Restart:
+        """Run an ended execution again: all of it, from a recorded entry, or from the failed step.
 
+        With `from_step` (and not `from_start`), the record of this entry and all later records are
+        dropped, and with them the children that completed there. The events of its signals are
+        there again unless `drops_signals`, and the tokens that it has given out are valid.
         Its flow gets the result if it has not got an earlier one. The cleanup of its last end is
         cancelled if it has not begun; one that has begun must end first. An execution that was
         moved to the history database is brought back by a write before, and moved again later.

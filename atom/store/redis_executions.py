@@ -8,9 +8,10 @@ from uuid import uuid4
 
 from atom import names
 from atom.children import After
+from atom.entries import EntryKey
 from atom.errors import ClaimLost, Overloaded, Paused, TooManyRequests, Unreadable
 from atom.records import Claim, Ended, Hold, LogLine, NewExecution, Restart, State, Step
-from atom.store import child_codec, codec
+from atom.store import child_codec, codec, restarting
 from atom.store.contract import Accepted, Answer, Result
 from atom.store.encryption import LOOK_AGAIN_SECONDS
 from atom.store.redis_part import RedisPart, in_ms
@@ -279,18 +280,26 @@ class RedisExecutions(RedisPart):
             return None
         return Ended(State(ended[0].decode()), bool(ended[1]))
 
-    def restart(self, execution_id: str, *, from_start: bool) -> Restart:
+    def restart(
+        self,
+        execution_id: str,
+        *,
+        from_start: bool = False,
+        from_step: EntryKey | None = None,
+        drops_signals: bool = False,
+    ) -> Restart:
         """See ExecutionStore."""
-        mode = "start" if from_start else "failed_step"
-        arguments = (execution_id, mode, int(self._is_runnable(execution_id, from_start)))
+        with self._guard(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hgetall(names.documents_key(execution_id))
+            pipeline.hgetall(names.steps_key(execution_id))
+            documents, steps = pipeline.execute()
+        reader = self._reader(execution_id)
+        is_runnable = codec.is_runnable(reader, documents, () if from_start else steps.values())
+        mode, cut = "start" if from_start else "failed_step", restarting.Cut()
+        if not from_start and from_step is not None:
+            mode = "step"
+            cut = restarting.cut(reader, steps, from_step) if is_runnable else cut
+        arguments = (execution_id, mode, int(is_runnable), int(drops_signals), *cut.arguments)
         with self._guard():
             verdict: bytes = self._scripts.restart(self._keys(execution_id), arguments)
         return Restart(verdict.decode())
-
-    def _is_runnable(self, execution_id: str, from_start: bool) -> bool:
-        with self._guard(), self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hgetall(names.documents_key(execution_id))
-            if not from_start:
-                pipeline.hvals(names.steps_key(execution_id))
-            documents, *steps = pipeline.execute()
-        return codec.is_runnable(self._reader(execution_id), documents, *(steps or [()]))

@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-from hmac import compare_digest
 from typing import Final
 
 from atom import names
@@ -61,30 +60,14 @@ class RedisSuspensions(RedisPart):
 
     def signal(self, execution_id: str, name: str, event: str, token: str | None) -> Signalled:
         """See ExecutionStore."""
-        stored: bytes = b""
-        if token is not None:
-            with self._guard():
-                found = self._redis.hget(names.signals_key(execution_id), f"token:{name}")
-            known = self._reader(execution_id).text(found)
-            if not found or not known or not compare_digest(known.encode(), token.encode()):
-                return self._refusal(execution_id, name, token)
-            stored = found
-        arguments = (execution_id, name, stored, self._cipher.seal(event.encode()))
+        digest = b"" if token is None else _hash(token)
+        arguments = (execution_id, name, digest, self._cipher.seal(event.encode()))
         with self._guard():
             verdict = self._scripts.signal(self._keys(execution_id), arguments)
         signalled = Signalled(verdict.decode())
         if signalled is Signalled.GIVEN and self._event(execution_id, name) == event:
             return Signalled.KEPT  # it was given before, or the reply to that was lost
-        if signalled is Signalled.REFUSED and token is not None:
-            return self._refusal(execution_id, name, token)  # retired since the token was read
         return signalled
-
-    def _refusal(self, execution_id: str, name: str, token: str) -> Signalled:
-        """Return ENDED for the token of an execution that has ended, else REFUSED."""
-        with self._guard():
-            ended = self._redis.hget(names.ended_signals_key(execution_id), name)
-        is_ended = ended is not None and compare_digest(ended, _hash(token))
-        return Signalled.ENDED if is_ended else Signalled.REFUSED
 
     def _event(self, execution_id: str, name: str) -> str | None:
         with self._guard():
@@ -93,5 +76,5 @@ class RedisSuspensions(RedisPart):
 
 
 def _hash(token: str) -> bytes:
-    """Return the hash of a token that outlives its execution; a random token cannot be guessed."""
+    """Return the hash by which a token is known; a random token cannot be guessed from it."""
     return hashlib.sha256(token.encode()).digest()

@@ -21,7 +21,9 @@ class SuspensionStore(Protocol):
         """
 
     def signal_token(self, claim: Claim, name: str) -> str:
-        """The token of a signal of this execution, made at the first call.
+        """Return the token of a signal of this execution, made at the first call.
+
+        A retry makes another one; the earlier ones stay valid.
 
         Raises:
             ClaimLost: the claim is no longer the current one; nothing is written.
@@ -44,7 +46,7 @@ class SuspensionStore(Protocol):
         Raises:
             StoreUnanswered: it may be stored already, but will not be from now on. A plain
                 StoreUnavailable: it is not stored, and will not be.
-            Unreadable: the token is encrypted, with none of our keys.
+            Unreadable: an earlier event of the signal is encrypted, with none of our keys.
         """
 
     def take_suspended(self, limit: int) -> int:

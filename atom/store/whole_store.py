@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from atom import names
+from atom.entries import EntryKey
 from atom.errors import HistoryUnavailable
 from atom.history import EVERYTHING, Copied, ExecutionFilter, HistoryFacts, Page, Place
 from atom.records import Execution, LogLine, Restart, State
 from atom.redaction import masked_url
-from atom.store import codec, snapshot
+from atom.store import codec, restarting, snapshot
 from atom.store.lazily import import_sql_history
 from atom.store.paging import first_of, first_until, merged
 from atom.store.redis_history import MOST_NAMED, SHORTEST_PREFIX
@@ -96,11 +97,20 @@ class WholeStore(RedisStore):
         oldest = self._now() - timedelta(days=days)
         return self._sql.trim(limit, in_ms(oldest.timestamp()))
 
-    def restart(self, execution_id: str, *, from_start: bool) -> Restart:
+    def restart(
+        self,
+        execution_id: str,
+        *,
+        from_start: bool = False,
+        from_step: EntryKey | None = None,
+        drops_signals: bool = False,
+    ) -> Restart:
         """See ExecutionStore; one that was moved is brought back first, which is a write before."""
         if not from_start:
             self._bring_back_children(execution_id)
-        verdict = super().restart(execution_id, from_start=from_start)
+        verdict = super().restart(
+            execution_id, from_start=from_start, from_step=from_step, drops_signals=drops_signals
+        )
         if verdict is Restart.RESTARTED:
             self._delete_copied_secrets(execution_id)
         if verdict is not Restart.UNKNOWN:
@@ -113,8 +123,14 @@ class WholeStore(RedisStore):
             return Restart.MOVED if is_cleanup else Restart.CHILD
         if not self._is_moved_runnable(execution_id, moved, from_start):
             return Restart.UNREADABLE
+        if from_step is not None and not from_start:
+            steps = snapshot.hash_of(moved, ":steps")
+            if restarting.cut(self._reader(execution_id), steps, from_step).order is None:
+                return Restart.NO_STEP
         self._bring_back(execution_id, moved)
-        return self.restart(execution_id, from_start=from_start)
+        return self.restart(
+            execution_id, from_start=from_start, from_step=from_step, drops_signals=drops_signals
+        )
 
     def dismiss(self, execution_id: str) -> bool:
         """See ExecutionStore; the secrets of a moved one are deleted in the database."""

@@ -9,6 +9,7 @@ import pytest
 
 from atom.catalog import Catalog
 from atom.credentials import Credential
+from atom.entries import EntryKey
 from atom.errors import CredentialError
 from atom.execution import operating
 from atom.records import Restart, State
@@ -103,6 +104,11 @@ OPERATIONS: dict[str, tuple[Callable[[Any], str], Callable[[Any, str], Any], Any
     "run again from the failed step": (
         failed,
         lambda store, id: operating.retry(store, id, from_start=False).is_done,
+        True,
+    ),
+    "run again from a step": (
+        failed,
+        lambda store, id: operating.retry(store, id, from_step=EntryKey("broken")).is_done,
         True,
     ),
     "replay": (

@@ -289,23 +289,25 @@ def test_an_execution_without_signals_keeps_no_hashes(store, raw):
     assert not raw.exists(names.ended_signals_key(claim.id))
 
 
-def test_a_token_of_an_earlier_end_is_no_token_of_an_execution_that_runs_again(store):
+@pytest.mark.parametrize("from_start", [True, False])
+def test_a_token_is_valid_again_after_a_retry(store, from_start):
     execution_id, token = ended(store, State.FAILED)
-    store.restart(execution_id, from_start=True)
-    assert store.signal(execution_id, "approval", "1", token) is Signalled.REFUSED
-    new_token = token_of(store, hold(store, execution_id))
-    assert store.signal(execution_id, "approval", "1", token) is Signalled.REFUSED
-    assert store.signal(execution_id, "approval", "1", new_token) is Signalled.KEPT
+    other_id, other_token = ended(store, State.FAILED, "other")
+    store.restart(execution_id, from_start=from_start)
+    for given in (token[:-1], other_token, ""):
+        assert store.signal(execution_id, "approval", "1", given) is Signalled.REFUSED
+    assert store.signal(execution_id, "approval", "1", token) is Signalled.KEPT
+    assert store.signal(other_id, "other", "1", other_token) is Signalled.ENDED
 
 
-def test_run_anew_it_has_other_tokens(store):
+def test_an_execution_whose_callback_is_parked_keeps_its_token_over_a_retry(store):
     claim = running(store)
     token = token_of(store, claim)
     store.cancel(claim.id, RESPONSE, "why")
     store.record_delivery(store.claim_delivery(claim.id), "parked", an_attempt())
     store.restart(claim.id, from_start=True)
-    assert store.signal(claim.id, "approval", "1", token) is Signalled.REFUSED
-    assert token_of(store, hold(store, claim.id)) != token
+    assert token_of(store, hold(store, claim.id)) == token
+    assert store.signal(claim.id, "approval", "1", token) is Signalled.KEPT
 
 
 def test_what_was_ended_when_it_was_to_go_on_is_an_attempt_more_when_it_runs_again(store):

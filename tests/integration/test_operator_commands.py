@@ -166,6 +166,29 @@ def test_from_the_start_every_step_runs_again(atom, command, tmp_path):
     assert file.read_text() == "reserve\nrepaired\nreserve\n"
 
 
+def test_execution_is_retried_from_a_named_step(atom, command, tmp_path):
+    file = tmp_path / "steps"
+    flow, failed = parked(atom, "Repairable", {"File": str(file)}, "Stubborn")
+    before, retry = atom.store.get(failed.id), ("executions", "retry", failed.id, "--from-step")
+    said = command(*retry, "chek", code=1)
+    assert "it has no recorded step “chek”; recorded are “reserve”, “check”\n" in said
+    assert "“check” (occurrence 2)" in command(*retry, "check", "--occurrence", "2", code=1)
+    assert atom.store.get(failed.id) == before
+    file.write_text(file.read_text() + "repaired\n")
+    assert "its flow gets the result" in command(*retry, "check")
+    assert resumed(flow)[0]["Text"] == "repaired"
+    assert file.read_text() == "reserve\nrepaired\n"
+
+    until(
+        lambda: atom.store.get(failed.id).callback_state is CallbackState.DELIVERED,
+        "the delivery to be recorded",
+    )
+    assert "to the history alone" in command(*retry, "reserve", "--occurrence", "1")
+    until(lambda: atom.store.get(failed.id).state is State.COMPLETED, "the completed one again")
+    assert file.read_text() == "reserve\nrepaired\nreserve\n"
+    assert len(flow.events_of("resumed")) == 1
+
+
 def test_after_the_flow_has_moved_the_result_goes_to_the_history(atom, command, tmp_path):
     file = tmp_path / "steps"
     flow = atom.run("Repairable", {"File": str(file)}, service="Stubborn")

@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from atom.records import RunEnd, State
+from atom.records import CallbackState, RunEnd, State
 from atom.suspension import WaitKind
 from tests.support.operating import command, resumed
 from tests.support.roles import TestAtom
@@ -179,6 +179,30 @@ def test_an_operator_gives_a_signal(atom, tmp_path):
     assert said == f"{found.id}: goes on with the signal “approval”\n"
     assert resumed(flow)[0] == {"Text": "approved by the operator"}
     command(atom, *signal, code=1)
+
+
+def test_received_signal_is_kept_by_a_retry_unless_it_is_dropped(atom, tmp_path):
+    flow, found, token = asked(atom, tmp_path, seconds=600)
+    url = f"{atom.url}/signals/{found.id}/approval?token={token}"
+    assert post(url, b'{"by": "Bob"}', **{"Content-Type": "application/json"})[0] == 202
+    assert resumed(flow)[0] == {"Text": "approved by Bob"}
+    until(
+        lambda: atom.store.get(found.id).callback_state is CallbackState.DELIVERED,
+        "the delivery to be recorded",
+    )
+    retry = ("executions", "retry", found.id, "--from-start")
+    command(atom, *retry)
+    assert approver(atom, found.id) == "approved by Bob"
+
+    command(atom, *retry, "--drop-signals")
+    until(lambda: atom.store.get(found.id).state is State.SUSPENDED, "it to wait again")
+    assert post(url, b'{"by": "Eve"}', **{"Content-Type": "application/json"})[0] == 202
+    assert approver(atom, found.id) == "approved by Eve"
+
+
+def approver(atom, execution_id):
+    until(lambda: atom.store.get(execution_id).state is State.COMPLETED, "it to complete")
+    return atom.store.get(execution_id).response["outputs"][0]["contentValue"]
 
 
 def test_run_from_the_failed_step_a_signal_is_waited_for_again(atom, tmp_path):

@@ -57,9 +57,10 @@ function leave_join()
   end
 end
 
-local function forget_completed()
+-- Forgets which children of earlier joins completed, but for those at the entries that are kept.
+local function forget_completed(kept)
   for _, name in ipairs(redis.call('HKEYS', DOCUMENTS)) do
-    if name:sub(1, 5) == 'join:' then
+    if name:sub(1, 5) == 'join:' and not kept[name:sub(6)] then
       redis.call('HDEL', DOCUMENTS, name)
     end
   end

@@ -58,3 +58,35 @@ local function drop_failed_steps()
     order = order - 1
   end
 end
+
+-- Drop the record of this number and all later ones, and every wait.
+local function drop_steps_from(order)
+  for _, number in ipairs(redis.call('HKEYS', STEPS)) do
+    if tonumber(number) >= order then
+      redis.call('HDEL', STEPS, number)
+    end
+  end
+  forget_wait()
+end
+
+-- Restore the signals of an ended execution: the tokens that it gave out are valid again, and the
+-- events that it received are there, unless they are dropped. See end_signals().
+local function restore_signals(drops_events)
+  for _, field in ipairs(redis.call('HKEYS', DOCUMENTS)) do
+    if field:sub(1, 6) == 'event:' then
+      redis.call('HSET', SIGNALS, field, redis.call('HGET', DOCUMENTS, field))
+      redis.call('HDEL', DOCUMENTS, field)
+    end
+  end
+  for _, name in ipairs(redis.call('HKEYS', ENDED_SIGNALS)) do
+    redis.call('HSET', SIGNALS, 'hash:' .. name, redis.call('HGET', ENDED_SIGNALS, name))
+  end
+  redis.call('DEL', ENDED_SIGNALS)
+  if drops_events then
+    for _, field in ipairs(redis.call('HKEYS', SIGNALS)) do
+      if field:sub(1, 6) == 'event:' then
+        redis.call('HDEL', SIGNALS, field)
+      end
+    end
+  end
+end

@@ -257,13 +257,16 @@ local function delete_secrets(reason)
   end
 end
 
--- Delete the signals, except for the hashes of their tokens. With these, a sender who repeats a signal
--- learns that the execution has ended. They outlast its move to the history database.
+-- Delete the signals, except for what a retry needs: the events become documents of the execution,
+-- and the hashes of the tokens are kept. With these, a sender who repeats a signal learns that the
+-- execution has ended. They outlast its move to the history database.
 local function end_signals(retention_ms)
   for _, field in ipairs(redis.call('HKEYS', SIGNALS)) do
     if field:sub(1, 5) == 'hash:' then
       redis.call('HSET', ENDED_SIGNALS, field:sub(6), redis.call('HGET', SIGNALS, field))
       redis.call('PEXPIRE', ENDED_SIGNALS, math.max(1, retention_ms))
+    elseif field:sub(1, 6) == 'event:' then
+      redis.call('HSET', DOCUMENTS, field, redis.call('HGET', SIGNALS, field))
     end
   end
   redis.call('DEL', SIGNALS)

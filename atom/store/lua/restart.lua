@@ -1,9 +1,12 @@
--- ARGV id, mode (start, or failed_step), 1 if the caller can read what it needs (0: its key is missing)
+-- ARGV id, mode (start, failed_step or step), 1 if the caller can read what it needs (0: its key is
+--      missing), 1 if the events of signals are dropped; for the mode `step` also the number of the
+--      first record that is dropped ('' if there is no such step), its SHA-1, and then the entries of
+--      earlier records whose completed children are kept
 -- Runs an ended execution once more. Returns 'restarted', or why not: 'unknown', 'unfinished',
 -- 'child' (nobody would take its result), 'completed' (it has no failed step), 'undelivered' (its
 -- callback is still being sent), 'secret' (the secrets of its request were deleted), 'cleanup' (the
--- cleanup of its last end has begun and not ended), 'unreadable'. A cleanup that has not begun is
--- cancelled.
+-- cleanup of its last end has begun and not ended), 'unreadable', 'no_step', 'changed' (the record is
+-- not the one that the caller has read). A cleanup that has not begun is cancelled.
 local id, now = ARGV[1], now_ms()
 local state, callback_state, was_private, timeout_ms, deadline, accepted_at, answer, queue,
   finished_at, parent, fence, is_cleanup = unpack(redis.call('HMGET', EXECUTION, 'state',
@@ -35,15 +38,33 @@ end
 if ARGV[3] == '0' then
   return 'unreadable'
 end
+local order = tonumber(ARGV[5])
+if ARGV[2] == 'step' then
+  if not order then
+    return 'no_step'
+  end
+  local record = redis.call('HGET', STEPS, order)
+  if not record or redis.sha1hex(record) ~= ARGV[6] then
+    return 'changed'
+  end
+end
 if ARGV[2] == 'start' then
-  redis.call('UNLINK', STEPS, SIGNALS, JOIN, HELD)
-  forget_completed()
+  redis.call('UNLINK', STEPS, JOIN, HELD)
+  forget_completed({})
   forget_wait()
+elseif ARGV[2] == 'step' then
+  local kept = {}
+  for at = 7, #ARGV do
+    kept[ARGV[at]] = true
+  end
+  redis.call('UNLINK', JOIN, HELD)
+  forget_completed(kept)
+  drop_steps_from(order)
 else
   drop_failed_steps()
   leave_join() -- its other children were ended with it, or do not begin
 end
-redis.call('DEL', ENDED_SIGNALS)
+restore_signals(ARGV[4] == '1')
 keep()
 keep_run(finished_at, state)
 redis.call('ZREM', PARKED, id)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from atom import names
+from atom.entries import EntryKey
 from atom.history import ExecutionFilter
 from atom.records import CallbackState, LogLine, Restart, State, Step
 from atom.store import RedisStore
@@ -59,7 +60,25 @@ def test_a_signal_is_told_of_the_end_in_both_places(store, settings):
         move(store)
     assert not in_redis(settings, new.id)
     store.restart(new.id, from_start=True)
-    assert store.signal(new.id, "approval", "1", token) is Signalled.REFUSED
+    assert store.signal(new.id, "approval", "1", token) is Signalled.KEPT
+
+
+def test_moved_execution_is_retried_from_a_step_with_its_signals(store, settings):
+    new = new_execution()
+    store.accept(new)
+    claim = store.claim(new.id, "w", "1")
+    store.signal(new.id, "approval", '"yes"', None)
+    for order, name in enumerate(["look up", "approval", "mail"], 1):
+        store.record_step(claim, order, Step(name, '"yes"'))
+    store.finish(claim, State.COMPLETED, b"{}", "")
+    store.record_delivery(store.claim_delivery(new.id), "delivered", an_attempt())
+    move(store)
+    assert store.restart(new.id, from_step=EntryKey("other")) is Restart.NO_STEP
+    assert not in_redis(settings, new.id), "nothing is changed"
+    assert store.restart(new.id, from_step=EntryKey("approval")) is Restart.RESTARTED
+    claim = store.claim(new.id, "w", "1")
+    assert [step.name for step in store.steps(claim).values()] == ["look up"]
+    assert store.signal_event(claim, "approval") == '"yes"'
 
 
 def test_what_never_was_is_unknown(store):

@@ -67,6 +67,16 @@ class Join:
         return self.is_stopped or len(self.ends) == self.total
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenJoin:
+    """The join that a parent waits for, without its children."""
+
+    key: EntryKey  # in the journal of the parent
+    function: str
+    digest: str
+    total: int
+
+
 @dataclass(frozen=True, slots=True)
 class JoinProgress:
     """How far a parent's children are, where its flow is to be told."""

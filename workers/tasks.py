@@ -15,14 +15,14 @@ from celery.worker.request import Request
 from structlog.contextvars import bound_contextvars
 
 from atom.catalog import Catalog
-from atom.errors import SettingsError, StoreUnavailable, Unreadable
+from atom.errors import StoreUnavailable, Unreadable
 from atom.execution.delivery import Deliverer
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.recovery import Recovery
 from atom.execution.runner import Limits, Runner
 from atom.execution.wakeup import Waker
 from atom.flow.addresses import CallbackPolicy
-from atom.flow.run_api import FlowClient
+from atom.flow.clients import FlowClients
 from atom.flow.transport import Transport
 from atom.names import DELIVER_TASK, RECOVER_TASK
 from atom.outage import Outage
@@ -41,7 +41,7 @@ class _Parts:
 
     def __init__(self, settings: Settings, catalog: Catalog, keeper: LeaseKeeper) -> None:
         self._settings, self._catalog, self._keeper = settings, catalog, keeper
-        self._flow_clients: dict[str, FlowClient] = {}
+        self._flow_clients = FlowClients(settings)
 
     @cached_property
     def _store(self) -> RedisStore:
@@ -70,26 +70,9 @@ class _Parts:
                 max_log_lines=self._settings.max_log_lines,
             ),
             worker=f"{socket.gethostname()}:{os.getpid()}",
-            make_flow_client=self._flow_client,
+            make_flow_client=self._flow_clients,
             is_ending=terminate_handler_fired,
         )
-
-    def _flow_client(self, tenant_id: str) -> FlowClient:
-        settings = self._settings
-        if tenant_id in self._flow_clients:
-            return self._flow_clients[tenant_id]
-        if not settings.flow_url:
-            raise SettingsError(
-                "execution.flow needs ATOM_FLOW_URL: the flow platform that it calls, such as "
-                "https://flow.boomi.com."
-            )
-        client = self._flow_clients[tenant_id] = FlowClient(
-            settings.flow_url,
-            settings.flow_tenant or tenant_id,
-            settings.flow_username or None,
-            settings.flow_password or None,
-        )
-        return client
 
     @cached_property
     def deliverer(self) -> Deliverer:

@@ -32,6 +32,7 @@ AtomError
 │   └── StoreRefused             it refuses a value or a command, now and later
 │       └── ValueTooLarge        … since it is too large
 ├── HistoryUnavailable      the history database does not answer
+├── UnknownFormat           an execution has the format of another version of flow-atom
 ├── Unreadable              what is stored was encrypted with a key that this role lacks
 ├── PublishFailed           the broker does not take a message
 ├── ClaimLost               another worker holds the execution now
@@ -120,6 +121,7 @@ from atom.errors.running import (
     StoreRefused,
     StoreUnanswered,
     StoreUnavailable,
+    UnknownFormat,
     Unreadable,
     ValueTooLarge,
 )
@@ -173,6 +175,7 @@ __all__ = [
     "TookTooLong",
     "Unauthorized",
     "Unavailable",
+    "UnknownFormat",
     "UnknownOutcome",
     "Unreadable",
     "UnsupportedCoding",

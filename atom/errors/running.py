@@ -79,6 +79,21 @@ class Unreadable(AtomError):
         )
 
 
+class UnknownFormat(AtomError):
+    """Another version of flow-atom wrote an execution, in a format that this one cannot read."""
+
+    def __init__(self, execution_id: str, recorded: int, known: int) -> None:
+        super().__init__(execution_id, recorded, known)
+        self.execution_id, self.recorded, self.known = execution_id, recorded, known
+
+    def __str__(self) -> str:
+        return (
+            f"Execution {self.execution_id} has the format {self.recorded}, and this version of "
+            f"flow-atom reads the format {self.known}. A worker leaves it to one that reads its "
+            "format."
+        )
+
+
 class PublishFailed(AtomError):
     """The broker did not take a message; recovery will publish it later."""
 

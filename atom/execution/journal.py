@@ -13,9 +13,9 @@ from atom.entries import Entry, EntryKey, EntryKind
 from atom.errors import JournalMismatch, StepTooLarge, StoreError
 from atom.execution.children import Asked, call_of, items_digest, items_of, joined, results_of
 from atom.execution.ending import cancel
-from atom.execution.recorded_entries import check_function, completed, mismatch
+from atom.execution.recorded_entries import check_join, completed
 from atom.execution.recorded_values import encode
-from atom.execution.replay import Replay, redacted_entry
+from atom.execution.replay import Replay, check_awaitable, redacted_entry
 from atom.execution.steps import (
     event_of,
     outcome_of,
@@ -165,7 +165,7 @@ class StoreJournal(Replay):
             Suspended: they have not ended, or others were begun at this entry before.
             CannotSuspend: the request waits for the result.
         """
-        self._check_awaitable()
+        check_awaitable(self._process)
         new = NewJoin(
             key=key,
             total=len(asked.requests),
@@ -176,7 +176,7 @@ class StoreJournal(Replay):
         )
         join = self._lease.patiently(lambda: self._store.open_join(self._claim, new))
         try:
-            _check_join(key, entry, join, new)
+            check_join(key, entry, join, new.digest, new.total)
         except JournalMismatch as error:
             self._hold(key.name, error)
             raise
@@ -210,18 +210,3 @@ class StoreJournal(Replay):
     def cancelled(self) -> bool:
         """See Journal."""
         return self._lease.lost
-
-
-def _check_join(key: EntryKey, entry: Entry, join: Join, new: NewJoin) -> None:
-    """Check that the children of an earlier attempt are those that the process asks for now.
-
-    Raises:
-        JournalMismatch: their function or their content differs.
-    """
-    check_function(key, entry, join.function)
-    if join.digest != new.digest:
-        if entry.kind is EntryKind.MAP:
-            content = f"a map over {join.total} items", f"a map over {new.total} other items"
-        else:
-            content = "a call with another document", "a call with this one"
-        raise mismatch(key, *content)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from atom.children import Join, OpenJoin
 from atom.entries import Entry, EntryKey, EntryKind
 from atom.errors import JournalMismatch
 from atom.records import Step
@@ -129,6 +130,28 @@ def check_function(key: EntryKey, entry: Entry, function: str) -> None:
     if function and entry.function and entry.function != function:
         noun = _NOUNS[entry.kind]
         raise mismatch(key, f"{noun} of {function}", f"{noun} of {entry.function}")
+
+
+def check_join(key: EntryKey, entry: Entry, join: Join | OpenJoin, digest: str, total: int) -> None:
+    """Check that the children of an earlier attempt are those that the process asks for now.
+
+    Args:
+        key: of the entry at which the children were begun.
+        entry: as the process asks for it now.
+        join: of the earlier attempt.
+        digest: of the items or the document that are passed now.
+        total: the number of children now.
+
+    Raises:
+        JournalMismatch: their function or their content differs.
+    """
+    check_function(key, entry, join.function)
+    if join.digest != digest:
+        if entry.kind is EntryKind.MAP:
+            content = f"a map over {join.total} items", f"a map over {total} other items"
+        else:
+            content = "a call with another document", "a call with this one"
+        raise mismatch(key, *content)
 
 
 def mismatch(key: EntryKey, recorded: str, requested: str) -> JournalMismatch:

@@ -137,13 +137,7 @@ class Replay:
         Raises:
             CannotSuspend: the request waits for the result, or the deadline comes first.
         """
-        self._check_awaitable()
-        deadline = self._claim.deadline
-        if until is not None and kind is WaitKind.TIME and until >= deadline:
-            raise CannotSuspend(
-                f"It would wait until {until:%Y-%m-%d %H:%M:%S} UTC, but its deadline is "
-                f"{deadline:%Y-%m-%d %H:%M:%S} UTC; give the process a longer timeout."
-            )
+        check_wait(self._process, self._claim, kind, until)
         self._suspended_at = Wait(
             name=key.name,
             occurrence=key.occurrence,
@@ -159,29 +153,54 @@ class Replay:
             self._suspended_at = hold(self._claim, self._lease, name, str(error))
             raise Suspended(self._suspended_at) from error
 
-    def _check_awaitable(self) -> None:
-        """Refuse to suspend an execution whose request waits for the result.
-
-        Raises:
-            CannotSuspend: the request waits for the result.
-        """
-        if self._process.is_synchronous:
-            raise CannotSuspend(
-                "This process is answered in its request, which waits for it: it cannot be "
-                "suspended."
-            )
-
     def _until(self, key: EntryKey, due: datetime | timedelta) -> datetime:
         """Return the end of a wait; a wait that an earlier attempt began keeps its end."""
-        now, wait = self._lease.now(), self._entries.wait_of(key)
-        if wait is not None and wait.until is not None:
-            if wait.since is not None and wait.since > now:  # the clock was set back
-                return now + (wait.until - wait.since)
-            return wait.until
-        return now + due if isinstance(due, timedelta) else due
+        return end_of_wait(self._entries.wait_of(key), due, self._lease.now())
 
     def _count(self, outcome: str) -> None:
         STEPS.labels(self._claim.service, self._claim.action, outcome).inc()
+
+
+def check_awaitable(process: Process) -> None:
+    """Refuse to suspend an execution whose request waits for the result.
+
+    Raises:
+        CannotSuspend: the request waits for the result.
+    """
+    if process.is_synchronous:
+        raise CannotSuspend(
+            "This process is answered in its request, which waits for it: it cannot be suspended."
+        )
+
+
+def check_wait(process: Process, claim: Claim, kind: WaitKind, until: datetime | None) -> None:
+    """Refuse a wait that an execution cannot make.
+
+    Raises:
+        CannotSuspend: the request waits for the result, or the deadline comes first.
+    """
+    check_awaitable(process)
+    deadline = claim.deadline
+    if until is not None and kind is WaitKind.TIME and until >= deadline:
+        raise CannotSuspend(
+            f"It would wait until {until:%Y-%m-%d %H:%M:%S} UTC, but its deadline is "
+            f"{deadline:%Y-%m-%d %H:%M:%S} UTC; give the process a longer timeout."
+        )
+
+
+def end_of_wait(wait: Wait | None, due: datetime | timedelta, now: datetime) -> datetime:
+    """Return the end of a wait; one that an earlier attempt began keeps its end.
+
+    Args:
+        wait: as an earlier attempt began it.
+        due: the end, or the delay from now.
+        now: by the clock of the store.
+    """
+    if wait is not None and wait.until is not None:
+        if wait.since is not None and wait.since > now:  # the clock was set back
+            return now + (wait.until - wait.since)
+        return wait.until
+    return now + due if isinstance(due, timedelta) else due
 
 
 def redacted_entry(entry: Entry) -> Entry:

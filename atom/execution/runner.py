@@ -13,20 +13,17 @@ from structlog.contextvars import bound_contextvars
 
 from atom.catalog import Catalog
 from atom.children import After
-from atom.context import Circumstances, Execution
 from atom.durations import duration
 from atom.errors import (
     ClaimLost,
     Fault,
     Faults,
     InvalidRequest,
-    NotFound,
     StoreError,
     StoreUnavailable,
     Unreadable,
 )
-from atom.execution.children import UnknownFunction, child_process
-from atom.execution.cleanup import Cleanup
+from atom.execution.children import UnknownFunction
 from atom.execution.ending import child_refusal
 from atom.execution.ends import Again, Outcome
 from atom.execution.failures import described, plain_faults
@@ -35,18 +32,18 @@ from atom.execution.journal import StoreJournal
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.lease import Lease
 from atom.execution.own_log import FAILURE, OwnLog
+from atom.execution.preparing import declared, execution_of, opened, process_of, unserved
 from atom.execution.replay import Means
 from atom.execution.wakeup import wake_callback
 from atom.logs import context_of
 from atom.metrics import QUEUE_WAIT_SECONDS, RUN_SECONDS
 from atom.process import Process
 from atom.protocol.files import upload_of
-from atom.protocol.message_actions import ServiceRequest, fault, sealed
+from atom.protocol.message_actions import fault, sealed
 from atom.protocol.requests import ConnectorRequest
-from atom.protocol.running_user import RunningUser
 from atom.publisher import Publisher
 from atom.records import Claim, State
-from atom.redaction import hiding, masked, secrets_of
+from atom.redaction import hiding, masked
 from atom.store import ExecutionStore
 from atom.store.encryption import LOOK_AGAIN_SECONDS
 from atom.store.files import FileStore
@@ -157,13 +154,10 @@ class Runner:
             return became
 
     def _run(self, claim: Claim, asked_at: float) -> str:
-        process = self._process(claim)
+        process = declared(self._catalog, claim)
         names = process.secret_names if process else frozenset()
-        document, secrets = _opened(claim, names)
-        if process and claim.ending:
-            process = Cleanup(process, claim.ending)
-        elif process and claim.parentage:
-            process = child_process(process, claim, document)
+        document, secrets = opened(claim, names)
+        process = process and process_of(process, claim, document)
         _measure_wait(claim)
         lease = Lease(claim, self._store, self._limits.lease_seconds, asked_at)
         own_log = OwnLog(claim, lease.now, self._store, self._limits.max_log_lines)
@@ -197,12 +191,6 @@ class Runner:
         self._follow(claim, after)
         _log.info("%s.%s %s at attempt %d", claim.service, claim.action, state.value, claim.attempt)
         return state.value
-
-    def _process(self, claim: Claim) -> Process | None:
-        try:
-            return self._catalog.process(claim.service, claim.action)
-        except NotFound:
-            return None
 
     def _follow(self, claim: Claim, after: After) -> None:
         """Wake whoever has something to do now."""
@@ -294,8 +282,7 @@ class Runner:
         if claim.is_of_several_versions:
             _log.info("Accepted by version %s, run by %s", claim.version, claim.worker_version)
         if process is None:
-            problem = f"The worker serves no action “{claim.action}” of service “{claim.service}”."
-            return hold(claim, lease, "", problem)
+            return hold(claim, lease, "", unserved(claim))
         if claim.losses >= self._limits.max_attempts:
             return self._broken(
                 claim, process, f"Its worker was lost {claim.losses} times; it was given up."
@@ -305,7 +292,7 @@ class Runner:
         try:
             request = process.read(document)
             journal = self._journal(claim, lease, process, own_log)
-            execution = self._execution(claim, journal, process, request)
+            execution = execution_of(claim, journal, process, request, self._make_flow_client)
             response = process.call(
                 request, execution, lambda upload: self._files.open(upload.id, upload.size)
             )
@@ -372,39 +359,6 @@ class Runner:
         most = self._limits.max_step_bytes
         means = Means(self._store, self._publisher, self._catalog, most, self._is_ending)
         return StoreJournal(claim, lease, own_log, process, means)
-
-    def _execution(
-        self,
-        claim: Claim,
-        journal: StoreJournal,
-        process: Process,
-        request: ConnectorRequest,
-    ) -> Execution:
-        outcomes = request.outcomes if isinstance(request, ServiceRequest) else ()
-        return Execution(
-            claim.id,
-            journal,
-            process_name=process.task_name,
-            tenant_id=claim.tenant_id,
-            flow_state_id=claim.state_id,
-            attempt=claim.attempt,
-            deadline=claim.deadline,
-            version=claim.version,
-            is_of_several_versions=claim.is_of_several_versions,
-            circumstances=Circumstances(
-                user=RunningUser.parse(claim.authorization),
-                culture=request.culture,
-                configuration=process.configuration.load_accepted(
-                    request.configuration_values,
-                    is_of_several_versions=claim.is_of_several_versions,
-                ),
-                properties=request.properties(
-                    tenant_id=claim.tenant_id, running_user=claim.authorization
-                ),
-                outcomes=[each["developer_name"] for each in outcomes],
-                flow=lambda: self._make_flow_client(claim.tenant_id),
-            ),
-        )
 
     def _broken(self, claim: Claim, process: Process | None, error: str) -> Outcome:
         """End an execution that failed, with the error that the log and the history show.
@@ -477,15 +431,3 @@ def _measure_run(claim: Claim, state: str, asked_at: float) -> None:
     """How long an attempt took and how it ended."""
     seconds = time.monotonic() - asked_at
     RUN_SECONDS.labels(claim.service, claim.action, state).observe(seconds)
-
-
-def _opened(claim: Claim, names: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
-    """The request as the flow sent it (the store keeps its token apart), and the secrets in it."""
-    document: dict[str, Any] = orjson.loads(claim.request)
-    secrets = secrets_of(document, claim.request, names)
-    if claim.parent_request:
-        parent = orjson.loads(claim.parent_request)
-        secrets += secrets_of(parent, claim.parent_request, names)
-    if claim.token:
-        document["token"] = claim.token
-    return document, [*secrets, claim.token, claim.authorization or ""]

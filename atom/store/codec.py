@@ -118,7 +118,13 @@ def claim(
     of_parent: Sequence[bytes | None] | None,
 ) -> Claim:
     """From what claim.lua returns: an execution, its documents, and the requests of its parent."""
-    row = _row(flat) | _row(documents)
+    return claim_of(reader, _row(flat) | _row(documents), of_parent)
+
+
+def claim_of(
+    reader: Reader, row: Mapping[bytes, bytes], of_parent: Sequence[bytes | None] | None
+) -> Claim:
+    """Return the claim of an execution from its fields, documents included."""
     parent_request, parent_private_request = of_parent or (None, None)
     return Claim(
         id=reader.execution_id,

@@ -42,6 +42,7 @@ from atom.records import (
 )
 from atom.store.child_contract import ChildStore
 from atom.store.history_contract import HistoryStore
+from atom.store.in_flight_contract import InFlightStore
 from atom.store.moving_contract import MovingStore
 from atom.store.suspension_contract import SuspensionStore
 from atom.store.turns import TurnStore
@@ -71,7 +72,9 @@ class Result:
     response: bytes = field(repr=False)
 
 
-class ExecutionStore(HistoryStore, SuspensionStore, ChildStore, TurnStore, MovingStore, Protocol):
+class ExecutionStore(
+    HistoryStore, InFlightStore, SuspensionStore, ChildStore, TurnStore, MovingStore, Protocol
+):
     """Executions, from acceptance to the end of their history."""
 
     def accept(self, new: NewExecution) -> Accepted:

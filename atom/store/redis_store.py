@@ -4,6 +4,7 @@ from atom.store.redis_callbacks import RedisCallbacks
 from atom.store.redis_children import RedisChildren
 from atom.store.redis_executions import RedisExecutions
 from atom.store.redis_history import RedisHistory
+from atom.store.redis_in_flight import RedisInFlight
 from atom.store.redis_operations import RedisOperations
 from atom.store.redis_recovery import RedisRecovery
 from atom.store.redis_server import RedisServer
@@ -19,6 +20,7 @@ class RedisStore(
     RedisTurns,
     RedisRecovery,
     RedisHistory,
+    RedisInFlight,
     RedisOperations,
     RedisServer,
 ):

@@ -351,7 +351,7 @@ def test_private_authority_is_trusted_by_ssl_cert_file(check, described, tmp_pat
 def test_options_of_the_comparison_need_it(check, options):
     result = check([VERSION_1], *options)
     assert result.exit_code == 2
-    assert "--service and --json need --against" in result.stderr
+    assert "--service and --json need --against or --in-flight" in result.stderr
 
 
 def test_malformed_credential_is_refused(check):

@@ -173,12 +173,18 @@ def _judged(base: Forecast, journal: DryJournal, error: BaseException | None) ->
 
 def _next_attempt(in_flight: InFlight, process: Process | None) -> InFlight:
     """Return the execution as a worker with this code would claim it."""
-    claim, version = in_flight.claim, process.version if process else ""
-    is_other = bool(claim.version) and claim.version != version
+    if process is None:
+        return in_flight
+    claim = in_flight.claim
+    is_of_several_versions = (
+        claim.is_of_several_versions
+        or claim.version not in ("", process.version)
+        or in_flight.profiles not in ("", process.profiles_digest)
+    )
     claim = replace(
         claim,
-        worker_version=version,
-        is_of_several_versions=claim.is_of_several_versions or is_other,
+        worker_version=process.version,
+        is_of_several_versions=is_of_several_versions,
     )
     return replace(in_flight, claim=claim)
 

@@ -66,6 +66,7 @@ class RedisInFlight(RedisPart):
         return InFlight(
             claim=codec.claim_of(reader, {**next_row, **documents}, of_parent),
             steps={int(order): codec.decode_step(reader, step) for order, step in steps.items()},
+            profiles=row.get(b"profiles", b"").decode(),
             join=_open_join(*join),
             signal_tokens=dict(_tokens(reader, signals)),
         )

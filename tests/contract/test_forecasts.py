@@ -224,6 +224,26 @@ def test_replay_that_hangs_is_ended(deploy):
     assert signal.getsignal(signal.SIGALRM) is before
 
 
+def incomplete(request, execution):
+    execution.step("price", note)
+    return {"text": "done", "unknown": execution.is_of_several_versions}
+
+
+@pytest.mark.parametrize(
+    ("version", "prediction", "state"),
+    [
+        ("1", Prediction.FAILS, State.FAILED),
+        ("2", Prediction.CONTINUES, State.COMPLETED),
+    ],
+)
+def test_result_that_does_not_fit_fails_within_one_version(deploy, version, prediction, state):
+    execution_id = begun(deploy)
+    worker, forecaster = deploy(incomplete, version)
+    forecast = forecaster.forecast(execution_id)
+    assert forecast.prediction is prediction
+    assert resumed(worker, execution_id).state is state
+
+
 # --- children and cleanups
 
 
@@ -282,7 +302,7 @@ def test_cleanup_is_replayed(deploy):
     assert forecast.prediction is Prediction.HELD
     assert resumed(worker, cleanup.id, "undone").error.startswith(forecast.reason)
     worker, forecaster = deploy(failing, "3")
-    assert forecaster.forecast(cleanup.id).prediction is Prediction.FAILS
+    assert forecaster.forecast(cleanup.id).prediction is Prediction.HELD
 
 
 # --- secrets

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Final
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from atom.catalog import Catalog
@@ -12,9 +12,10 @@ from atom.console.actions import awaited_signal, offered, refusals
 from atom.console.curl import curl
 from atom.console.documents import parts
 from atom.console.problems import problem
+from atom.console.reruns import show_outcome
 from atom.console.timeline import timeline
 from atom.errors import MalformedRequest
-from atom.execution import operating
+from atom.execution import advice, operating
 from atom.execution.operating import Done
 from atom.names import flower_url
 from atom.records import CallbackState, Execution, State
@@ -57,6 +58,7 @@ def create_blueprint(
             is_live=any(map(_is_live, (found, *cleanups))),
             actions=offered(found, family),
             refusals=list(refusals(found, family)),
+            can_retry_from_step=advice.can_retry_from_step(found, family),
             awaited_signal=awaited_signal(found),
             documents={"Request": parts(found.request), "Response": parts(found.response)},
             curl="" if found.ending else _curl(listener_url, found),
@@ -67,7 +69,7 @@ def create_blueprint(
     def act(execution_id: str, action: str) -> AnyResponse:
         if store.get(execution_id) is None:
             return problem(404, "There is no such execution, or it has outlived its retention.")
-        return _show_outcome(_do(catalog, store, execution_id, action))
+        return show_outcome(_do(catalog, store, execution_id, action))
 
     @blueprint.post("/signal")
     def signal(execution_id: str) -> AnyResponse:
@@ -78,14 +80,9 @@ def create_blueprint(
             event = operating.event_of(text or "null")
         except MalformedRequest as error:
             return problem(400, f"The event is not JSON: {error}")
-        return _show_outcome(operating.signal(store, execution_id, name, event))
+        return show_outcome(operating.signal(store, execution_id, name, event))
 
     return blueprint
-
-
-def _show_outcome(done: Done) -> AnyResponse:
-    flash(f"{done.message[0].upper()}{done.message[1:]}.", "good" if done.is_done else "bad")
-    return redirect(url_for(".show", execution_id=done.execution_id), 303)
 
 
 def _curl(listener_url: str, execution: Execution) -> str:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from atom.console.showing import clock, span
+from atom.entries import EntryKey
 from atom.records import PROGRESS, Execution, LogLine, Run, RunEnd, State, StepKind
 
 WIDTH: Final = 1000.0  # of the scale, in units of the picture
@@ -35,6 +36,7 @@ class Happening:
     verdict: str = ""  # how it ended; the name of a state, or of its kind
     detail: str = ""
     execution_id: str = ""  # of another execution, which has a page of its own
+    key: EntryKey | None = None  # of a recorded entry
 
     @property
     def took(self) -> str:
@@ -127,7 +129,8 @@ def _happenings(execution: Execution, log: Iterable[LogLine], now: datetime) -> 
         if step.ended_at is not None:
             began_at = step.ended_at - timedelta(milliseconds=step.milliseconds or 0)
             verdict = "" if step.kind is StepKind.RESULT else step.kind.value
-            yield Happening("step", step.name, began_at, step.ended_at, verdict)
+            key = EntryKey(step.name, step.occurrence)
+            yield Happening("step", step.name, began_at, step.ended_at, verdict, key=key)
     for line in log:
         if line.level == PROGRESS:
             yield Happening("progress", line.message, line.at, line.at)

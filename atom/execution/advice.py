@@ -112,6 +112,12 @@ def retry_refusal(verdict: Restart, execution: Execution | None) -> str:
     return _RETRY[verdict].format(parent=execution.parent)
 
 
+def can_retry_from_step(execution: Execution, children: Sequence[Execution] = ()) -> bool:
+    """Return whether an execution can be retried from any of its steps; arguments as `retry`."""
+    are_readable = all(step.name != MASK for step in execution.steps)
+    return are_readable and not retry(execution, children, from_start=True).refusal
+
+
 def unknown_step(key: EntryKey, execution: Execution | None) -> str:
     """Return why an execution cannot be retried from a step, with the names that are recorded."""
     name = f"“{key.name}”" + (f" (occurrence {key.occurrence})" if key.occurrence > 1 else "")

@@ -140,6 +140,38 @@ def test_what_failed_is_run_again(atom, browser, action):
     )
 
 
+def test_execution_is_retried_from_a_step_of_its_timeline(atom, browser, tmp_path):
+    inputs = {"Seconds": 600, "File": str(tmp_path / "lines")}
+    flow = atom.run("Approval", inputs, service="Lasting")
+    until(lambda: atom.execution_of(flow).state is State.SUSPENDED, "it to wait")
+    execution = atom.execution_of(flow)
+    path = f"/executions/{execution.id}"
+    retry = f"{path}/retry-from-step"
+    assert retry not in browser.get(path).text
+    give(browser, execution, name="approval", event='{"by": "Ada"}')
+    settled(atom, flow)
+
+    page = browser.get(path)
+    assert f'action="{retry}"' in page.text
+    assert 'name="step" value="approval"' in page.text
+    form = {"form": page.form_token, "step": "approval", "occurrence": "1"}
+    assert browser.post(retry, {**form, "form": "forged"}).status == 403
+    assert browser.post(retry, {**form, "occurrence": "x"}).status == 400
+    nobody = browser.post("/executions/nobody/retry-from-step", form)
+    assert nobody.status == 404
+    browser.post(retry, {**form, "step": "refusal"})
+    assert "it has no recorded step “refusal”; recorded are “approval”" in browser.get(path).text
+    assert atom.store.get(execution.id).state is State.COMPLETED
+
+    answer = browser.post(retry, {**form, "drop_signals": "on"})
+    assert (answer.status, answer.headers["Location"]) == (303, path)
+    assert "Starts again" in browser.get(path).text
+    until(lambda: atom.store.get(execution.id).state is State.SUSPENDED, "it to wait again")
+    give(browser, execution, name="approval", event='{"by": "Bob"}')
+    until(lambda: atom.store.get(execution.id).state is State.COMPLETED, "its second end")
+    assert "approved by Bob" in browser.get(path).text
+
+
 def test_a_parked_callback_is_sent_again_or_dismissed(atom, browser):
     execution = a_parked_one(atom)
     assert "Its callback is parked" in browser.get(f"/executions/{execution.id}").text

@@ -327,6 +327,7 @@ class Execution:
     callback_attempts: tuple[Attempt, ...] = ()
     secrets: Secrets | None = None  # of its request; None if it has none
     is_awaited: bool = False  # its flow has not moved on; not in a list
+    is_acknowledged: bool = False  # an operator dismissed its end
     unreadable: str | None = None  # why parts of it are missing here: we lack their key
 
     @property

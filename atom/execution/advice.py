@@ -155,10 +155,15 @@ def replay_refusal(verdict: Replay, execution: Execution | None) -> str:
 
 def is_dismissable(execution: Execution) -> bool:
     """Return whether there is something to acknowledge: a failure, a callback or kept secrets."""
+    if execution.callback_state is CallbackState.PARKED:
+        return True
+    if execution.is_acknowledged or (execution.parent and not execution.ending):
+        return False
     is_failure = execution.state in (State.FAILED, State.TIMED_OUT)
     keeps_secrets = execution.secrets in (Secrets.KEPT, Secrets.UNREADABLE)
-    has_more = keeps_secrets and execution.state in (State.FAULTED, State.CANCELLED)
-    return is_failure or has_more or execution.callback_state is CallbackState.PARKED
+    is_sending = execution.callback_state in (CallbackState.DUE, CallbackState.DELIVERING)
+    is_uncompleted = execution.state in (State.FAULTED, State.CANCELLED)
+    return is_failure or (keeps_secrets and is_uncompleted and not is_sending)
 
 
 def lines(execution: Execution, children: Sequence[Execution] = ()) -> Iterator[str]:

@@ -74,7 +74,7 @@ SUMMARY_FIELDS: Final = [
     *(b"wait_entry", b"wait_kind", b"wait_until", b"held_since"),
     b"parent",
     b"ending_state",
-    *(b"is_private", b"secrets_deleted"),
+    *(b"is_private", b"secrets_deleted", b"is_acknowledged"),
 ]
 
 
@@ -239,6 +239,7 @@ def execution(
         callback_attempts=tuple(filter(None, (_attempt(reader, each) for each in attempts))),
         secrets=_secrets(reader, row),
         is_awaited=bool(row.get(b"token")),
+        is_acknowledged=bool(row.get(b"is_acknowledged")),
         unreadable=str(reader.failure) if reader.failure else None,  # known when all is read
     )
 

@@ -82,6 +82,10 @@ CASES = {
     },
     "failed with secrets": lambda store: delivered(store, State.FAILED, private_request=PRIVATE),
     "faulted with secrets": lambda store: delivered(store, State.FAULTED, private_request=PRIVATE),
+    "faulted with secrets and due": lambda store: ended(
+        store, State.FAULTED, private_request=PRIVATE
+    ),
+    "dismissed": lambda store: dismissed(store, State.FAILED),
     "dismissed with secrets": lambda store: dismissed(store, State.FAILED, private_request=PRIVATE),
     "due": lambda store: ended(store, State.FAILED),
     "sending": sending,
@@ -126,11 +130,12 @@ def test_replay_is_offered_if_and_only_if_the_store_takes_it(store, case):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_dismissal_is_offered_if_there_is_something_to_dismiss(store, case):
+def test_dismissal_is_offered_if_and_only_if_the_store_takes_it(store, case):
     execution_id = CASES[case](store)
-    execution = store.get(execution_id)
-    if not advice.is_dismissable(execution):
-        assert not store.dismiss(execution_id)
+    is_offered = advice.is_dismissable(store.get(execution_id))
+    assert operating.dismiss(store, execution_id).is_done is is_offered
+    assert not advice.is_dismissable(store.get(execution_id))
+    assert not operating.dismiss(store, execution_id).is_done
 
 
 @pytest.mark.parametrize("from_start", [True, False])

@@ -60,7 +60,7 @@ def delete_secrets(connection: Connection, execution_id: str) -> bool:
     parts = _parts_with_secrets(connection, execution_id)
     if parts is None:
         return False
-    record = dict(snapshot.hash_of(parts, RECORD))
+    record = {**snapshot.hash_of(parts, RECORD), b"is_acknowledged": b"1"}
     if b"is_private" in record:
         record[b"secrets_deleted"] = Secrets.DELETED_WHEN_DISMISSED.encode()
     documents = snapshot.hash_of(parts, ":documents")

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+import redis
 
 from atom.records import State
 from atom.suspension import WaitKind
@@ -161,18 +162,49 @@ def check_completed(deploys, orders):
 @pytest.mark.timeout(900)
 def test_six_versions_in_a_row_complete_every_execution_and_repeat_no_step(deploys):
     deploys.start(VERSIONS[0])
-    orders = begin(deploys, 200)
+    orders, newly_run = begin(deploys, 200), {}
     stages = [orders[start : start + 40] for start in range(0, 200, 40)]
     for stage, text in zip(stages, VERSIONS[1:], strict=True):
         # At each deploy some map, some wait for their signal, and some sleep.
         approve(deploys, stage)
+        at_map = [execution_id for _, _, execution_id in stage]
         stage += begin(deploys, 2)
+        newly_run |= predict(deploys, text, at_map)
         deploys.deploy(text)
         pack(deploys, stage[:20])
     for stage in stages:
         approve(deploys, stage[40:])
         pack(deploys, stage[20:])
         check_completed(deploys, stage)
+    assert "check stock" in newly_run.values()
+    for execution_id, name in newly_run.items():
+        steps = [step.name for step in deploys.atom.store.get(execution_id).steps]
+        assert name in steps, execution_id
+
+
+def predict(deploys, text, at_map):
+    """Check the forecasts before a deploy; return the entries that would newly run, by execution.
+
+    Before the first deploy, the executions at their map miss a step that every later version has.
+    The code of the third version and of later ones does not ask for the record of another step.
+    """
+    code, forecasts = deploys.forecasts(text)
+    assert code == 0, [each for each in forecasts.values() if each["reason"]]
+    for execution_id in at_map:
+        forecast = forecasts[execution_id]
+        if text == VERSIONS[1]:
+            assert forecast["prediction"] == "runs_new_entry"
+            assert forecast["entry"] == {"name": "check stock", "occurrence": 1}
+        else:
+            assert forecast["prediction"] == "continues"
+            steps = [step.name for step in deploys.atom.store.get(execution_id).steps]
+            audits = [{"name": "audit", "occurrence": 1}] * steps.count("audit")
+            assert forecast["not_reached"] == audits
+    return {
+        execution_id: forecast["entry"]["name"]
+        for execution_id, forecast in forecasts.items()
+        if forecast["entry"]
+    }
 
 
 OTHER_KIND = replaced(
@@ -227,6 +259,9 @@ def test_change_that_does_not_fit_holds_executions_until_a_rollback(
         reach(deploys, execution_id, WaitKind.SIGNAL, "approval")
     if is_mapping:
         approve(deploys, orders)
+    code, forecasts = deploys.forecasts(text)
+    held = {key: each["reason"] for key, each in forecasts.items() if each["prediction"] == "held"}
+    assert (code, held.keys() >= {each for _, _, each in orders}) == (1, True)
     deploys.deploy(text)
     if is_mapping:
         pack(deploys, orders)
@@ -235,9 +270,12 @@ def test_change_that_does_not_fit_holds_executions_until_a_rollback(
             store.signal(execution_id, "approval", '"yes"', None)
     execution = until(lambda: next(iter(store.held(10)), None), "a held execution", 60)
     assert problem in execution.error
+    assert execution.error.startswith(held[execution.id])
     assert "deploy a mended version, or roll back" in execution.error
     check_shown(deploys.atom, execution.id, problem)
     assert not any(flow.status.is_over for flow, _, _ in orders)
+    code, forecasts = deploys.forecasts(VERSIONS[0])
+    assert (code, {each["prediction"] for each in forecasts.values()}) == (0, {"continues"})
     deploys.deploy(VERSIONS[0])
     if not is_mapping:
         for _, _, execution_id in orders:
@@ -253,3 +291,38 @@ def check_shown(atom, execution_id, problem):
     assert execution_id in command(atom, "executions", "list", "--held")
     status = " ".join(command(atom, "status", code=1).split())
     assert "held: their journal does not fit the code of the workers" in status
+
+
+def dumps(atom):
+    """Return the serialized value of every key in Redis."""
+    with redis.Redis.from_url(atom.redis.url) as client:
+        return {key: client.dump(key) for key in client.scan_iter("*", 1000)}
+
+
+@pytest.mark.timeout(300)
+def test_check_of_what_is_in_flight_reports_each_action_and_changes_nothing(deploys):
+    deploys.start(VERSIONS[0])
+    orders = begin(deploys, 2)
+    for _, _, execution_id in orders:
+        reach(deploys, execution_id, WaitKind.SIGNAL, "approval")
+    approve(deploys, orders[1:])
+    for role in ("worker", "callbacks", "recovery", "listener"):
+        assert deploys.atom.end(role) == 0
+    lines = [file.read_text() for _, file, _ in orders]
+    before = dumps(deploys.atom)
+    code, output = deploys.check(VERSIONS[2])
+    assert code == 0
+    assert "Shop.Order: 2 unfinished execution(s)" in output
+    assert (
+        "2  would newly run an entry that stands before recorded entries: “check stock”" in output
+    )
+    assert "Shop.Order (item of a map): 2 unfinished execution(s)\n      2  continue" in output
+    code, output = deploys.check(OTHER_FUNCTION)
+    assert code == 1
+    assert "      2  would be held: The journal does not fit the code: “charge”" in output
+    assert "Replayed 4 unfinished execution(s): 2 would continue, 2 would not." in output
+    code, output = deploys.check(VERSIONS[0], "--limit", "1", "--service", "Shop")
+    assert (code, "3 older execution(s) were not checked" in output) == (0, True)
+    assert deploys.check(VERSIONS[0], "--service", "Other")[0] == 1
+    assert dumps(deploys.atom) == before
+    assert [file.read_text() for _, file, _ in orders] == lines

@@ -1,8 +1,11 @@
 """Versions of one service on disk, and an Atom whose worker changes from one to the next."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from atom.names import PROCESSES
+from tests.support.operating import run_atom
 from tests.support.roles import TestAtom
 from tests.support.waiting import until
 
@@ -29,6 +32,18 @@ class Deploys:
         """Start every role with the first version."""
         self.atom.environment["PYTHONPATH"] = self.write(text)
         self.atom.start_all(worker or ("--concurrency=2",))
+
+    def check(self, text: str, *options: str) -> tuple[int, str]:
+        """Return the exit code and the output of `atom check --in-flight` with a version."""
+        environment = {**self.atom.environment, "PYTHONPATH": self.write(text)}
+        result = run_atom(environment, "check", "--in-flight", *options)
+        assert "Traceback" not in result.stderr, result.stderr
+        return result.returncode, result.stdout or result.stderr
+
+    def forecasts(self, text: str) -> tuple[int, dict[str, dict[str, Any]]]:
+        """Return the exit code and the forecasts for a version, by execution id."""
+        code, output = self.check(text, "--json")
+        return code, {each["id"]: each for each in json.loads(output)["executions"]}
 
     def deploy(self, text: str, *worker: str, roles: tuple[str, ...] = ("listener",)) -> None:
         """End the worker and these roles as a container runtime does, and start a new version."""

@@ -111,6 +111,7 @@ class NewExecution:
     trace: str = ""  # the W3C traceparent of who asked, where there is one
     # The flow waits in the request itself: no token, no callback, and no use after that time.
     is_synchronous: bool = False
+    origin: str = ""  # the execution of which this is a copy
 
     def __post_init__(self) -> None:
         identity = (self.tenant_id, self.token, self.service, self.action)
@@ -154,6 +155,14 @@ class Claim(Hold):
     worker_version: str = ""  # of the service that runs this attempt
     is_of_several_versions: bool = False  # another one accepted it or ran an earlier attempt
     ending: Ending | None = None  # of a cleanup: the end of its parent
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """The request of an execution as its worker gets it."""
+
+    content: bytes = field(repr=False)  # with its secrets, but for the token
+    authorization: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +326,7 @@ class Execution:
     delivered_at: datetime | None
     wait: Wait | None = None  # while it is suspended
     held_since: datetime | None = None  # while its journal does not fit the code
+    origin: str | None = None  # the execution of which it is a copy
     parent: str | None = None  # whose child it is
     ending: Ending | None = None  # of a cleanup: the end of its parent; in a list without the error
     children: int = 0  # how many it has had, cleanups included; not in a list

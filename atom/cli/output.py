@@ -27,7 +27,11 @@ def print_json(document: Any) -> None:
 def print_done(done: Iterable[Done]) -> None:
     """What came of each, for programs."""
     print_json(
-        [{"id": each.execution_id, "done": each.is_done, "message": each.message} for each in done]
+        [
+            {"id": each.execution_id, "done": each.is_done, "message": each.message}
+            | ({"copy": each.copy} if each.copy else {})
+            for each in done
+        ]
     )
 
 

@@ -1,11 +1,15 @@
-"""`atom executions retry`: run executions that have ended again."""
+"""`atom executions retry`: run executions that have ended again, or copies of them."""
+
+from collections.abc import Mapping, Sequence
 
 import click
 
+from atom.catalog import load_catalog
 from atom.cli.output import finish_with
 from atom.cli.running import settings_of_running
 from atom.entries import EntryKey
 from atom.execution import operating
+from atom.execution.copying import copy
 from atom.store import open_store
 
 
@@ -27,18 +31,28 @@ from atom.store import open_store
     type=click.IntRange(1),
     help="With --from-step: the number of the step among those of this name; by default the first.",
 )
+@click.option("--as-copy", is_flag=True, help="Start a new execution with the same request.")
+@click.option(
+    "--set",
+    "assignments",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="With --as-copy: another value for an input; of an object or a list as JSON.",
+)
 @click.option(
     "--drop-signals",
     is_flag=True,
     help="Forget the signals that were received, and wait for new ones.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def retry(
+def retry(  # noqa: PLR0913 (one for each argument and option)
     execution_ids: tuple[str, ...],
     from_start: bool,
     from_failed_step: bool,
     from_step: str | None,
     occurrence: int | None,
+    as_copy: bool,
+    assignments: tuple[str, ...],
     drop_signals: bool,
     as_json: bool,
 ) -> None:
@@ -48,14 +62,24 @@ def retry(
     has moved on, the result goes to the history alone.
 
     Signals that were received are kept unless --drop-signals is given.
+
+    A copy is another execution, whose result goes to the history alone. The execution itself stays
+    as it is, and need not have ended.
     """
-    if from_start + from_failed_step + (from_step is not None) != 1:
+    if from_start + from_failed_step + (from_step is not None) + as_copy != 1:
         raise click.UsageError(
             "Give one of --from-start (every step runs again), --from-failed-step (what was "
-            "recorded before the step that failed is kept) and --from-step NAME."
+            "recorded before the step that failed is kept), --from-step NAME and --as-copy."
         )
     if from_step is None and occurrence is not None:
         raise click.UsageError("--occurrence belongs to --from-step.")
+    if as_copy and drop_signals:
+        raise click.UsageError("A copy has no signals to drop.")
+    if assignments and not as_copy:
+        raise click.UsageError("--set belongs to --as-copy: a retry has the request as it came.")
+    if as_copy:
+        finish_with(_copied(execution_ids, _inputs(assignments)), as_json=as_json)
+        return
     step = None if from_step is None else EntryKey(from_step, occurrence or 1)
     store = open_store(settings_of_running())
     done = [
@@ -65,3 +89,22 @@ def retry(
         for each in execution_ids
     ]
     finish_with(done, as_json=as_json)
+
+
+def _copied(execution_ids: Sequence[str], inputs: Mapping[str, str]) -> list[operating.Done]:
+    settings = settings_of_running()
+    catalog, store = load_catalog(settings.services), open_store(settings)
+    return [copy(catalog, store, each, inputs) for each in execution_ids]
+
+
+def _inputs(assignments: Sequence[str]) -> dict[str, str]:
+    """Return the values by name. No error names a value: it may be a password."""
+    inputs: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name:
+            raise click.UsageError("--set takes the name of an input and its value: NAME=VALUE.")
+        if name in inputs:
+            raise click.UsageError(f"--set gives the input “{name}” twice.")
+        inputs[name] = value
+    return inputs

@@ -77,7 +77,7 @@ def create_app(
     app.register_blueprint(executions.create_blueprint(catalog, store))
     app.register_blueprint(export.create_blueprint(store))
     app.register_blueprint(execution.create_blueprint(catalog, store, settings.listener, link))
-    app.register_blueprint(reruns.create_blueprint(store))
+    app.register_blueprint(reruns.create_blueprint(catalog, store))
     app.register_blueprint(services.create_blueprint(catalog, store, settings))
     app.register_blueprint(trying.create_blueprint(catalog, settings))
     return app

@@ -12,7 +12,7 @@ from atom.console.actions import awaited_signal, offered, refusals
 from atom.console.curl import curl
 from atom.console.documents import parts
 from atom.console.problems import problem
-from atom.console.reruns import show_outcome
+from atom.console.reruns import copy_fields, show_outcome
 from atom.console.timeline import timeline
 from atom.errors import MalformedRequest
 from atom.execution import advice, operating
@@ -58,6 +58,7 @@ def create_blueprint(
             is_live=any(map(_is_live, (found, *cleanups))),
             actions=offered(found, family),
             refusals=list(refusals(found, family)),
+            copy_fields=copy_fields(catalog, found),
             can_retry_from_step=advice.can_retry_from_step(found, family),
             awaited_signal=awaited_signal(found),
             documents={"Request": parts(found.request), "Response": parts(found.response)},

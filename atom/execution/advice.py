@@ -15,6 +15,7 @@ from atom.records import CallbackState, Execution, Replay, Restart, Secrets, Sta
 from atom.redaction import MASK
 from atom.suspension import WaitKind
 
+NO_REQUEST: Final = "its request was not kept; start the flow again"
 UNKNOWN: Final = "there is no such execution, or its retention is over"
 
 _SECRETS: Final = {
@@ -110,6 +111,23 @@ def retry_refusal(verdict: Restart, execution: Execution | None) -> str:
     if verdict is Restart.SECRET and execution.secrets in _SECRETS:
         return _SECRETS[execution.secrets]
     return _RETRY[verdict].format(parent=execution.parent)
+
+
+def copy_refusal(execution: Execution | None) -> str:
+    """Return why an execution, with its documents, cannot be copied; empty if it can."""
+    if execution is None:
+        return UNKNOWN
+    if execution.ending:
+        return f"it is a cleanup; copy its execution {execution.parent}"
+    if execution.parent:
+        return f"it is a child; copy its parent {execution.parent}"
+    if execution.secrets in _SECRETS:
+        return _SECRETS[execution.secrets]
+    if execution.secrets is Secrets.UNREADABLE or (
+        execution.request is None and execution.unreadable
+    ):
+        return _RETRY[Restart.UNREADABLE]
+    return NO_REQUEST if execution.request is None else ""
 
 
 def can_retry_from_step(execution: Execution, children: Sequence[Execution] = ()) -> bool:

@@ -29,6 +29,7 @@ class Done:
     execution_id: str
     is_done: bool
     message: str  # what follows from it, or why it was not done; goes on after the id
+    copy: str = ""  # the id of the new execution, if it was copied
 
 
 def cancel(catalog: Catalog, store: ExecutionStore, execution_id: str) -> Done:

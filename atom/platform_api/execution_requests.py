@@ -9,10 +9,11 @@ from flask import Blueprint, Response, request
 from atom.catalog import Catalog
 from atom.errors import InvalidRequest, NotFound
 from atom.execution import operating
+from atom.execution.input_texts import simple_text
 from atom.platform_api.names import check_atom
 from atom.platform_api.problems import answer, error
 from atom.platform_api.requests import json_object, named_text
-from atom.platform_api.starting import Starter, simple_text
+from atom.platform_api.starting import Starter
 from atom.store import ExecutionStore
 
 # The account is what the process sees as its tenant, and so is held to what a tenant's id may be.

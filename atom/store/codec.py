@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ from atom.records import (
     State,
     Step,
     StepKind,
+    StoredRequest,
 )
 from atom.redaction import MASK, masked
 from atom.store.child_codec import parentage
@@ -75,6 +77,7 @@ SUMMARY_FIELDS: Final = [
     b"parent",
     b"ending_state",
     *(b"is_private", b"secrets_deleted", b"is_acknowledged"),
+    b"origin",
 ]
 
 
@@ -87,6 +90,8 @@ def accepted_fields(new: NewExecution) -> list[Any]:
         fields += ["profiles", new.profiles]
     if new.private_request is not None:
         fields += ["is_private", 1]
+    if new.origin:
+        fields += ["origin", new.origin]
     if new.priority:
         fields += ["priority", new.priority]
     if new.trace:
@@ -191,14 +196,7 @@ def execution(
     children: int = 0,
 ) -> Execution:
     """Return one execution without secrets."""
-
-    def text(name: bytes) -> str | None:
-        return _text(row.get(name))
-
-    def moment(name: bytes) -> datetime | None:
-        value = row.get(name)
-        return _moment(value) if value else None
-
+    text, moment = partial(_text_of, row), partial(_moment_of, row)
     state = State(text(b"state") or "")
     callback_state = CallbackState(text(b"callback_state") or "none")
     return Execution(
@@ -229,6 +227,7 @@ def execution(
         delivered_at=moment(b"delivered_at"),
         wait=_wait(row) if state is State.SUSPENDED else None,
         held_since=moment(b"held_since"),
+        origin=text(b"origin"),
         parent=text(b"parent"),
         ending=_ending(reader, row),
         children=children,
@@ -242,6 +241,28 @@ def execution(
         is_acknowledged=bool(row.get(b"is_acknowledged")),
         unreadable=str(reader.failure) if reader.failure else None,  # known when all is read
     )
+
+
+def _text_of(row: Mapping[bytes, bytes | None], name: bytes) -> str | None:
+    return _text(row.get(name))
+
+
+def _moment_of(row: Mapping[bytes, bytes | None], name: bytes) -> datetime | None:
+    value = row.get(name)
+    return _moment(value) if value else None
+
+
+def stored_request(reader: Reader, documents: Mapping[bytes, bytes | None]) -> StoredRequest | None:
+    """Read the request of an execution with its secrets; None if it was not kept.
+
+    Raises:
+        Unreadable: it is encrypted, with none of our keys.
+    """
+    strict = reader.strict()
+    content = strict.content(documents.get(b"private_request") or documents.get(b"request"))
+    if not content:
+        return None
+    return StoredRequest(content, strict.text(documents.get(b"authorization")))
 
 
 def _document(reader: Reader, row: Mapping[bytes, bytes | None], name: bytes) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from atom.history import EVERYTHING, ExecutionFilter, Minute, Page
-from atom.records import Execution, LogLine, State
+from atom.records import Execution, LogLine, State, StoredRequest
 
 
 class HistoryStore(Protocol):
@@ -15,6 +15,13 @@ class HistoryStore(Protocol):
 
     def get(self, execution_id: str) -> Execution | None:
         """Read one execution with its documents, steps and callback tries. Not atomic."""
+
+    def request(self, execution_id: str) -> StoredRequest | None:
+        """Read the request of an execution with its secrets; None if it was not kept.
+
+        Raises:
+            Unreadable: it is encrypted, with none of our keys.
+        """
 
     def children(self, execution_id: str) -> Sequence[Execution]:
         """Read all children of an execution, oldest first, without documents. Not atomic."""

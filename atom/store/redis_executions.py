@@ -80,6 +80,8 @@ class RedisExecutions(RedisPart):
 
     def _republish_seconds(self, new: NewExecution) -> float:
         """A lost message must be noticed while the caller of a synchronous request waits."""
+        if new.origin:
+            return 0  # nobody publishes a copy but recovery
         waits = 0 if new.is_synchronous else new.sync_timeout_seconds
         return self._settings.republish_seconds + waits
 

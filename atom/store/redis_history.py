@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from atom import names
 from atom.history import EVERYTHING, ExecutionFilter, Minute, Page, Place
-from atom.records import Execution, LogLine, State
+from atom.records import Execution, LogLine, State, StoredRequest
 from atom.store import codec
 from atom.store.paging import first_of, first_until
 from atom.store.redis_part import RedisPart
@@ -39,6 +39,12 @@ class RedisHistory(RedisPart):
         attempts = codec.stored_attempts(earlier, documents.pop(b"callback_attempts", None))
         reader = self._reader(execution_id, is_lenient=True)
         return codec.execution(reader, {**row, **documents}, steps, attempts, children)
+
+    def request(self, execution_id: str) -> StoredRequest | None:
+        """See ExecutionStore."""
+        with self._guard():
+            documents = self._redis.hgetall(names.documents_key(execution_id))
+        return codec.stored_request(self._reader(execution_id), documents)
 
     def log(self, execution_id: str) -> Sequence[LogLine]:
         """See ExecutionStore."""

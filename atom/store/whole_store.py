@@ -11,7 +11,7 @@ from atom import names
 from atom.entries import EntryKey
 from atom.errors import HistoryUnavailable
 from atom.history import EVERYTHING, Copied, ExecutionFilter, HistoryFacts, Page, Place
-from atom.records import Execution, LogLine, Restart, State
+from atom.records import Execution, LogLine, Restart, State, StoredRequest
 from atom.redaction import masked_url
 from atom.store import codec, restarting, snapshot
 from atom.store.lazily import import_sql_history
@@ -188,6 +188,15 @@ class WholeStore(RedisStore):
         row = {**snapshot.hash_of(moved, RECORD), **documents}
         steps, children = snapshot.hash_of(moved, ":steps"), snapshot.list_of(moved, ":children")
         return codec.execution(reader, row, steps, attempts, len(children))
+
+    def request(self, execution_id: str) -> StoredRequest | None:
+        """See ExecutionStore."""
+        found = super().request(execution_id)
+        if found or self._is_here(execution_id):
+            return found
+        moved = self._sql.whole(execution_id) or {}
+        documents = snapshot.hash_of(moved, ":documents")
+        return codec.stored_request(self._reader(execution_id), documents)
 
     def children(self, execution_id: str) -> Sequence[Execution]:
         """See ExecutionStore; of one that was brought back they may be in either place.

@@ -172,6 +172,32 @@ def test_execution_is_retried_from_a_step_of_its_timeline(atom, browser, tmp_pat
     assert "approved by Bob" in browser.get(path).text
 
 
+def test_execution_is_copied_from_its_page(atom, browser):
+    execution = settled(atom, atom.run("Echo", {"Text": "the first"}))
+    path = f"/executions/{execution.id}"
+    page = browser.get(path)
+    assert f'action="{path}/copy"' in page.text
+    assert 'name="input:Text" type="text" value="the first"' in page.text
+    assert 'name="input:Password" type="password" value="" placeholder="unchanged"' in page.text
+    form = {"form": page.form_token, "input:Text": "the second"}
+    assert browser.post(f"{path}/copy", {**form, "form": "forged"}).status == 403
+    assert browser.post("/executions/nobody/copy", form).status == 404
+    answer = browser.post(f"{path}/copy", {**form, "input:Number": "many"})
+    assert (answer.status, answer.headers["Location"]) == (303, path)
+    assert "Cannot be copied: " in browser.get(path).text
+
+    answer = browser.post(f"{path}/copy", {**form, "input:Password": "canary-password"})
+    assert answer.status == 303
+    copied = answer.headers["Location"].rpartition("/")[2]
+    assert copied != execution.id
+    until(lambda: atom.store.get(copied).state is State.COMPLETED, "the copy")
+    page = browser.get(f"/executions/{copied}").text
+    assert f'Copy of <a href="{path}">' in page
+    assert "the second" in page
+    assert "canary" not in page
+    assert atom.store.get(execution.id).attempts == 1
+
+
 def test_a_parked_callback_is_sent_again_or_dismissed(atom, browser):
     execution = a_parked_one(atom)
     assert "Its callback is parked" in browser.get(f"/executions/{execution.id}").text

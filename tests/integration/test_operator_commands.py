@@ -189,6 +189,39 @@ def test_execution_is_retried_from_a_named_step(atom, command, tmp_path):
     assert len(flow.events_of("resumed")) == 1
 
 
+def test_execution_is_copied_with_other_inputs(atom, command, tmp_path):
+    file, other = tmp_path / "steps", tmp_path / "others"
+    flow, failed = parked(atom, "Repairable", {"File": str(file)}, "Stubborn")
+    retry = ("executions", "retry", failed.id, "--as-copy")
+    wrong = command(*retry, "--set", "Fil=canary-value", code=1)
+    assert "Stubborn.Repairable has no input “Fil”; there are: " in wrong
+    assert "canary" not in wrong
+    before = atom.store.get(failed.id)
+    other.write_text("repaired\n")
+    (done,) = json.loads(command(*retry, "--set", f"File={other}", "--json"))
+    assert (done["id"], done["done"]) == (failed.id, True)
+    copied = done["copy"]
+    until(lambda: atom.store.get(copied).state is State.COMPLETED, "the copy")
+    assert other.read_text() == "repaired\nreserve\n"
+    shown = command("executions", "show", copied).splitlines()
+    assert ["origin", failed.id] in [line.split() for line in shown]
+    assert json.loads(command("executions", "show", copied, "--json"))["origin"] == failed.id
+    assert atom.store.get(failed.id) == before, "its flow still waits for a retry"
+    assert not flow.events_of("resumed")
+
+
+def test_execution_with_a_password_is_copied_only_while_its_secrets_are_there(atom, command):
+    flow = atom.run("Echo", {"Text": "x", "Password": "canary-password"})
+    resumed(flow)
+    execution_id = atom.execution_of(flow).id
+    until(
+        lambda: atom.store.get(execution_id).callback_state is CallbackState.DELIVERED,
+        "the delivery to be recorded",
+    )
+    said = command("executions", "retry", execution_id, "--as-copy", code=1)
+    assert "secrets of its request were deleted" in said
+
+
 def test_after_the_flow_has_moved_the_result_goes_to_the_history(atom, command, tmp_path):
     file = tmp_path / "steps"
     flow = atom.run("Repairable", {"File": str(file)}, service="Stubborn")

@@ -193,6 +193,7 @@ def signals_key(execution_id: str) -> str:
     """The signals of one execution: a hash of `token:<name>`, `hash:<name>` and `event:<name>`.
 
     The second is the hashes of all tokens that the execution has given out, one after the other.
+    An event has its giver on a line of its own before it.
     """
     return f"{execution_key(execution_id)}:signals"
 

@@ -199,6 +199,8 @@ class Step:
     entry: EntryKind = EntryKind.STEP
     function: str = ""  # the qualified name; empty for a lambda or a local function
     digest: str = ""  # of the items of a map
+    giver: str = ""  # of a signal; see `GivenSignal`
+    masked_result: str | None = field(default=None, repr=False)  # None: the result has no secrets
 
     @property
     def key(self) -> EntryKey:
@@ -208,7 +210,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class RecordedStep:
-    """A recorded step as people see it: what it returned stays in the journal."""
+    """A recorded entry of a journal as people see it."""
 
     name: str
     kind: StepKind
@@ -216,6 +218,8 @@ class RecordedStep:
     milliseconds: int | None = None
     occurrence: int = 1
     entry: EntryKind = EntryKind.STEP
+    result: str = field(default="", repr=False)  # as that of `Step`, its secrets masked
+    giver: str = ""  # of a signal
 
 
 class Secrets(StrEnum):

@@ -1,10 +1,12 @@
 """Suspended executions: an execution that waits for a time or an event without a worker."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from atom.entries import EntryKey
+from atom.text import encodable
 
 
 class WaitKind(StrEnum):
@@ -52,6 +54,23 @@ class Suspended(BaseException):
     def __init__(self, wait: Wait) -> None:
         super().__init__(wait)
         self.wait = wait
+
+
+TOKEN_GIVER: Final = "token"  # noqa: S105 (no token, but its word)
+_LONGEST_GIVER: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSignal:
+    """The event that was given for a signal, and its giver."""
+
+    event: str = field(repr=False)  # JSON
+    giver: str  # “token” for a sender with the token of the signal, else “operator <name>”
+
+
+def operator_giver(name: str) -> str:
+    """Return the giver of a signal that an operator gave, as one line of bounded length."""
+    return f"operator {' '.join(encodable(name).split())[:_LONGEST_GIVER]}".rstrip()
 
 
 class Signalled(StrEnum):

@@ -1,5 +1,6 @@
-"""The credential with which commands call a service, as a connector does."""
+"""The caller of a command: its credential for a service, and the operator's name."""
 
+import getpass
 from base64 import b64encode
 from typing import Final
 
@@ -24,3 +25,11 @@ def authorization(credential: str | None) -> str | None:
     if ":" not in credential:
         raise click.BadParameter("A credential is NAME:TOKEN.", param_hint="--credential")
     return f"Basic {b64encode(credential.encode()).decode()}"
+
+
+def operator_name() -> str:
+    """Return the name of the user of this command, as the history shows it."""
+    try:
+        return f"{getpass.getuser()} (CLI)"
+    except (OSError, KeyError):  # a container's user may have no name
+        return "of the CLI"

@@ -13,13 +13,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from atom.catalog import load_catalog
+from atom.cli.caller import operator_name
 from atom.cli.output import finish_with, print_json, wide_console
 from atom.cli.retrying import retry
 from atom.cli.running import settings_of_running
 from atom.cli.when import When
 from atom.durations import duration
 from atom.errors import AtomError, MalformedRequest
-from atom.execution import advice, operating
+from atom.execution import advice, entry_view, operating
 from atom.execution.listing import document, every
 from atom.history import ExecutionFilter
 from atom.names import flower_url
@@ -147,9 +148,8 @@ def show(execution_id: str, as_json: bool) -> None:
     if flower:
         facts.add_row("flower", flower)
     console.print(facts)
-    for position, step in enumerate(execution.steps, 1):
-        ended = "" if step.kind is StepKind.RESULT else f" ({step.kind.value})"
-        console.print(f"step {position}: {step.name}{ended}", highlight=False, markup=False)
+    for line in _entries(execution):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     family = store.children(execution.id) if execution.children else ()
     for line in _children(execution, family):
         console.print(line, highlight=False, markup=False)
@@ -213,7 +213,21 @@ def signal(execution_id: str, name: str, event: str, as_json: bool) -> None:
     except MalformedRequest as error:
         raise click.BadParameter(str(error), param_hint="--event") from None
     store = open_store(settings_of_running())
-    finish_with([operating.signal(store, execution_id, name, content)], as_json=as_json)
+    done = operating.signal(store, execution_id, name, content, operator_name())
+    finish_with([done], as_json=as_json)
+
+
+def _entries(execution: Execution) -> Iterator[str]:
+    """Yield the recorded entries, each with its outcome on a second line."""
+    is_shortened = False
+    for position, entry in enumerate(execution.steps, 1):
+        ended = "" if entry.kind is StepKind.RESULT else f" ({entry.kind.value})"
+        yield f"step {position}: {entry_view.label(entry)}{ended}"
+        if text := entry_view.text(entry):
+            is_shortened = is_shortened or "…" in text
+            yield f"    {text}"
+    if is_shortened:
+        yield "Long results are shortened; --json has all of them."
 
 
 def _children(execution: Execution, family: Sequence[Execution]) -> Iterator[str]:

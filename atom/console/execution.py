@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Final
 
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, abort, g, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from atom.catalog import Catalog
@@ -81,9 +81,14 @@ def create_blueprint(
             event = operating.event_of(text or "null")
         except MalformedRequest as error:
             return problem(400, f"The event is not JSON: {error}")
-        return show_outcome(operating.signal(store, execution_id, name, event))
+        return show_outcome(operating.signal(store, execution_id, name, event, _operator()))
 
     return blueprint
+
+
+def _operator() -> str:
+    """Return the name of the operator; without a login there is only the console's."""
+    return f"{g.user.name} (console)" if g.user else "of the console"
 
 
 def _curl(listener_url: str, execution: Execution) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 
 from atom.console.showing import clock, span
 from atom.entries import EntryKey
+from atom.execution import entry_view
 from atom.records import PROGRESS, Execution, LogLine, Run, RunEnd, State, StepKind
 
 WIDTH: Final = 1000.0  # of the scale, in units of the picture
@@ -130,7 +131,9 @@ def _happenings(execution: Execution, log: Iterable[LogLine], now: datetime) -> 
             began_at = step.ended_at - timedelta(milliseconds=step.milliseconds or 0)
             verdict = "" if step.kind is StepKind.RESULT else step.kind.value
             key = EntryKey(step.name, step.occurrence)
-            yield Happening("step", step.name, began_at, step.ended_at, verdict, key=key)
+            name, outcome = entry_view.label(step), entry_view.text(step)
+            ends = step.ended_at
+            yield Happening("step", name, began_at, ends, verdict, outcome, key=key)
     for line in log:
         if line.level == PROGRESS:
             yield Happening("progress", line.message, line.at, line.at)

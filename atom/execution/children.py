@@ -13,6 +13,7 @@ from atom.context import Execution
 from atom.errors import AtomError, CannotSpawn, ChildFailed, Fault
 from atom.execution.ending import child_refusal
 from atom.execution.failures import LONGEST_REASON, kinds_of
+from atom.execution.masked_results import without_secrets
 from atom.execution.recorded_values import encode, unmarked
 from atom.execution.steps import outcome_of
 from atom.message_process import MessageProcess
@@ -21,7 +22,7 @@ from atom.process import OpenFile, Process, ProcessOptions
 from atom.protocol.objects import Entry, read_values
 from atom.protocol.requests import ConnectorRequest
 from atom.records import Claim, State, Step, StepKind
-from atom.redaction import MASK, Secret, parted, redacted
+from atom.redaction import parted, redacted
 
 _FUNCTION: Final = "function"
 
@@ -69,7 +70,7 @@ def items_of(
     for index, (item, stored) in enumerate(zip(items, stored_items(items), strict=True)):
         public, private = (
             orjson.dumps({_FUNCTION: path, "index": index, "item": orjson.Fragment(each)})
-            for each in (encode(_shown(item)), stored)
+            for each in (encode(without_secrets(item)), stored)
         )
         requests.append((public, private if private != public else None))
     return Asked(requests, process, are_items=True, digest=digest)
@@ -95,15 +96,6 @@ def _digest(*contents: str) -> str:
 def _with_sorted_keys(document: str) -> str:
     """Return the JSON of an equal value whose dicts have one order, however they were built."""
     return orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS).decode()
-
-
-def _shown(item: Any) -> Any:
-    """The item as anybody may see it."""
-    if isinstance(item, Secret):
-        return MASK
-    if isinstance(item, dict):
-        return {key: _shown(each) for key, each in item.items()}
-    return [_shown(each) for each in item] if isinstance(item, list | tuple) else item
 
 
 def stored_items(items: Iterable[Any]) -> Sequence[str]:

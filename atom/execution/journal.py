@@ -13,7 +13,7 @@ from atom.entries import Entry, EntryKey, EntryKind
 from atom.errors import JournalMismatch, StepTooLarge, StoreError
 from atom.execution.children import Asked, call_of, items_digest, items_of, joined, results_of
 from atom.execution.ending import cancel
-from atom.execution.recorded_entries import check_join, completed
+from atom.execution.recorded_entries import check_join
 from atom.execution.recorded_values import encode
 from atom.execution.replay import Replay, check_awaitable, redacted_entry
 from atom.execution.steps import (
@@ -103,10 +103,11 @@ class StoreJournal(Replay):
         key, recorded = self._next(entry)
         if recorded is None:
             until = None if timeout is None else self._until(key, timeout)
-            event = self._lease.patiently(lambda: self._store.signal_event(self._claim, name))
-            if event is None and (until is None or until > self._lease.now()):
+            given = self._lease.patiently(lambda: self._store.signal_event(self._claim, name))
+            if given is None and (until is None or until > self._lease.now()):
                 self._suspend(key, WaitKind.SIGNAL, until, is_delay=True)
-            recorded = replace(step_of_signal(name, event), ended_at=self._lease.now())
+            event = (None,) if given is None else (given.event, given.giver)
+            recorded = replace(step_of_signal(name, *event), ended_at=self._lease.now())
             self._record(key, entry, recorded)
         return event_of(name, recorded)
 
@@ -188,7 +189,7 @@ class StoreJournal(Replay):
             self._lease.patiently(partial(cancel, self._catalog, self._store, child))
         if join.total > 1 and not join.is_stopped:  # children report at intervals, and not the last
             self.progress(f"{key.name}: {join.total} of {join.total}", 1.0)
-        step = completed(self._joined(key.name, join), key, entry)
+        step = self._completed(self._joined(key.name, join), key, entry)
         step = replace(step, ended_at=self._lease.now())
         order = self._order + 1
         self._lease.patiently(lambda: self._store.close_join(self._claim, order, step))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
+from atom.execution import entry_view
 from atom.history import ExecutionFilter
 from atom.records import Execution
 from atom.store import ExecutionStore
@@ -39,4 +40,5 @@ def every(
 def document(execution: Execution, *, full: bool) -> dict[str, Any]:
     """One as a document; what is not in a list is there only where it is full."""
     fields = asdict(execution) | {"wait": execution.wait and str(execution.wait)}
+    fields["steps"] = [entry_view.document(entry) for entry in execution.steps]
     return fields if full else {name: fields[name] for name in fields if name not in _DETAILS}

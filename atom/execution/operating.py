@@ -88,9 +88,14 @@ def event_of(text: str) -> str:
     return normal_json(encodable(text).encode())
 
 
-def signal(store: ExecutionStore, execution_id: str, name: str, event: str) -> Done:
-    """Give an execution the event that it waits for, or will; `event` is JSON."""
-    signalled = store.signal(execution_id, name, event, token=None)
+def signal(
+    store: ExecutionStore, execution_id: str, name: str, event: str, operator: str = ""
+) -> Done:
+    """Give an execution the event that it waits for, or will; `event` is JSON.
+
+    The name of the operator is recorded and shown with the event.
+    """
+    signalled = store.signal(execution_id, name, event, token=None, operator=operator)
     is_done = signalled in (Signalled.WOKEN, Signalled.KEPT)
     return Done(execution_id, is_done, _SIGNALLED[signalled].format(name))
 

@@ -11,6 +11,7 @@ from atom.entries import Entry, EntryKey
 from atom.errors import CannotSuspend, JournalMismatch, NestedStep, StepTooLarge
 from atom.execution.holding import hold
 from atom.execution.lease import Lease
+from atom.execution.masked_results import masked_result
 from atom.execution.own_log import OwnLog
 from atom.execution.ownership import Owner
 from atom.execution.recorded_entries import RecordedEntries, completed
@@ -111,7 +112,7 @@ class Replay:
             StepTooLarge: the journal does not take so much.
             ClaimLost: this attempt no longer counts.
         """
-        step = completed(step, key, entry)
+        step = self._completed(step, key, entry)
         self._check_size(step)
         order = self._order + 1
 
@@ -123,6 +124,11 @@ class Replay:
         self._lease.patiently(record)
         self._order = order
         self._own_log.flush()
+
+    def _completed(self, step: Step, key: EntryKey, entry: Entry) -> Step:
+        """Return the record with the identity of its entry, and its result as people see it."""
+        step = completed(step, key, entry)
+        return replace(step, masked_result=masked_result(step, self._process.secret_names))
 
     def _check_size(self, step: Step) -> None:
         size = len(step.result.encode())

@@ -31,6 +31,7 @@ from atom.execution.holding import hold
 from atom.execution.journal import StoreJournal
 from atom.execution.keeper import LeaseKeeper
 from atom.execution.lease import Lease
+from atom.execution.masked_results import masked_value
 from atom.execution.own_log import FAILURE, OwnLog
 from atom.execution.preparing import declared, execution_of, opened, process_of, unserved
 from atom.execution.replay import Means
@@ -221,7 +222,10 @@ class Runner:
     def _write(self, claim: Claim, lease: Lease, process: Process | None, ended: Outcome) -> After:
         names = process.secret_names if process else frozenset[str]()
         whole = sealed(ended.response)
-        public = orjson.dumps(masked(orjson.loads(whole), names)) if names else whole
+        if claim.parentage is not None:  # a result of any form, and no document with types
+            public = orjson.dumps(masked_value(orjson.loads(whole), names))
+        else:
+            public = orjson.dumps(masked(orjson.loads(whole), names)) if names else whole
         private = whole if public != whole else None
         return lease.patiently(
             lambda: self._store.finish(claim, ended.state, public, ended.error, private)

@@ -7,6 +7,7 @@ import orjson
 
 from atom.errors import ClaimLost, Fault, Faults, SignalTimedOut, StepFailed, StepResultError
 from atom.execution.failures import kinds_of, plain_faults, reason_of
+from atom.execution.masked_results import masked_encoding
 from atom.execution.recorded_values import decode, encode
 from atom.protocol.exact_json import parse_exactly
 from atom.records import Step, StepKind
@@ -53,7 +54,8 @@ def run_step(
                 return unsuccessful(name, error), error
         else:
             try:
-                return Step(name, encode(result)), None
+                step = Step(name, encode(result), masked_result=masked_encoding(result))
+                return step, None
             except TypeError as error:
                 raise StepResultError(name, str(error)) from error
         failed += 1
@@ -79,11 +81,11 @@ def outcome_of(step: Step, cause: BaseException | None = None) -> Any:
             return decode(step.result)
 
 
-def step_of_signal(name: str, event: str | None) -> Step:
+def step_of_signal(name: str, event: str | None, giver: str = "") -> Step:
     """Return the record of a signal; None: no event came in time, which a retry may change."""
     if event is None:
         return unsuccessful(name, SignalTimedOut(name))
-    return Step(name, encode(event))
+    return Step(name, encode(event), giver=giver)
 
 
 def event_of(name: str, step: Step) -> Any:

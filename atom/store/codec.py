@@ -48,6 +48,9 @@ from atom.suspension import Wait, WaitKind
 # 3 added the callback's host, the timeout and whether there are secrets to the second one.
 FORMAT_VERSION: Final = 9
 
+# The content of a recorded entry that our keys do not decrypt.
+_UNREADABLE_ENTRY: Final = (MASK, 1, "", EntryKind.STEP, "", "", "", None)
+
 # What a list of executions shows; the documents are left in the store.
 SUMMARY_FIELDS: Final = [
     b"service",
@@ -335,11 +338,12 @@ def _attempt(reader: Reader, stored: bytes) -> Attempt | None:
 def encode_step(step: Step, cipher: Cipher) -> bytes:
     """Write a recorded entry: its content, encrypted or not, failure or false, end, duration.
 
-    The content is a JSON array of name, occurrence, result, entry kind, function and digest, or
-    the text of that array encrypted. Scripts know a failure by the third element. The end and the
-    duration are milliseconds, null if they were not measured.
+    The content is a JSON array of name, occurrence, result, entry kind, function, digest, giver and
+    masked result (or null), or the text of that array encrypted. Scripts know a failure by the
+    third element. The end and the duration are milliseconds, null if they were not measured.
     """
     content: Any = [step.name, step.occurrence, step.result, step.entry, step.function, step.digest]
+    content += [step.giver, step.masked_result]
     if cipher.is_on:
         content = cipher.encrypt(orjson.dumps(content)).decode()
     failed = step.kind is not StepKind.RESULT and step.kind
@@ -352,8 +356,8 @@ def decode_step(reader: Reader, encoded: bytes) -> Step:
     content, is_encrypted, kind, ended_ms, milliseconds = orjson.loads(encoded)
     if is_encrypted:
         decrypted = reader.decrypted(content.encode())
-        content = orjson.loads(decrypted) if decrypted else [MASK, 1, "", EntryKind.STEP, "", ""]
-    name, occurrence, result, entry, function, digest = content
+        content = orjson.loads(decrypted) if decrypted else _UNREADABLE_ENTRY
+    name, occurrence, result, entry, function, digest, giver, masked_result = content
     return Step(
         name,
         result,
@@ -364,6 +368,8 @@ def decode_step(reader: Reader, encoded: bytes) -> Step:
         entry=EntryKind(entry),
         function=function,
         digest=digest,
+        giver=giver,
+        masked_result=masked_result,
     )
 
 
@@ -378,6 +384,8 @@ def _recorded(reader: Reader, steps: Mapping[bytes, bytes]) -> Iterator[Recorded
             step.milliseconds,
             occurrence=step.occurrence,
             entry=step.entry,
+            result=step.result if step.masked_result is None else step.masked_result,
+            giver=step.giver,
         )
 
 

@@ -8,7 +8,7 @@ from atom import names
 from atom.errors import ClaimLost
 from atom.records import Claim
 from atom.store.redis_part import RedisPart
-from atom.suspension import Signalled, Wait
+from atom.suspension import TOKEN_GIVER, GivenSignal, Signalled, Wait, operator_giver
 
 _TOKEN_BYTES: Final = 32
 _AT_ONCE: Final = 500
@@ -54,25 +54,35 @@ class RedisSuspensions(RedisPart):
             raise ClaimLost(claim.id)
         return self._reader(claim.id).text(stored) or ""
 
-    def signal_event(self, claim: Claim, name: str) -> str | None:
+    def signal_event(self, claim: Claim, name: str) -> GivenSignal | None:
         """See ExecutionStore."""
         return self._event(claim.id, name)
 
-    def signal(self, execution_id: str, name: str, event: str, token: str | None) -> Signalled:
+    def signal(
+        self, execution_id: str, name: str, event: str, token: str | None, operator: str = ""
+    ) -> Signalled:
         """See ExecutionStore."""
         digest = b"" if token is None else _hash(token)
-        arguments = (execution_id, name, digest, self._cipher.seal(event.encode()))
+        giver = operator_giver(operator) if token is None else TOKEN_GIVER
+        given = self._cipher.seal(f"{giver}\n{event}".encode())
+        arguments = (execution_id, name, digest, given)
         with self._guard():
             verdict = self._scripts.signal(self._keys(execution_id), arguments)
         signalled = Signalled(verdict.decode())
-        if signalled is Signalled.GIVEN and self._event(execution_id, name) == event:
-            return Signalled.KEPT  # it was given before, or the reply to that was lost
+        if signalled is Signalled.GIVEN:
+            earlier = self._event(execution_id, name)
+            if earlier is not None and earlier.event == event:
+                return Signalled.KEPT  # it was given before, or the reply to that was lost
         return signalled
 
-    def _event(self, execution_id: str, name: str) -> str | None:
+    def _event(self, execution_id: str, name: str) -> GivenSignal | None:
         with self._guard():
             stored = self._redis.hget(names.signals_key(execution_id), f"event:{name}")
-        return self._reader(execution_id).text(stored)
+        given = self._reader(execution_id).text(stored)
+        if given is None:
+            return None
+        giver, _, event = given.partition("\n")
+        return GivenSignal(event, giver)
 
 
 def _hash(token: str) -> bytes:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from atom.records import Claim
-from atom.suspension import Signalled, Wait
+from atom.suspension import GivenSignal, Signalled, Wait
 
 
 class SuspensionStore(Protocol):
@@ -30,18 +30,27 @@ class SuspensionStore(Protocol):
             Unreadable: it is encrypted, with none of our keys.
         """
 
-    def signal_event(self, claim: Claim, name: str) -> str | None:
-        """The event that was given for a signal, as JSON; None where none was.
+    def signal_event(self, claim: Claim, name: str) -> GivenSignal | None:
+        """Return the event that was given for a signal; None if there is none yet.
 
         Raises:
             Unreadable: it is encrypted, with none of our keys.
         """
 
-    def signal(self, execution_id: str, name: str, event: str, token: str | None) -> Signalled:
+    def signal(
+        self, execution_id: str, name: str, event: str, token: str | None, operator: str = ""
+    ) -> Signalled:
         """Give an execution the one event of a name; the same event may be given again.
 
-        An operator needs no token (None). Nothing is stored after the caller has stopped waiting
-        (10 s).
+        The first giver is kept with the event. Nothing is stored after the caller has stopped
+        waiting (10 s).
+
+        Args:
+            execution_id: the execution that gets the event.
+            name: of the signal.
+            event: JSON.
+            token: of the signal; None for an operator, who needs none.
+            operator: the name of the operator; unused with a token.
 
         Raises:
             StoreUnanswered: it may be stored already, but will not be from now on. A plain

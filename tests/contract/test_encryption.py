@@ -108,7 +108,8 @@ def test_who_has_the_key_reads_everything(store):
     found = store.get(live(store))
     assert (found.request, found.response) == (orjson.loads(REQUEST), orjson.loads(RESPONSE))
     assert (found.progress, found.error) == ("canary-progress", "canary-error")
-    assert found.steps == (RecordedStep("canary-step-name", StepKind.RESULT),)
+    (step,) = found.steps
+    assert step == RecordedStep("canary-step-name", StepKind.RESULT, result='"canary-step-result"')
     assert [each.answer for each in found.callback_attempts] == ["canary-answer"]
     assert found.unreadable is None
     (parked,) = store.parked(10)

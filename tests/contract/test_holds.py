@@ -89,7 +89,7 @@ def test_signal_of_a_held_execution_is_kept(store):
     assert store.signal(claim.id, "later", "3", None) is Signalled.KEPT
     store.resume_held()
     claim = woken(store, claim.id)
-    assert [store.signal_event(claim, name) for name in ("approve", "later")] == ["2", "3"]
+    assert [store.signal_event(claim, name).event for name in ("approve", "later")] == ["2", "3"]
 
 
 # --- waits that another wait interrupts

@@ -248,7 +248,7 @@ def test_received_signal_outlives_the_end(store, retry, verdict):
     for _ in range(2):
         assert store.restart(execution_id, **retry) is Restart.RESTARTED
         claim = hold(store, execution_id)
-        assert store.signal_event(claim, "approval") == '"yes"'
+        assert store.signal_event(claim, "approval").event == '"yes"'
         assert store.signal(execution_id, "approval", '"no"', token) is Signalled.GIVEN
         record(store, claim, {1: Step("approval", '"yes"', entry=EntryKind.SIGNAL), 2: FAILURE})
         finish(store, claim, State.FAILED)

@@ -157,7 +157,7 @@ def test_a_signal_wakes_who_waits_for_it(store):
     store.suspend(claim, signal_wait())
     assert store.signal(claim.id, "approval", '{"by":"Ada"}', token) is Signalled.WOKEN
     again = hold(store, claim.id)
-    assert store.signal_event(again, "approval") == '{"by":"Ada"}'
+    assert store.signal_event(again, "approval").event == '{"by":"Ada"}'
     assert store.signal_event(again, "other") is None
 
 
@@ -166,7 +166,7 @@ def test_a_signal_may_come_before_it_is_waited_for(store):
     token = token_of(store, claim)
     assert store.signal(claim.id, "approval", "1", token) is Signalled.KEPT
     store.suspend(claim, signal_wait())
-    assert store.signal_event(hold(store, claim.id), "approval") == "1"
+    assert store.signal_event(hold(store, claim.id), "approval").event == "1"
 
 
 def test_a_signal_of_another_name_does_not_wake(store):
@@ -183,7 +183,7 @@ def test_the_first_event_of_a_name_stands(store):
     store.signal(claim.id, "approval", "1", token)
     assert store.signal(claim.id, "approval", "1", token) is Signalled.KEPT
     assert store.signal(claim.id, "approval", "2", token) is Signalled.GIVEN
-    assert store.signal_event(claim, "approval") == "1"
+    assert store.signal_event(claim, "approval").event == "1"
 
 
 def test_a_token_is_good_for_one_signal_of_one_execution(store):

@@ -78,7 +78,7 @@ def test_moved_execution_is_retried_from_a_step_with_its_signals(store, settings
     assert store.restart(new.id, from_step=EntryKey("approval")) is Restart.RESTARTED
     claim = store.claim(new.id, "w", "1")
     assert [step.name for step in store.steps(claim).values()] == ["look up"]
-    assert store.signal_event(claim, "approval") == '"yes"'
+    assert store.signal_event(claim, "approval").event == '"yes"'
 
 
 def test_what_never_was_is_unknown(store):

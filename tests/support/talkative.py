@@ -74,3 +74,17 @@ def step_by_step(request, execution):
     execution.step("one", lambda: 1)
     execution.step("two", lambda: 2)
     return {"text": "done"}
+
+
+@talkative.message_action("Large steps", response=Text)
+def large_steps(request, execution):
+    execution.step("large", lambda: "x" * 5_000)
+    return {"text": "done"}
+
+
+@talkative.message_action("Record secrets", request=Told, response=Text)
+def record_secrets(request, execution):
+    """Return the secret of the request from a step, as it is and within a text."""
+    pin = request["pin"]
+    execution.step("leaky", lambda: {"marked": pin, "text": f"it is {pin}", "list": [str(pin)]})
+    return {"text": "done"}

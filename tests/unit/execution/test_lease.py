@@ -1,6 +1,7 @@
 """What a process that was stalled at a bad moment still takes for true."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from atom.records import Claim
 
 LEASE_SECONDS = 2.0
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PROCESS = SimpleNamespace(secret_names=frozenset())
 
 
 class Clock:
@@ -90,7 +92,9 @@ def claim():
 def journal_over(claim, held, store):
     """A journal over a store that does next to nothing."""
     means = Means(store, publisher=None, catalog=Catalog([]), max_step_bytes=1000)
-    return StoreJournal(claim, held, OwnLog(claim, held.now, store, 100), process=None, means=means)
+    return StoreJournal(
+        claim, held, OwnLog(claim, held.now, store, 100), process=PROCESS, means=means
+    )
 
 
 @pytest.fixture

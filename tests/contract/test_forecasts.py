@@ -37,10 +37,16 @@ def pack(item, execution):
     return execution.signal("packed")
 
 
+def inner(request, execution):
+    execution.signal("packed")
+    return {"text": request["text"].upper()}
+
+
 def service(process, version, on_end=None, name="Order"):
     shop = FlowService("Shop", version=version)
     shop.configuration_value("region")
     shop.message_action(name, request=Text, response=Text, on_end=on_end)(process)
+    shop.message_action("Inner", request=Text, response=Text)(inner)
     return shop
 
 
@@ -279,6 +285,44 @@ def test_item_without_its_function_is_held(deploy, monkeypatch):
     forecast = forecaster.forecast(child.id)
     assert forecast.prediction is Prediction.HELD
     assert resumed(worker, child.id, "packed").error.startswith(forecast.reason)
+
+
+def calling(request, execution):
+    called = execution.call(inner, {"text": "a"})
+    execution.signal("approve")
+    return called
+
+
+def calling_otherwise(request, execution):
+    return execution.call(inner, {"text": "b"})
+
+
+def test_open_call_with_another_document_is_held(deploy):
+    execution_id = begun(deploy, calling)
+    _, forecaster = deploy(calling, "2")
+    assert forecaster.forecast(execution_id).prediction is Prediction.CONTINUES
+    worker, forecaster = deploy(calling_otherwise, "2")
+    forecast = forecaster.forecast(execution_id)
+    assert forecast.prediction is Prediction.HELD
+    assert "a call with another document, and the code asks for a call" in forecast.reason
+    (child,) = worker.store.children(execution_id)
+    assert forecaster.forecast(child.id).part is Part.ACTION
+    resumed(worker, child.id, "packed")
+    assert worker.store.get(execution_id).error.startswith(forecast.reason)
+
+
+def test_recorded_call_returns_its_outputs(deploy):
+    execution_id = begun(deploy, calling)
+    worker, forecaster = deploy(calling, "2")
+    (child,) = worker.store.children(execution_id)
+    resumed(worker, child.id, "packed")
+    assert worker.store.get(execution_id).wait.name == "approve"
+    assert forecaster.forecast(execution_id).prediction is Prediction.CONTINUES
+    # A call is recorded with its outputs, whatever is passed later.
+    assert forecaster_of(deploy(calling_otherwise, "2")[0]).forecast(execution_id).unreached == (
+        EntryKey("approve"),
+    )
+    assert resumed(worker, execution_id).response["outputs"][0]["contentValue"] == "A"
 
 
 def clean_up(request, execution, ending):

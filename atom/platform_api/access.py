@@ -27,6 +27,8 @@ _LOOKING: Final = {
     "processes.query",
     "processes.query_more",
     "processes.get",
+    "execution_artifacts.query",
+    "execution_artifacts.download",
     "runtimes.query",
     "runtimes.get",
 }

@@ -10,6 +10,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from atom.catalog import Catalog
 from atom.platform_api import (
     access,
+    execution_artifacts,
     execution_records,
     execution_requests,
     listener_changes,
@@ -26,8 +27,8 @@ from atom.store import ExecutionStore
 PATH: Final = "/api/rest/v1"
 
 _SERVED: Final = (
-    "ExecutionRecord, ExecutionRequest, executeProcess, cancelExecution, changeListenerStatus, "
-    "ListenerStatus, Process and Atom"
+    "ExecutionRecord, ExecutionArtifacts, ExecutionRequest, executeProcess, cancelExecution, "
+    "changeListenerStatus, ListenerStatus, Process and Atom"
 )
 _JSON: Final = "application/json"
 
@@ -65,6 +66,7 @@ def create_app(
         return response
 
     app.register_blueprint(execution_records.create_blueprint(store))
+    app.register_blueprint(execution_artifacts.create_blueprint(store))
     starter = Starter(catalog, store, publisher)
     app.register_blueprint(execution_requests.create_blueprint(catalog, store, starter))
     app.register_blueprint(listener_changes.create_blueprint(catalog, store))

@@ -122,7 +122,10 @@ def list_(
 @click.argument("execution_id")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def show(execution_id: str, as_json: bool) -> None:
-    """Show one execution: its times, steps, log, documents and callback tries."""
+    """Show one execution: its times, log, documents and callback tries.
+
+    Each step, wait, signal, map and call is shown with its outcome, secrets masked.
+    """
     settings = settings_of_running()
     store = open_store(settings)
     execution = store.get(execution_id)

@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 
 from atom.entries import EntryKind
+from atom.protocol.exact_json import parse_exactly
 from atom.records import RecordedStep, StepKind
 from atom.text import shortened
 
@@ -47,7 +48,7 @@ def outcome(entry: RecordedStep) -> Any:
         return _unsuccessful(entry.kind, content)
     match entry.entry:
         case EntryKind.SIGNAL:
-            return orjson.loads(content)
+            return _exact(parse_exactly(content))
         case EntryKind.MAP:
             return [_of_child(kind, text) for kind, text in content]
         case EntryKind.CALL:
@@ -118,6 +119,17 @@ def _line(kind: StepKind, result: Any) -> str:
     if kind is StepKind.FAILURE:
         return ": ".join(filter(None, (result["kind"], result["reason"])))
     return orjson.dumps(result).decode()
+
+
+def _exact(value: Any) -> Any:
+    """Return the value of an event with the text of each integer beyond 64 bits."""
+    if isinstance(value, list):
+        return [_exact(inner) for inner in value]
+    if isinstance(value, dict):
+        return {key: _exact(inner) for key, inner in value.items()}
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
+    return value
 
 
 def _readable(value: Any) -> Any:

@@ -56,3 +56,10 @@ def test_text_is_bounded_and_entry_that_cannot_be_read_has_none():
     assert entry_view.text(long).endswith("…")
     assert entry_view.outcome(long) == "x" * 10_000
     assert entry_view.text(entry(EntryKind.STEP, "s", result="")) == ""
+
+
+def test_event_keeps_the_digits_of_its_integers():
+    event = f'{{"iban":{2**70},"n":[1,{2**63}]}}'
+    recorded = entry(EntryKind.SIGNAL, "approval", result=encode(event), giver="token")
+    assert entry_view.outcome(recorded) == {"iban": str(2**70), "n": [1, 2**63]}
+    assert str(2**70) in entry_view.text(recorded)

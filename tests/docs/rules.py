@@ -85,6 +85,9 @@ class Rules:
             if "ATOM_SERVICES" in command.environment:
                 self._run(["check"], command.environment, 0)
             return
+        if "--set" in words:  # inputs of a service of the reader's
+            check_options(words)
+            return
         assert name in HARMLESS, f"“atom {name}” is in no list of tests/docs/rules.py; add it"
         words = [self._site.id_for(name) if word == "ID" else word for word in words]
         words = [self._site.reachable(word) for word in words]

@@ -65,6 +65,7 @@ def no(request, execution):
 
 @trial.message_action("Break", response=Text)
 def broken(request, execution):
+    execution.step("charge card", lambda: None)
     raise RuntimeError("canary-in-an-exception")
 
 

@@ -223,7 +223,7 @@ class RecordedStep:
 
 
 class Secrets(StrEnum):
-    """What became of the secrets of a request, which a retry needs."""
+    """The fate of the secrets of a request, which a retry needs."""
 
     KEPT = "kept"  # encrypted, or still in use
     UNREADABLE = "unreadable"  # encrypted, with none of our keys
@@ -404,7 +404,7 @@ class Replay(StrEnum):
 
     @property
     def is_due(self) -> bool:
-        """Whether it is going to be sent."""
+        """Return whether the callback is going to be sent."""
         return self in (Replay.DUE, Replay.WAITS)
 
 

@@ -251,10 +251,10 @@ class ActionRun:
     """A message action that ran in a test, up to its end."""
 
     ending: Ending
-    """How it ended, as its cleanup was told."""
+    """The end of the execution, as its cleanup received it."""
 
     result: Any = None
-    """What the function returned, if it completed."""
+    """The result of the function, if the execution completed."""
 
 
 def run_action(

@@ -33,7 +33,7 @@ class Installed:
 
     services: Mapping[str, ServiceMetadata]
     is_whole_atom: bool
-    """Whether the source stands for a whole Atom, not for one service."""
+    """Return whether the source stands for a whole Atom, not for one service."""
 
 
 def read_installed(source: str, names: Sequence[str], authorization: str | None) -> Installed:

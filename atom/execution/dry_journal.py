@@ -52,7 +52,7 @@ class DryJournal:
         self._entries = RecordedEntries(steps, in_flight.claim.waits.values())
         self._latest: Final = next(reversed(self._entries.unreached), None)
         self.is_over = False
-        """Whether the replay has ended at an entry; what the process does later does not count."""
+        """True once the replay has ended at an entry; later actions of the process do not count."""
         self.mismatch: str | None = None
         """The difference for which a worker would hold the execution."""
         self.new_entry: EntryKey | None = None

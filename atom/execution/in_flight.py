@@ -39,7 +39,7 @@ class Prediction(StrEnum):
 
     @property
     def is_good(self) -> bool:
-        """Whether a deploy may go ahead."""
+        """Return whether a deploy may go ahead."""
         return self in (Prediction.CONTINUES, Prediction.RUNS_NEW_ENTRY)
 
 

@@ -55,7 +55,7 @@ class RecordedEntries:
 
     @property
     def is_catching_up(self) -> bool:
-        """Whether an earlier attempt came further than this one has yet."""
+        """Return whether an earlier attempt came further than this one has yet."""
         return self._latest is not None
 
     def find(self, entry: Entry) -> tuple[EntryKey, Step | None]:

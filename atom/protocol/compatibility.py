@@ -69,7 +69,7 @@ class Change:
 
     @property
     def breaks(self) -> bool:
-        """Whether flows that installed the earlier version lose something or have to change."""
+        """Return whether flows with the earlier version lose something or have to change."""
         return self.kind.breaks
 
     @property

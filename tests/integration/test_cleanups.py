@@ -93,7 +93,7 @@ def test_cleanup_runs_after_a_timeout(atom, file):
 
 @pytest.mark.parametrize("how", ["hang", "wait"])
 def test_cleanup_runs_after_an_operator_cancels(atom, file, how):
-    """Whether the process runs or is suspended."""
+    """Return whether the process runs or is suspended."""
     flow = run(atom, file, How=how)
     awaited = State.RUNNING if how == "hang" else State.SUSPENDED
     until(

@@ -306,6 +306,10 @@ class Loop:
         connection.is_upload = False
         if connection.is_too_slow:
             self._row.count(Reason.BODY)
+        if self._is_closed:  # the thread may be closing it as well
+            connection.finish()
+            self._connections.drop(connection)
+            return
         match outcome:
             case Outcome.KEEP:
                 self._keep(connection)

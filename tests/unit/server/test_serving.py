@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import threading
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.http_server import PATIENT, is_closed, read_reply, serving
+from tests.support.waiting import until
 
 BODY = b'{"name": "value"}'
 
@@ -205,4 +207,28 @@ def test_tls_refusal_does_not_wait_for_the_body(app, contexts):
 def test_plain_http_to_a_tls_port_is_closed(app, contexts):
     with serving(app, tls=contexts[0]) as served, served.connect() as sock:
         sock.sendall(post("/echo"))
+        assert is_closed(sock)
+
+
+@pytest.mark.parametrize("end", ["close", "keep-alive"])
+def test_server_closes_while_a_thread_returns_its_connection(app, end):
+    with serving(app) as served, served.connect() as sock:
+        loop, returned = served._loop, threading.Event()
+        run_calls, return_connection = loop._run_calls, loop._threads._done
+
+        def run_calls_after_the_return():
+            if loop._is_closed:
+                app.gate.set()
+                assert returned.wait(60)
+            run_calls()
+
+        def return_and_report(connection, outcome):
+            return_connection(connection, outcome)
+            returned.set()
+
+        loop._run_calls, loop._threads._done = run_calls_after_the_return, return_and_report
+        sock.sendall(f"GET /wait HTTP/1.1\r\nHost: x\r\nConnection: {end}\r\n\r\n".encode())
+        until(lambda: app.calls, "the request to be answered")
+        served.close()
+        assert read_reply(sock).body == b"ok"
         assert is_closed(sock)

@@ -106,7 +106,7 @@ def test_a_page_of_another_site_is_refused(api, operator):
 @pytest.mark.parametrize(
     ("method", "path", "status", "says"),
     [
-        ("POST", "/Environment/query", 404, "this Atom serves ExecutionRecord, ExecutionRequest,"),
+        ("POST", "/Environment/query", 404, "serves ExecutionRecord, ExecutionArtifacts,"),
         ("GET", "/cancelExecution/1", 405, "GET is not possible at /"),
     ],
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 
 class EntryKey(NamedTuple):
@@ -15,6 +15,12 @@ class EntryKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.occurrence}:{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a key as `str` writes it, such as `3:ship`."""
+        occurrence, _, name = text.partition(":")
+        return cls(name, int(occurrence))
 
 
 class EntryKind(StrEnum):

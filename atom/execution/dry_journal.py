@@ -6,12 +6,18 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn, TypeVar, cast
 
 from atom.catalog import Catalog
-from atom.entries import Entry, EntryKey, EntryKind
+from atom.entries import Entry, EntryKey
 from atom.errors import JournalMismatch
 from atom.execution.children import Asked, call_of, items_digest, items_of, results_of
 from atom.execution.ownership import Owner
 from atom.execution.recorded_entries import RecordedEntries, check_join
-from atom.execution.replay import check_awaitable, check_wait, end_of_wait, redacted_entry
+from atom.execution.replay import (
+    call_entry,
+    check_awaitable,
+    check_wait,
+    end_of_wait,
+    redacted_entry,
+)
 from atom.execution.steps import event_of, outcome_of
 from atom.process import Process
 from atom.records import Step
@@ -121,14 +127,7 @@ class DryJournal:
     ) -> dict[str, Any]:
         """See Journal."""
         process = self._catalog.process_of(function)
-        entry = redacted_entry(
-            Entry(
-                kind=EntryKind.CALL,
-                name=name or f"call {process.task_name}",
-                function=process.task_name,
-                formerly=formerly,
-            )
-        )
+        entry = call_entry(process, name, formerly)
         key, recorded = self._next(entry)
         if recorded is None:
             self._join(key, entry, call_of(process, document, self._claim))

@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from atom.children import Join, NewJoin
-from atom.entries import Entry, EntryKey, EntryKind
+from atom.entries import Entry, EntryKey
 from atom.errors import JournalMismatch, StepTooLarge, StoreError
 from atom.execution.children import Asked, call_of, items_digest, items_of, joined, results_of
 from atom.execution.ending import cancel
 from atom.execution.recorded_entries import check_join
 from atom.execution.recorded_values import encode
-from atom.execution.replay import Replay, check_awaitable, redacted_entry
+from atom.execution.replay import Replay, call_entry, check_awaitable, redacted_entry
 from atom.execution.steps import (
     event_of,
     outcome_of,
@@ -144,14 +144,7 @@ class StoreJournal(Replay):
     ) -> dict[str, Any]:
         """See Journal."""
         process = self._catalog.process_of(function)
-        entry = redacted_entry(
-            Entry(
-                kind=EntryKind.CALL,
-                name=name or f"call {process.task_name}",
-                function=process.task_name,
-                formerly=formerly,
-            )
-        )
+        entry = call_entry(process, name, formerly)
         key, recorded = self._next(entry)
         if recorded is None:
             child = call_of(process, document, self._claim)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from atom.catalog import Catalog
-from atom.entries import Entry, EntryKey
+from atom.entries import Entry, EntryKey, EntryKind
 from atom.errors import CannotSuspend, JournalMismatch, NestedStep, StepTooLarge
 from atom.execution.holding import hold
 from atom.execution.lease import Lease
@@ -207,6 +207,18 @@ def end_of_wait(wait: Wait | None, due: datetime | timedelta, now: datetime) -> 
             return now + (wait.until - wait.since)
         return wait.until
     return now + due if isinstance(due, timedelta) else due
+
+
+def call_entry(process: Process, name: str | None, formerly: str | None) -> Entry:
+    """Return the entry of a call; without a name it is named after the process."""
+    return redacted_entry(
+        Entry(
+            kind=EntryKind.CALL,
+            name=name or f"call {process.task_name}",
+            function=process.task_name,
+            formerly=formerly,
+        )
+    )
 
 
 def redacted_entry(entry: Entry) -> Entry:

@@ -29,6 +29,5 @@ def after(found: Sequence[Any]) -> After:
     if not progress:
         return After(bool(is_due))
     parent, entry, done, total = progress
-    occurrence, _, name = entry.decode().partition(":")
-    key = EntryKey(name, int(occurrence))
+    key = EntryKey.parse(entry.decode())
     return After(bool(is_due), JoinProgress(parent.decode(), key, int(done), int(total)))

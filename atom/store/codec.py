@@ -389,17 +389,11 @@ def _recorded(reader: Reader, steps: Mapping[bytes, bytes]) -> Iterator[Recorded
         )
 
 
-def entry_key(text: str) -> EntryKey:
-    """Read the key of an entry as scripts keep it, such as `3:ship`."""
-    occurrence, _, name = text.partition(":")
-    return EntryKey(name, int(occurrence))
-
-
 def _wait(row: Mapping[bytes, bytes | None]) -> Wait | None:
     entry, kind, until = (row.get(b"wait_" + name) for name in (b"entry", b"kind", b"until"))
     if not entry or not kind:
         return None
-    key, since = entry_key(entry.decode()), row.get(b"due_set_at")
+    key, since = EntryKey.parse(entry.decode()), row.get(b"due_set_at")
     return Wait(
         name=key.name,
         occurrence=key.occurrence,
@@ -422,7 +416,7 @@ def _waits(row: Mapping[bytes, bytes]) -> dict[EntryKey, Wait]:
     """Return every wait that was begun: the latest one, and those that were set aside for it."""
     waits = {}
     for text, (kind, until, since) in orjson.loads(row.get(b"waits") or b"{}").items():
-        key = entry_key(text)
+        key = EntryKey.parse(text)
         waits[key] = Wait(
             name=key.name,
             occurrence=key.occurrence,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from atom import names
 from atom.children import OpenJoin
+from atom.entries import EntryKey
 from atom.errors import UnknownFormat
 from atom.records import State
 from atom.store import codec
@@ -108,7 +109,7 @@ def _open_join(
     if entry is None:
         return None
     return OpenJoin(
-        key=codec.entry_key(entry.decode()),
+        key=EntryKey.parse(entry.decode()),
         function=(function or b"").decode(),
         digest=(digest or b"").decode(),
         total=int(total or 0),

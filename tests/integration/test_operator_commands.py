@@ -210,18 +210,6 @@ def test_execution_is_copied_with_other_inputs(atom, command, tmp_path):
     assert not flow.events_of("resumed")
 
 
-def test_execution_with_a_password_is_copied_only_while_its_secrets_are_there(atom, command):
-    flow = atom.run("Echo", {"Text": "x", "Password": "canary-password"})
-    resumed(flow)
-    execution_id = atom.execution_of(flow).id
-    until(
-        lambda: atom.store.get(execution_id).callback_state is CallbackState.DELIVERED,
-        "the delivery to be recorded",
-    )
-    said = command("executions", "retry", execution_id, "--as-copy", code=1)
-    assert "secrets of its request were deleted" in said
-
-
 def test_after_the_flow_has_moved_the_result_goes_to_the_history(atom, command, tmp_path):
     file = tmp_path / "steps"
     flow = atom.run("Repairable", {"File": str(file)}, service="Stubborn")
@@ -240,7 +228,8 @@ def test_after_the_flow_has_moved_the_result_goes_to_the_history(atom, command, 
     assert "no failed step" in completed
 
 
-def test_a_request_whose_secrets_are_forgotten_cannot_be_run_again(atom, command):
+@pytest.mark.parametrize("option", ["--from-start", "--as-copy"])
+def test_request_whose_secrets_are_deleted_cannot_be_run_again(atom, command, option):
     flow = atom.run("Echo", {"Text": "x", "Password": "canary-password"})
     resumed(flow)
     execution_id = atom.execution_of(flow).id
@@ -248,7 +237,7 @@ def test_a_request_whose_secrets_are_forgotten_cannot_be_run_again(atom, command
         lambda: atom.store.get(execution_id).callback_state is CallbackState.DELIVERED,
         "the delivery to be recorded",
     )
-    said = command("executions", "retry", execution_id, "--from-start", code=1)
+    said = command("executions", "retry", execution_id, option, code=1)
     assert "secrets of its request were deleted" in said
 
 

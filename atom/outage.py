@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from atom.durations import duration
 
@@ -12,11 +13,15 @@ _REMINDER_SECONDS: Final = 60.0
 _NEWS_SECONDS: Final = 2.0
 
 _lock = threading.Lock()
-_ongoing: dict[int, str] = {}
+_ongoing: dict["Outage", str] = {}
 
 
 class Outage:
-    """Something that fails until it is well again, as a thread notices at each of its attempts."""
+    """An operation that fails until it succeeds again, noted by a thread at each of its attempts.
+
+    A thread that may stop before its process does uses it as a context manager: after the last
+    attempt there is nothing that the process still waits for.
+    """
 
     def __init__(self, logger: logging.Logger, problem: str, recovered: str) -> None:
         """Make one.
@@ -39,8 +44,8 @@ class Outage:
         """Log a failed attempt, unless one with the same cause was logged in the last minute."""
         now, sentence = time.monotonic(), f"{self._problem}: {error}"
         with _lock:
-            _ongoing.pop(id(self), None)
-            _ongoing[id(self)] = sentence
+            _ongoing.pop(self, None)
+            _ongoing[self] = sentence
         quiet_seconds = _REMINDER_SECONDS if sentence == self._logged else _NEWS_SECONDS
         if self._began_at is None:
             self._began_at = now
@@ -58,8 +63,22 @@ class Outage:
         lasted = duration(round(time.monotonic() - self._began_at))
         self._logger.info("%s, after %s", self._recovered, lasted)
         self._began_at = None
+        self._forget()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
         with _lock:
-            _ongoing.pop(id(self), None)
+            _ongoing.pop(self, None)
 
 
 def ongoing() -> str:

@@ -86,13 +86,13 @@ class Announcer:
             _log.warning("The %s could not take its announcement back: %s", self.role, error)
 
     def _run(self) -> None:
-        outage = presence_outage(_log, self.role)
-        while True:
-            try:
-                details = {**self._details, **self._changing()}
-                self._store.announce(self.role, self._instance, details)
-                outage.end()
-            except StoreError as error:
-                outage.note(error)
-            if self._ended.wait(_ANNOUNCE_SECONDS):
-                return
+        with presence_outage(_log, self.role) as outage:
+            while True:
+                try:
+                    details = {**self._details, **self._changing()}
+                    self._store.announce(self.role, self._instance, details)
+                    outage.end()
+                except StoreError as error:
+                    outage.note(error)
+                if self._ended.wait(_ANNOUNCE_SECONDS):
+                    return

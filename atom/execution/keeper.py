@@ -125,8 +125,11 @@ class LeaseKeeper:
 
     def _run(self) -> None:
         store = self._make_store()
+        with Outage(_log, "Leases cannot be renewed", "Leases are renewed again") as outage:
+            self._keep_leases(store, outage)
+
+    def _keep_leases(self, store: ExecutionStore, outage: Outage) -> None:
         look_seconds = min(self._interval / 4, _LONGEST_LOOK_SECONDS)
-        outage = Outage(_log, "Leases cannot be renewed", "Leases are renewed again")
         # Now and then, not at every word: most executions have ended by the next look.
         while not self._ending.wait(look_seconds):
             self._looked_at = time.monotonic()

@@ -7,9 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atom import outage as module
+from atom.errors import StoreUnavailable
+from atom.execution.keeper import LeaseKeeper
 from atom.outage import Outage, ongoing
+from atom.records import Hold
+from tests.support.waiting import until
 
 log = logging.getLogger("tests.outage")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_other_outage():
+    """Hide the outages of other tests in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_ongoing", {})
+        yield
 
 
 @pytest.fixture
@@ -55,6 +67,22 @@ def test_another_cause_is_logged_within_seconds(clock, outage, caplog):
         clock[0] += 1
     assert lines(caplog) == ["It fails: no answer", "It fails: LOADING (for 2 s now)"]
     assert ongoing() == "It fails: LOADING"
+
+
+def test_lease_keeper_that_stops_leaves_no_outage_behind():
+    def unavailable():
+        raise StoreUnavailable("Redis does not answer")
+
+    class Store:
+        def __getattr__(self, name):
+            return lambda *_, **__: unavailable()
+
+    keeper = LeaseKeeper(Store, 1.0, 1.0)
+    keeper.start()
+    with keeper.keep(Hold(id="one", fence=1)):
+        until(lambda: ongoing() == "Leases cannot be renewed: Redis does not answer", "an outage")
+    keeper.hand_back()
+    assert ongoing() == ""
 
 
 class Lines(logging.Handler):

@@ -59,9 +59,10 @@ def hold(request, execution):
 
 
 def _note(request, execution):
+    """Note the start, and wait at the gate of this execution."""
+    _append(request["file"], request["name"])
     while not os.path.exists(request["gate"]):
         time.sleep(0.01)
-    _append(request["file"], request["name"])
 
 
 places.message_action("Note", request=Noted)(_note)

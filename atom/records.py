@@ -233,6 +233,11 @@ class Secrets(StrEnum):
     DELETED_BY_SETTING = "deleted_by_setting"  # ATOM_KEEP_SECRETS=never
     DELETED_OF_CHILD = "deleted_of_child"  # a retry of its parent starts another child
 
+    @property
+    def are_deleted(self) -> bool:
+        """Return whether nobody has the secrets any more."""
+        return self not in (Secrets.KEPT, Secrets.UNREADABLE)
+
 
 class RunEnd(StrEnum):
     """How one attempt of an execution ended; the final states are those of the execution."""

@@ -64,6 +64,16 @@ def masked(document: Any, names: Collection[str] = (), depth: int = 0) -> Any:
     }
 
 
+def has_mask(document: Any, depth: int = 0) -> bool:
+    """Return whether a part of a document that `masked` made is masked."""
+    if document == MASK:
+        return True
+    if depth > _DEEPEST:
+        return False
+    parts = document.values() if isinstance(document, Mapping) else document
+    return isinstance(document, list | Mapping) and any(has_mask(each, depth + 1) for each in parts)
+
+
 def _is_named_secret(value: Mapping[str, Any], names: Collection[str]) -> bool:
     """Whether an EngineValue, a property or a condition is of something secret."""
     if str(value.get("contentType", "")).lower() in _SECRET_TYPES:

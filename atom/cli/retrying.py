@@ -40,6 +40,13 @@ from atom.store import open_store
     help="With --as-copy: another value for an input; of an object or a list as JSON.",
 )
 @click.option(
+    "--set-config",
+    "configuration",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="With --as-copy: another value for a configuration value of the service.",
+)
+@click.option(
     "--drop-signals",
     is_flag=True,
     help="Forget the signals that were received, and wait for new ones.",
@@ -53,6 +60,7 @@ def retry(  # noqa: PLR0913 (one for each argument and option)
     occurrence: int | None,
     as_copy: bool,
     assignments: tuple[str, ...],
+    configuration: tuple[str, ...],
     drop_signals: bool,
     as_json: bool,
 ) -> None:
@@ -64,7 +72,8 @@ def retry(  # noqa: PLR0913 (one for each argument and option)
     Signals that were received are kept unless --drop-signals is given.
 
     A copy is another execution, whose result goes to the history alone. The execution itself stays
-    as it is, and need not have ended.
+    as it is, and need not have ended. If the secrets of its request were deleted, give them again
+    by --set and --set-config.
     """
     if from_start + from_failed_step + (from_step is not None) + as_copy != 1:
         raise click.UsageError(
@@ -75,10 +84,14 @@ def retry(  # noqa: PLR0913 (one for each argument and option)
         raise click.UsageError("--occurrence belongs to --from-step.")
     if as_copy and drop_signals:
         raise click.UsageError("A copy has no signals to drop.")
-    if assignments and not as_copy:
-        raise click.UsageError("--set belongs to --as-copy: a retry has the request as it came.")
+    for option, values in (("--set", assignments), ("--set-config", configuration)):
+        if values and not as_copy:
+            raise click.UsageError(
+                f"{option} belongs to --as-copy: a retry has the request as it came."
+            )
     if as_copy:
-        finish_with(_copied(execution_ids, _inputs(assignments)), as_json=as_json)
+        changes = _texts("--set", assignments), _texts("--set-config", configuration)
+        finish_with(_copied(execution_ids, *changes), as_json=as_json)
         return
     step = None if from_step is None else EntryKey(from_step, occurrence or 1)
     store = open_store(settings_of_running())
@@ -91,20 +104,22 @@ def retry(  # noqa: PLR0913 (one for each argument and option)
     finish_with(done, as_json=as_json)
 
 
-def _copied(execution_ids: Sequence[str], inputs: Mapping[str, str]) -> list[operating.Done]:
+def _copied(
+    execution_ids: Sequence[str], inputs: Mapping[str, str], configuration: Mapping[str, str]
+) -> list[operating.Done]:
     settings = settings_of_running()
     catalog, store = load_catalog(settings.services), open_store(settings)
-    return [copy(catalog, store, each, inputs) for each in execution_ids]
+    return [copy(catalog, store, each, inputs, configuration) for each in execution_ids]
 
 
-def _inputs(assignments: Sequence[str]) -> dict[str, str]:
+def _texts(option: str, assignments: Sequence[str]) -> dict[str, str]:
     """Return the values by name. No error names a value: it may be a password."""
-    inputs: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not name:
-            raise click.UsageError("--set takes the name of an input and its value: NAME=VALUE.")
-        if name in inputs:
-            raise click.UsageError(f"--set gives the input “{name}” twice.")
-        inputs[name] = value
-    return inputs
+            raise click.UsageError(f"{option} takes a name and its value: NAME=VALUE.")
+        if name in texts:
+            raise click.UsageError(f"{option} gives “{name}” twice.")
+        texts[name] = value
+    return texts

@@ -1,6 +1,6 @@
 """Forms on the page of an execution that run it again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from atom.console.problems import problem
 from atom.entries import EntryKey
 from atom.errors import NotFound
 from atom.execution import advice, operating
-from atom.execution.copying import copy
+from atom.execution.copying import RequestPart, copy, request_parts
 from atom.execution.operating import Done
 from atom.message_process import MessageProcess
 from atom.records import Execution
@@ -44,24 +44,28 @@ def create_blueprint(catalog: Catalog, store: ExecutionStore) -> Blueprint:
         found = store.get(execution_id)
         if found is None:
             return problem(404, "There is no such execution, or it has outlived its retention.")
-        return show_outcome(copy(catalog, store, execution_id, _changed(catalog, found)))
+        changes = (_changed(catalog, found, part) for part in ("inputs", "configurationValues"))
+        return show_outcome(copy(catalog, store, execution_id, *changes))
 
     return blueprint
 
 
 @dataclass(frozen=True, slots=True)
 class CopyField:
-    """An input in the form for a copy."""
+    """A value in the form for a copy: an input, or a configuration value of the service."""
 
-    name: str
-    is_secret: bool
-    value: str | None  # None: it is not shown, and stays unless another one is given
+    label: str
+    name: str  # of the field in the form
+    is_secret: bool = False
+    value: str | None = None  # None: it is not shown, and stays unless another one is given
+    is_missing: bool = False  # its secrets were deleted, so a copy needs another value
 
 
 def copy_fields(catalog: Catalog, execution: Execution) -> Sequence[CopyField] | None:
-    """Return the inputs that a copy of an execution may change; None if it cannot be copied.
+    """Return the values that a copy of an execution may change; None if it cannot be copied.
 
-    Secrets and long texts are not shown. Objects and lists can be changed by the command alone.
+    Secrets and long texts are not shown. Objects and lists can be changed by the command alone,
+    except for those whose secrets were deleted: their fields take JSON.
     """
     if advice.copy_refusal(execution):
         return None
@@ -71,32 +75,39 @@ def copy_fields(catalog: Catalog, execution: Execution) -> Sequence[CopyField] |
         return None
     if not isinstance(process, MessageProcess):
         return None
-    values = {
-        each.get("developerName"): each.get("contentValue")
-        for each in (execution.request or {}).get("inputs") or ()
-    }
-    return [
-        _field(entry.name, values.get(entry.name), is_secret=entry.name in process.secret_names)
-        for entry in process.inputs
-        if not entry.content_type.is_structure
-    ]
+    return [field for part in request_parts(process) for field in _fields(process, part, execution)]
 
 
-def _field(name: str, value: object, *, is_secret: bool) -> CopyField:
-    if is_secret or value == MASK:
-        return CopyField(name, True, None)
-    if isinstance(value, str) and len(value) <= _LONGEST_SHOWN and value.isprintable():
-        return CopyField(name, False, value)
-    return CopyField(name, False, None)
+def _fields(
+    process: MessageProcess, part: RequestPart, execution: Execution
+) -> Iterator[CopyField]:
+    request = execution.request or {}
+    are_deleted = execution.secrets is not None and execution.secrets.are_deleted
+    missing = part.masked_names(request) if are_deleted else ()
+    values = {each.get("developerName"): each.get("contentValue") for each in part.values(request)}
+    for entry in part.entries:
+        name, value = f"{part.key}:{entry.name}", values.get(entry.name)
+        label = entry.name if part.key == "inputs" else f"{entry.name} ({part.noun})"
+        if entry.name in missing:
+            hint = " (JSON)" if entry.content_type.is_structure else ""
+            yield CopyField(f"{label}{hint}", name, is_secret=True, is_missing=True)
+        elif entry.content_type.is_structure:
+            continue
+        elif entry.name in process.secret_names or value == MASK:
+            yield CopyField(label, name, is_secret=True)
+        elif isinstance(value, str) and len(value) <= _LONGEST_SHOWN and value.isprintable():
+            yield CopyField(label, name, value=value)
+        else:
+            yield CopyField(label, name)
 
 
-def _changed(catalog: Catalog, execution: Execution) -> dict[str, str]:
-    """Return the inputs that the form changes."""
+def _changed(catalog: Catalog, execution: Execution, part: str) -> dict[str, str]:
+    """Return the values that the form changes in a part of the request."""
     return {
-        field.name: value
+        field.name.removeprefix(f"{part}:"): value
         for field in copy_fields(catalog, execution) or ()
-        if (value := request.form.get(f"input:{field.name}", field.value or ""))
-        != (field.value or "")
+        if field.name.startswith(f"{part}:")
+        and (value := request.form.get(field.name, field.value or "")) != (field.value or "")
     }
 
 

@@ -19,14 +19,12 @@ NO_REQUEST: Final = "its request was not kept; start the flow again"
 UNKNOWN: Final = "there is no such execution, or its retention is over"
 
 _SECRETS: Final = {
-    Secrets.DELETED_WHEN_COMPLETED: "the secrets of its request were deleted when it completed; "
-    "start the flow again",
-    Secrets.DELETED_WHEN_DISMISSED: "the secrets of its request were deleted when it was "
-    "dismissed; start the flow again",
+    Secrets.DELETED_WHEN_COMPLETED: "the secrets of its request were deleted when it completed",
+    Secrets.DELETED_WHEN_DISMISSED: "the secrets of its request were deleted when it was dismissed",
     Secrets.DELETED_WITHOUT_KEY: "the secrets of its request were deleted after its callback, "
-    "since no ATOM_SECRET_KEY encrypted them; set one for later requests, and start the flow again",
+    "since no ATOM_SECRET_KEY encrypted them (set one for later requests)",
     Secrets.DELETED_BY_SETTING: "the secrets of its request were deleted after its callback "
-    "(ATOM_KEEP_SECRETS=never); start the flow again",
+    "(ATOM_KEEP_SECRETS=never)",
 }
 _RETRY: Final = {
     Restart.UNKNOWN: UNKNOWN,
@@ -34,7 +32,6 @@ _RETRY: Final = {
     Restart.CHILD: "it is a child; retry its parent {parent}",
     Restart.COMPLETED: "it completed, so it has no failed step; only --from-start runs it again",
     Restart.UNDELIVERED: "its callback is still being sent; wait until it is delivered or parked",
-    Restart.SECRET: "the secrets of its request were deleted; start the flow again",
     Restart.UNREADABLE: "no key of ATOM_SECRET_KEY here reads it; use the keys of its workers, "
     "with the one that was in use when it ran. If that key is lost, start the flow again",
     Restart.CLEANUP: "its cleanup still runs; wait for it or cancel it (`atom executions show` "
@@ -87,7 +84,7 @@ def retry_verdict(
     execution: Execution, children: Sequence[Execution] = (), *, from_start: bool
 ) -> Restart:
     """Predict the verdict of `ExecutionStore.restart`; arguments as for `retry`."""
-    are_secrets_deleted = execution.secrets not in (None, Secrets.KEPT, Secrets.UNREADABLE)
+    are_secrets_deleted = execution.secrets is not None and execution.secrets.are_deleted
     is_sending = execution.callback_state in (CallbackState.DUE, CallbackState.DELIVERING)
     is_cleaned_up = any(
         child.ending and child.started_at and not child.state.is_final for child in children
@@ -108,26 +105,33 @@ def retry_refusal(verdict: Restart, execution: Execution | None) -> str:
     """Return why a retry was refused, with what to do."""
     if execution is None:
         return _RETRY[verdict]
-    if verdict is Restart.SECRET and execution.secrets in _SECRETS:
-        return _SECRETS[execution.secrets]
+    if verdict is Restart.SECRET:
+        return f"{deleted_secrets(execution)}; start the flow again{_copy_instead(execution)}"
     return _RETRY[verdict].format(parent=execution.parent)
 
 
 def copy_refusal(execution: Execution | None) -> str:
-    """Return why an execution, with its documents, cannot be copied; empty if it can."""
+    """Return why an execution, with its documents, cannot be copied; empty if it can.
+
+    Secrets that were deleted are no reason: new values can be given to the copy.
+    """
     if execution is None:
         return UNKNOWN
     if execution.ending:
         return f"it is a cleanup; copy its execution {execution.parent}"
     if execution.parent:
         return f"it is a child; copy its parent {execution.parent}"
-    if execution.secrets in _SECRETS:
-        return _SECRETS[execution.secrets]
     if execution.secrets is Secrets.UNREADABLE or (
         execution.request is None and execution.unreadable
     ):
         return _RETRY[Restart.UNREADABLE]
     return NO_REQUEST if execution.request is None else ""
+
+
+def deleted_secrets(execution: Execution) -> str:
+    """Return why the secrets of a request are missing."""
+    reason = _SECRETS.get(execution.secrets) if execution.secrets else None
+    return reason or "the secrets of its request were deleted"
 
 
 def can_retry_from_step(execution: Execution, children: Sequence[Execution] = ()) -> bool:
@@ -199,6 +203,13 @@ def lines(execution: Execution, children: Sequence[Execution] = ()) -> Iterator[
             if advice.refusal
             else f"To run it again: {advice.command}"
         )
+
+
+def _copy_instead(execution: Execution) -> str:
+    """Return the alternative to a retry without secrets; only message actions can be copied."""
+    if not execution.callback_uri or copy_refusal(execution):
+        return ""
+    return ", or give the secrets to a copy (--as-copy)"
 
 
 def _is_runnable(execution: Execution, from_start: bool) -> bool:

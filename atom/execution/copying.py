@@ -1,7 +1,9 @@
 """Copies of executions: new executions with the same request."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
 
 import orjson
 
@@ -13,30 +15,70 @@ from atom.execution.operating import Done
 from atom.execution.starting import NOWHERE, accept
 from atom.message_process import MessageProcess
 from atom.names import process_task
+from atom.protocol.objects import Entry
 from atom.records import Execution
-from atom.redaction import MASK
+from atom.redaction import MASK, has_mask
 from atom.store import ExecutionStore
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+_Values = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPart:
+    """A list of values in a request: its inputs, or the configuration values of its service."""
+
+    key: str  # of the request
+    noun: str
+    option: str  # of the command that gives values
+    entries: Sequence[Entry]  # as the profile of the process declares them
+
+    def values(self, request: Mapping[str, Any]) -> _Values:
+        """Return the EngineValues of a request."""
+        values = request.get(self.key)
+        return values if isinstance(values, list) else []
+
+    def masked_names(self, request: Mapping[str, Any]) -> list[str]:
+        """Return the names of the declared values that are masked, in whole or in part."""
+        names = {each.get("developerName") for each in self.values(request) if has_mask(each)}
+        return [entry.name for entry in self.entries if entry.name in names]
+
+
+def request_parts(process: MessageProcess) -> tuple[RequestPart, RequestPart]:
+    """Return the parts of a request that a copy may change: inputs and configuration values."""
+    configuration = process.configuration.entries
+    return (
+        RequestPart("inputs", "input", "--set", process.inputs),
+        RequestPart("configurationValues", "configuration value", "--set-config", configuration),
+    )
 
 
 def copy(
-    catalog: Catalog, store: ExecutionStore, execution_id: str, inputs: Mapping[str, str]
+    catalog: Catalog,
+    store: ExecutionStore,
+    execution_id: str,
+    inputs: Mapping[str, str] = _NONE,
+    configuration: Mapping[str, str] = _NONE,
 ) -> Done:
     """Start a new execution with the request of another one; its result goes to the history.
 
-    Recovery publishes it within a second, as it does a retry.
+    Secrets of the request that were deleted have to be among the given values. Recovery publishes
+    the copy within a second, as it does a retry.
 
     Args:
         catalog: the declared services; the profile of the process checks the request.
         store: the store of both executions.
         execution_id: the execution that is copied; it need not have ended.
         inputs: texts by the names of inputs, instead of those of the request.
+        configuration: the same of configuration values.
     """
     execution = store.get(execution_id)
     refusal = advice.copy_refusal(execution)
     if execution is None or refusal:
         return Done(execution_id, False, f"cannot be copied: {refusal}")
     try:
-        copied = _copy(catalog, store, execution, inputs)
+        copied = _copy(catalog, store, execution, (inputs, configuration))
     except (RequestRefused, Unreadable) as error:
         return Done(execution_id, False, f"cannot be copied: {str(error).removesuffix('.')}")
     message = f"copied as {copied}; its result goes to the history alone"
@@ -44,15 +86,24 @@ def copy(
 
 
 def _copy(
-    catalog: Catalog, store: ExecutionStore, execution: Execution, inputs: Mapping[str, str]
+    catalog: Catalog,
+    store: ExecutionStore,
+    execution: Execution,
+    changes: tuple[Mapping[str, str], Mapping[str, str]],
 ) -> str:
     process = _process(catalog, execution)
     stored = store.request(execution.id)
     if stored is None:
         raise InvalidRequest(advice.NO_REQUEST)
-    document = orjson.loads(stored.content)
+    whole = orjson.loads(stored.content)
+    # A running user in the body is masked once the secrets are deleted.
+    document = {key: value for key, value in whole.items() if value != MASK}
     document |= {"token": MASK, "callbackUri": NOWHERE}
-    document["inputs"] = _with_inputs(process, document.get("inputs") or [], inputs)
+    parts = request_parts(process)
+    for part, given in zip(parts, changes, strict=True):
+        document[part.key] = _replaced(process, part, part.values(document), given)
+    if execution.secrets is not None:
+        _check_secrets(execution, parts, document)
     user, origin = stored.authorization, execution.id
     new, _ = accept(catalog, store, process, document, running_user=user, origin=origin)
     return new.id
@@ -69,13 +120,34 @@ def _process(catalog: Catalog, execution: Execution) -> MessageProcess:
     return process
 
 
-def _with_inputs(
-    process: MessageProcess, values: list[dict[str, Any]], inputs: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """Return the EngineValues of a request with others in place of some."""
-    given = values_of(process.inputs, inputs, f"{process.task_name} has no input")
-    replaced = {
-        value["developerName"]: value for value in given if value["developerName"] in inputs
-    }
-    kept = [each for each in values if each.get("developerName") not in replaced]
-    return [*kept, *replaced.values()]
+def _replaced(
+    process: MessageProcess, part: RequestPart, values: _Values, given: Mapping[str, str]
+) -> list[Mapping[str, Any]]:
+    """Return the EngineValues of a request with the given ones in place of some."""
+    owner = process.task_name if part.key == "inputs" else process.service
+    written = values_of(part.entries, given, f"{owner} has no {part.noun}")
+    kept = [each for each in values if each.get("developerName") not in given]
+    return [*kept, *(each for each in written if each["developerName"] in given)]
+
+
+def _check_secrets(
+    execution: Execution, parts: Sequence[RequestPart], document: dict[str, Any]
+) -> None:
+    """Refuse a request without some of its secrets, and drop those that nobody asks for any more.
+
+    Raises:
+        InvalidRequest: it names the values that have to be given.
+    """
+    if missing := " and ".join(_missing(parts, document)):
+        reason = advice.deleted_secrets(execution)
+        raise InvalidRequest(f"{reason}; give new values for {missing}")
+    for part in parts:
+        document[part.key] = [each for each in part.values(document) if not has_mask(each)]
+
+
+def _missing(parts: Sequence[RequestPart], document: Mapping[str, Any]) -> Iterator[str]:
+    for part in parts:
+        if names := part.masked_names(document):
+            plural = "s" if len(names) > 1 else ""
+            quoted = ", ".join(f"“{name}”" for name in names)
+            yield f"the {part.noun}{plural} {quoted} ({part.option})"

@@ -177,16 +177,16 @@ def test_execution_is_copied_from_its_page(atom, browser):
     path = f"/executions/{execution.id}"
     page = browser.get(path)
     assert f'action="{path}/copy"' in page.text
-    assert 'name="input:Text" type="text" value="the first"' in page.text
-    assert 'name="input:Password" type="password" value="" placeholder="unchanged"' in page.text
-    form = {"form": page.form_token, "input:Text": "the second"}
+    assert 'name="inputs:Text" type="text" value="the first"' in page.text
+    assert 'name="inputs:Password" type="password" value="" placeholder="unchanged"' in page.text
+    form = {"form": page.form_token, "inputs:Text": "the second"}
     assert browser.post(f"{path}/copy", {**form, "form": "forged"}).status == 403
     assert browser.post("/executions/nobody/copy", form).status == 404
-    answer = browser.post(f"{path}/copy", {**form, "input:Number": "many"})
+    answer = browser.post(f"{path}/copy", {**form, "inputs:Number": "many"})
     assert (answer.status, answer.headers["Location"]) == (303, path)
     assert "Cannot be copied: " in browser.get(path).text
 
-    answer = browser.post(f"{path}/copy", {**form, "input:Password": "canary-password"})
+    answer = browser.post(f"{path}/copy", {**form, "inputs:Password": "canary-password"})
     assert answer.status == 303
     copied = answer.headers["Location"].rpartition("/")[2]
     assert copied != execution.id
@@ -196,6 +196,24 @@ def test_execution_is_copied_from_its_page(atom, browser):
     assert "the second" in page
     assert "canary" not in page
     assert atom.store.get(execution.id).attempts == 1
+
+
+def test_copy_from_the_page_takes_secrets_that_were_deleted(atom, browser):
+    execution = settled(atom, atom.run("Echo", {"Text": "x", "Password": "canary-password"}))
+    path = f"/executions/{execution.id}"
+    page = browser.get(path)
+    field = 'name="inputs:Password" type="password" value="" placeholder="deleted" required'
+    assert field in page.text
+    form = {"form": page.form_token, "inputs:Text": "y", "inputs:Password": ""}
+    assert browser.post(f"{path}/copy", form).headers["Location"] == path
+    refusal = "deleted when it completed; give new values for the input “Password”"
+    assert refusal in browser.get(path).text
+
+    answer = browser.post(f"{path}/copy", {**form, "inputs:Password": "canary-again"})
+    copied = answer.headers["Location"].rpartition("/")[2]
+    assert copied != execution.id
+    until(lambda: atom.store.get(copied).state is State.COMPLETED, "the copy")
+    assert "canary" not in browser.get(f"/executions/{copied}").text
 
 
 def test_a_parked_callback_is_sent_again_or_dismissed(atom, browser):

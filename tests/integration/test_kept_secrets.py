@@ -1,5 +1,7 @@
 """Secrets that are kept for a retry leave no trace: in stores, database, logs, events and pages."""
 
+import re
+
 import pytest
 from redis import Redis
 
@@ -137,6 +139,35 @@ def test_kept_secrets_leave_no_trace(place):
         )
     until(lambda: place.is_moved(faulted.id), "its second move", 30)
     assert [place.keeps(each.id) for each in (faulted, failed)] == [False, True]
+    assert_no_trace(place.written())
+
+    # A copy of the first one needs its deleted secrets: once from the CLI, once from the console.
+    path, copies = f"/executions/{faulted.id}", []
+    needed = "the inputs “Password”, “Cipher” (--set) and the configuration value “Api Key”"
+    refusal = command(atom, "executions", "retry", faulted.id, "--as-copy", code=1)
+    assert needed in refusal
+    again = {
+        "inputs:Password": "canary-password",
+        "inputs:Cipher": "canary-cipher-again",
+        "configurationValues:Api Key": "canary-api-key",
+    }
+    given = []
+    for name, value in again.items():
+        option = "--set" if name.startswith("inputs") else "--set-config"
+        given += [option, f"{name.partition(':')[2]}={value}"]
+    answer = command(atom, "executions", "retry", faulted.id, "--as-copy", *given)
+    copies.append(re.search(r"copied as ([-0-9a-f]+)", answer)[1])
+    page = browser.get(path)
+    assert 'name="configurationValues:Api Key" type="password"' in page.text
+    location = browser.post(f"{path}/copy", {"form": page.form_token, **again}).headers["Location"]
+    copies.append(location.rpartition("/")[2])
+    assert faulted.id not in copies
+    for each in copies:
+        until(lambda each=each: place.is_moved(each), "the move of the copy", 60)
+        assert atom.store.get(each).state is State.COMPLETED
+        assert not place.keeps(each)
+        assert_no_trace({"page": browser.get(f"/executions/{each}").text.encode()})
+    assert_no_trace({"refusal": refusal.encode(), "answer": answer.encode()})
     assert_no_trace(place.written())
 
     command(atom, "executions", "dismiss", failed.id)

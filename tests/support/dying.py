@@ -10,10 +10,13 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import redirect_stdout
 
+from celery import signals
 from werkzeug.serving import make_server
 
 from atom.catalog import load_catalog
+from atom.cli.main import main as command_line
 from atom.execution.delivery import Deliverer
 from atom.execution.ending import cancel
 from atom.execution.keeper import LeaseKeeper
@@ -27,9 +30,12 @@ from atom.names import execution_key
 from atom.platform_api.starting import Starter
 from atom.publisher import Publisher
 from atom.settings import Settings
-from atom.store import RedisStore, open_store
+from atom.store import RedisStore, open_store, redis_part, whole_store
 from atom.store.files import file_store
+from atom.store.scripts import Scripts
+from atom.store.sql.history import SqlHistory
 from tests.support.waiting import until
+from workers.holds import resume_held_executions
 
 WRITES = {
     *("accept", "answer", "confirm_answer", "wait_finished", "wait_result", "give_up"),
@@ -49,6 +55,8 @@ WRITES = {
     *("take_scheduled", "take_unstarted", "take_lost", "take_due_callbacks", "take_overdue"),
     *("take_settled", "copy_settled", "remove_copied"),
     *("tend_families", "trim", "count", "publish", "publish_callback", "post_json"),
+    # These are scripts and writes to the database; the others are methods of the parts, too.
+    *("adopt", "bring_back", "delete_secrets", "dismiss", "resume_held"),
 }
 
 
@@ -58,11 +66,12 @@ class Point:
     def __init__(self, at, when):
         self.at, self.when = at, when
         self.count = 0
+        self._output = sys.stdout
 
     def pass_by(self, name, write):
         number, self.count = self.count, self.count + 1
-        sys.stdout.write(f"{name}\n")
-        sys.stdout.flush()
+        self._output.write(f"{name}\n")
+        self._output.flush()
         if (number, "before") == (self.at, self.when):
             os.kill(os.getpid(), signal.SIGKILL)
         result = write()
@@ -89,7 +98,7 @@ class Parts:
 
     def __init__(self, settings, wrap=lambda part: part):
         self.settings = settings
-        self.catalog = load_catalog(["tests.support.witness"])
+        self.catalog = load_catalog(settings.services)
         self.publisher = wrap(Publisher(settings.broker))
         self.bare_store = open_store(settings, on_released=Waker(self.catalog, self.publisher))
         self.store = wrap(self.bare_store)
@@ -141,8 +150,34 @@ class Parts:
         return make_server("127.0.0.1", port, self.app)
 
 
+def count_scripts(point):
+    """Lead the scripts of each new store, and the writes of its database, past the point."""
+    redis_part.Scripts = lambda *given, **named: Faulty(Scripts(*given, **named), point)
+    whole_store.import_sql_history = lambda: lambda url: Faulty(SqlHistory(url), point)
+
+
+def walk_scripts(path, argument, point):
+    """Walk a path whose writes are counted one by one; a method may consist of several."""
+    count_scripts(point)
+    settings = Settings.from_env()
+    match path:
+        case "command":
+            with redirect_stdout(sys.stderr):
+                command_line(json.loads(argument), standalone_mode=False)
+        case "start worker":
+            resume_held_executions(settings)
+            signals.worker_ready.send(sender=None)
+        case "run scripts":
+            parts = Parts(settings)
+            parts.keeper.start()
+            parts.run(argument)
+
+
 def main(path, argument, at, when):
     point = Point(int(at), when)
+    if path in ("command", "start worker", "run scripts"):
+        walk_scripts(path, argument, point)
+        return
     parts = Parts(Settings.from_env(), lambda part: Faulty(part, point))
     match path:
         case "listen":

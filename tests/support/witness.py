@@ -9,13 +9,28 @@ class Asked(Profile):
     file = fields.String(data_key="File", required=True)
 
 
+class AskedWithPassword(Asked):
+    password = fields.Password(data_key="Password")
+
+
 class Told(Profile):
     text = fields.String(data_key="Text")
+
+
+PASSWORD = "canary-password"
 
 
 def _line(file, line):
     with open(file, "a") as lines:
         lines.write(f"{line}\n")
+
+
+def _fail_once(file, error):
+    with open(file) as lines:
+        has_failed = "failed" in lines.read()
+    if not has_failed:
+        _line(file, "failed")
+        raise error
 
 
 @witness.message_action("Work", request=Asked, response=Told)
@@ -46,16 +61,16 @@ def says_no(request, execution):
 @witness.message_action("Again", request=Asked, response=Told, retry=Retry(wait_seconds=0.01))
 def again(request, execution):
     execution.step("one", _line, request["file"], "one")
-
-    def check():
-        with open(request["file"]) as lines:
-            has_failed = "failed" in lines.read()
-        if not has_failed:
-            _line(request["file"], "failed")
-            raise ConnectionError("the first time")
-
-    execution.step("check", check)
+    execution.step("check", _fail_once, request["file"], ConnectionError("the first time"))
     return {"text": "done"}
+
+
+@witness.message_action("Fails once", request=AskedWithPassword, response=Told)
+def fails_once(request, execution):
+    execution.step("one", _line, request["file"], "one")
+    execution.step("two", _line, request["file"], "two")
+    execution.step("check", _fail_once, request["file"], Fault("Not yet.", name="NotYet"))
+    return {"text": "done" if request["password"] in (None, PASSWORD) else "another password"}
 
 
 @witness.message_action("Sleeps", request=Asked, response=Told)
@@ -82,6 +97,21 @@ def part(item, execution):
 def maps(request, execution):
     items = [{"file": request["file"], "line": line} for line in ("p0", "p1")]
     lines = execution.map("parts", part, items, concurrency=1)
+    return {"text": "done" if lines == ["p0", "p1"] else str(lines)}
+
+
+def part_that_fails_once(item, execution):
+    execution.step("line", _line, item["file"], item["line"])
+    if item["line"] == "p1":
+        execution.step("check", _fail_once, item["file"], Fault("Not yet.", name="NotYet"))
+    return item["line"]
+
+
+@witness.message_action("Maps and fails once", request=Asked, response=Told)
+def maps_and_fails_once(request, execution):
+    execution.step("one", _line, request["file"], "one")
+    items = [{"file": request["file"], "line": line} for line in ("p0", "p1")]
+    lines = execution.map("parts", part_that_fails_once, items, concurrency=1)
     return {"text": "done" if lines == ["p0", "p1"] else str(lines)}
 
 

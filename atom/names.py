@@ -43,7 +43,8 @@ MINUTES: Final = KEY_PREFIX + "minutes"
 KNOWN_PROCESSES: Final = HISTORY + ":processes"
 KNOWN_TENANTS: Final = HISTORY + ":tenants"
 
-# A sorted set of `<flow state id> <execution id>`, all with score 0: in their own order.
+# A sorted set of `<flow state id> <execution id>`, all with score 0: in their own order. A copy of
+# an execution without a flow state has the id of its origin instead.
 FLOW_STATES: Final = HISTORY + ":flow-states"
 
 # How many of the oldest in HISTORY were looked at and have to stay: trimming goes on behind them.

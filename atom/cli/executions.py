@@ -21,7 +21,7 @@ from atom.cli.when import When
 from atom.durations import duration
 from atom.errors import AtomError, MalformedRequest
 from atom.execution import advice, entry_view, operating
-from atom.execution.listing import document, every
+from atom.execution.listing import MOST_COPIES, copies_document, document, every
 from atom.history import ExecutionFilter
 from atom.names import flower_url
 from atom.records import Execution, State, StepKind
@@ -124,7 +124,8 @@ def list_(
 def show(execution_id: str, as_json: bool) -> None:
     """Show one execution: its times, log, documents and callback tries.
 
-    Each step, wait, signal, map and call is shown with its outcome, secrets masked.
+    Each step, wait, signal, map and call is shown with its outcome, secrets masked. Of its copies,
+    the newest are shown.
     """
     settings = settings_of_running()
     store = open_store(settings)
@@ -132,12 +133,13 @@ def show(execution_id: str, as_json: bool) -> None:
     if execution is None:
         raise AtomError(f"There is no execution {execution_id} (or it has outlived its retention).")
     flower = flower_url(settings.flower_link, execution_id)
+    copies = store.copies(execution)
     if as_json:
         log = [asdict(line) for line in store.log(execution_id)]
         family = store.children(execution_id) if execution.children else ()
         cleanups = [document(child, full=False) for child in family if child.ending]
         more = {"log": log, "flower_url": flower or None, "cleanups": cleanups}
-        print_json({**document(execution, full=True), **more})
+        print_json({**document(execution, full=True), **more, **copies_document(copies)})
         return
     console = wide_console()
     facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -155,6 +157,8 @@ def show(execution_id: str, as_json: bool) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     family = store.children(execution.id) if execution.children else ()
     for line in _children(execution, family):
+        console.print(line, highlight=False, markup=False)
+    for line in _copies(copies):
         console.print(line, highlight=False, markup=False)
     for attempt in execution.callback_attempts:
         console.print(
@@ -249,6 +253,16 @@ def _children(execution: Execution, family: Sequence[Execution]) -> Iterator[str
         if cleanup.ending:
             error = f": {cleanup.error}" if cleanup.error else ""
             yield f"cleanup: {cleanup.id} {cleanup.state.value}{error}"
+
+
+def _copies(copies: Sequence[Execution]) -> Iterator[str]:
+    """Yield the number of copies of an execution, and the newest of them."""
+    if copies:
+        shown = f" (the newest {MOST_COPIES} are shown)" if len(copies) > MOST_COPIES else ""
+        yield f"copies: {len(copies)}{shown}"
+    for copied in copies[:MOST_COPIES]:
+        error = f": {copied.error}" if copied.error else ""
+        yield f"copy: {copied.id} {copied.state.value}{error}"
 
 
 def _warn(problem: str) -> None:

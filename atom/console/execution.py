@@ -16,6 +16,7 @@ from atom.console.reruns import copy_fields, show_outcome
 from atom.console.timeline import timeline
 from atom.errors import MalformedRequest
 from atom.execution import advice, operating
+from atom.execution.listing import MOST_COPIES
 from atom.execution.operating import Done
 from atom.names import flower_url
 from atom.records import CallbackState, Execution, State
@@ -46,10 +47,13 @@ def create_blueprint(
         children = [each for each in family if not each.ending]
         cleanups = [each for each in family if each.ending]
         log, now = store.log(execution_id), datetime.now(UTC)
+        copies = store.copies(found)
         return render_template(
             "execution.html",
             execution=found,
             cleanups=cleanups,
+            copies=copies[:MOST_COPIES],
+            copy_count=len(copies),
             child_count=len(children),
             children=sorted(children, key=_is_well)[:_MOST_CHILDREN],
             child_states=Counter(each.state.value for each in children),

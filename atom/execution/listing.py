@@ -1,6 +1,6 @@
 """Executions as programs get them: all that are wanted, one after the other, as documents."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -10,6 +10,8 @@ from atom.records import Execution
 from atom.store import ExecutionStore
 
 _PER_PAGE: Final = 500
+# Of the copies of an execution, the newest are shown with it.
+MOST_COPIES: Final = 20
 # What is large, and not read for a list.
 _DETAILS: Final = (
     *("request", "response", "runs", "steps", "callback_attempts"),
@@ -42,3 +44,9 @@ def document(execution: Execution, *, full: bool) -> dict[str, Any]:
     fields = asdict(execution) | {"wait": execution.wait and str(execution.wait)}
     fields["steps"] = [entry_view.document(entry) for entry in execution.steps]
     return fields if full else {name: fields[name] for name in fields if name not in _DETAILS}
+
+
+def copies_document(copies: Sequence[Execution]) -> dict[str, Any]:
+    """Return the number of copies of an execution, and the newest of them, as a document."""
+    newest = [document(each, full=False) for each in copies[:MOST_COPIES]]
+    return {"copy_count": len(copies), "copies": newest}

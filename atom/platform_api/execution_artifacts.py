@@ -10,7 +10,7 @@ import orjson
 from flask import Blueprint, Response, request
 
 from atom.errors import InvalidRequest, NotFound
-from atom.execution.listing import document
+from atom.execution.listing import copies_document, document
 from atom.platform_api.problems import answer
 from atom.platform_api.requests import json_object, named_text
 from atom.records import Execution
@@ -35,8 +35,10 @@ def create_blueprint(store: ExecutionStore) -> Blueprint:
 
     @blueprint.get("/<account>/ExecutionArtifacts/<execution_id>")
     def download(account: str, execution_id: str) -> Response:
+        execution = find(execution_id)
         log = [asdict(line) for line in store.log(execution_id)]
-        content = {**document(find(execution_id), full=True), "log": log}
+        copies = copies_document(store.copies(execution))
+        content = {**document(execution, full=True), "log": log, **copies}
         response = Response(_zipped({"execution.json": content}), mimetype="application/zip")
         name = f"execution-{execution_id}.zip"
         response.headers.set("Content-Disposition", "attachment", filename=name)

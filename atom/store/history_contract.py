@@ -26,6 +26,12 @@ class HistoryStore(Protocol):
     def children(self, execution_id: str) -> Sequence[Execution]:
         """Read all children of an execution, oldest first, without documents. Not atomic."""
 
+    def copies(self, execution: Execution) -> Sequence[Execution]:
+        """Read the copies of an execution, newest first, without documents. Not atomic.
+
+        Copies of a flow state that has more than 1,000 executions may be missing.
+        """
+
     def find(
         self, limit: int, wanted: ExecutionFilter = EVERYTHING, *, older_than: str = ""
     ) -> Page:

@@ -65,6 +65,15 @@ class RedisHistory(RedisPart):
         found = self._redis.lrange(names.children_key(execution_id), 0, -1)
         return [each.decode() for each in found]
 
+    def copies(self, execution: Execution) -> Sequence[Execution]:
+        """See ExecutionStore."""
+        place = execution.flow_state_id or execution.id  # of the copies in the index
+        with self._guard():
+            found = self._read(list(self._in_flow_states(f"{place} ")))
+        return sorted(
+            (each for each in found if each.origin == execution.id), key=Place.of, reverse=True
+        )
+
     def find(
         self, limit: int, wanted: ExecutionFilter = EVERYTHING, *, older_than: str = ""
     ) -> Page:
@@ -223,8 +232,9 @@ class RedisHistory(RedisPart):
         return first_of([each for each in found if not before or Place.of(each) < before], limit)
 
     def _of_flow_state(self, prefix: str) -> Iterable[str]:
-        if len(prefix) < SHORTEST_PREFIX:
-            return ()
+        return () if len(prefix) < SHORTEST_PREFIX else self._in_flow_states(prefix)
+
+    def _in_flow_states(self, prefix: str) -> Iterable[str]:
         found = self._redis.zrangebylex(
             names.FLOW_STATES, f"[{prefix}", f"[{prefix}\x7f", 0, MOST_NAMED
         )

@@ -214,6 +214,15 @@ class WholeStore(RedisStore):
                 found |= {row.place.id: self._summary(row) for row in self._sql.named(missing)}
         return [found[each] for each in ids if each in found]
 
+    def copies(self, execution: Execution) -> Sequence[Execution]:
+        """See ExecutionStore; those of Redis alone if the database does not answer."""
+        found = {each.id: each for each in super().copies(execution)}
+        with suppress(HistoryUnavailable):
+            place = execution.flow_state_id or execution.id
+            moved = self._counting(self._sql.of_flow_states(place, MOST_NAMED), EVERYTHING)
+            found |= {each.id: each for each in moved if each.origin == execution.id}
+        return sorted(found.values(), key=Place.of, reverse=True)
+
     def log(self, execution_id: str) -> Sequence[LogLine]:
         """See ExecutionStore."""
         found = super().log(execution_id)

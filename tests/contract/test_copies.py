@@ -16,6 +16,7 @@ from tests.contract.test_ending_and_restarting import hold
 from tests.support.children import begun
 from tests.support.executions import an_attempt, new_execution
 from tests.support.redis_content import content_of
+from tests.support.waiting import until
 
 PASSWORD = "canary-password"
 SELDOM = 1 / 3600
@@ -229,3 +230,34 @@ def test_unreadable_request_is_refused(encrypting, catalog):
     store, other = encrypting
     message = copy(catalog, other, accepted(store, catalog), {}).message
     assert "no key of ATOM_SECRET_KEY here reads it" in message
+
+
+@pytest.mark.parametrize("state_id", ["state-1", "s", ""], ids=["state", "short", "none"])
+def test_origin_has_its_copies_newest_first(store, raw, catalog, state_id):
+    request = orjson.loads(store.request(accepted(store, catalog)).content)
+    request = orjson.dumps({**request, "stateId": state_id})
+    origin, other = (accepted(store, catalog, request=request, state_id=state_id) for _ in range(2))
+    assert store.copies(store.get(origin)) == []
+    copies = [copy(catalog, store, origin, {}).copy for _ in range(3)]
+    for number, each in enumerate(copies):
+        raw.hset(names.execution_key(each), "accepted_at", 1_700_000_000_000 + number)
+    assert [each.id for each in store.copies(store.get(origin))] == copies[::-1]
+    of_a_copy = copy(catalog, store, copies[0], {}).copy
+    assert [each.id for each in store.copies(store.get(copies[0]))] == [of_a_copy]
+    assert store.copies(store.get(other)) == []
+    raw.delete(names.execution_key(copies[0]))
+    assert [each.id for each in store.copies(store.get(origin))] == copies[:0:-1]
+
+
+def test_forgotten_copy_leaves_the_index(settings, raw, catalog):
+    store = RedisStore(replace(settings, retention_days=0.0000001))
+    request = orjson.loads(store.request(accepted(store, catalog)).content)
+    request = orjson.dumps({**request, "stateId": ""})
+    origin = accepted(store, catalog, request=request, state_id="")
+    copied = copy(catalog, store, origin, {}).copy
+    before = raw.zcard(names.FLOW_STATES)
+    store.finish(hold(store, copied), State.COMPLETED, b"{}", "")
+    until(lambda: store.trim(100), "the retention to be over", 5)
+    assert raw.zcard(names.FLOW_STATES) == before - 1
+    assert store.copies(store.get(origin)) == []
+    store.close()

@@ -195,6 +195,7 @@ def test_execution_is_copied_from_its_page(atom, browser):
     assert f'Copy of <a href="{path}">' in page
     assert "the second" in page
     assert "canary" not in page
+    assert f'Copied as <a href="/executions/{copied}">' in browser.get(path).text
     assert atom.store.get(execution.id).attempts == 1
 
 

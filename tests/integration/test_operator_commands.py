@@ -206,6 +206,12 @@ def test_execution_is_copied_with_other_inputs(atom, command, tmp_path):
     shown = command("executions", "show", copied).splitlines()
     assert ["origin", failed.id] in [line.split() for line in shown]
     assert json.loads(command("executions", "show", copied, "--json"))["origin"] == failed.id
+    shown = command("executions", "show", failed.id).splitlines()
+    assert "copies: 1" in shown
+    assert f"copy: {copied} completed" in shown
+    document = json.loads(command("executions", "show", failed.id, "--json"))
+    assert document["copy_count"] == 1
+    assert [each["id"] for each in document["copies"]] == [copied]
     assert atom.store.get(failed.id) == before, "its flow still waits for a retry"
     assert not flow.events_of("resumed")
 

@@ -46,10 +46,17 @@ local function by_tenant(tenant, state)
   return HISTORY .. ':tenant:' .. tenant .. ':' .. state
 end
 
+-- The member of an execution in the index of flow states. A copy of an execution without a flow state
+-- is found by its origin instead.
+local function in_flow_states(id)
+  local flow_state, origin = unpack(redis.call('HMGET', EXECUTION, 'state_id', 'origin'))
+  return (flow_state ~= '' and flow_state or origin or '') .. ' ' .. id
+end
+
 -- Where a new execution is found from now on.
-local function enter_history(id, service, action, tenant, flow_state, accepted_at, state)
+local function enter_history(id, service, action, tenant, accepted_at, state)
   redis.call('ZADD', HISTORY, accepted_at, id)
-  redis.call('ZADD', HISTORY .. ':flow-states', 0, flow_state .. ' ' .. id)
+  redis.call('ZADD', HISTORY .. ':flow-states', 0, in_flow_states(id))
   redis.call('SADD', HISTORY .. ':processes', service .. '.' .. action)
   redis.call('SADD', HISTORY .. ':tenants', tenant)
   redis.call('ZADD', by_process(service, action, state), accepted_at, id)
@@ -323,12 +330,12 @@ end
 -- run again for as long as its execution would have been kept, nor until the retention after its
 -- deadline is over; none has an id of this version but that of a request.
 local function forget(id, now, retention_ms)
-  local state, service, action, tenant, flow_state, deadline = unpack(redis.call('HMGET', EXECUTION,
-    'state', 'service', 'action', 'tenant_id', 'state_id', 'deadline'))
+  local state, service, action, tenant, deadline = unpack(redis.call('HMGET', EXECUTION,
+    'state', 'service', 'action', 'tenant_id', 'deadline'))
   if state then
     redis.call('ZREM', by_process(service, action, state), id)
     redis.call('ZREM', by_tenant(tenant, state), id)
-    redis.call('ZREM', HISTORY .. ':flow-states', flow_state .. ' ' .. id)
+    redis.call('ZREM', HISTORY .. ':flow-states', in_flow_states(id))
     local left = math.max(deadline + retention_ms - now,
       redis.call('PTTL', EXECUTION) - FOR_TRIM_MS)
     if id:sub(15, 15) == '8' and left > 0 then

@@ -79,6 +79,6 @@ if ARGV[7] ~= '' then
 end
 local is_out = begin_waiting(id, now, now + ARGV[3], queue, tenant, now, ARGV[14])
 redis.call('ZADD', DEADLINES, deadline, id)
-enter_history(id, ARGV[9], ARGV[10], tenant, ARGV[13], now, 'accepted')
+enter_history(id, ARGV[9], ARGV[10], tenant, now, 'accepted')
 count_minute(now, 'accepted')
 return {'new', id, is_out and 1 or 0}

@@ -15,11 +15,10 @@ while at <= #ARGV do
   end
   at = last + 1
 end
-local state, service, action, tenant, accepted_at, flow_state, parent = unpack(
-  standing('state_id', 'parent'))
+local state, service, action, tenant, accepted_at, parent = unpack(standing('parent'))
 if not parent then
   redis.call('SADD', IN_BOTH, id)
-  enter_history(id, service, action, tenant, flow_state, accepted_at, state)
+  enter_history(id, service, action, tenant, accepted_at, state)
 end
 expire(ARGV[2])
 return 1

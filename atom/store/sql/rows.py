@@ -141,7 +141,7 @@ def _row(of: Snapshot) -> dict[str, Any]:
         "service": indexed(text(b"service")),
         "action": indexed(text(b"action")),
         "tenant_id": indexed(text(b"tenant_id")),
-        "flow_state_id": indexed(text(b"state_id")),
+        "flow_state_id": indexed(text(b"state_id") or text(b"origin")),
         "state": text(b"state"),
         "version": indexed(text(b"version")),
         "worker_version": indexed(text(b"worker_version")),

@@ -77,6 +77,13 @@ def test_what_redis_has_is_shown_and_that_the_rest_is_away(away, store):
     assert store.history_facts().executions == 1
 
 
+def test_copies_in_redis_are_shown_without_the_database(away, store):
+    origin = settled(store, state_id="state-1")
+    copies = [settled(store, state_id="state-1", token="", origin=origin) for _ in range(2)]
+    move_these(store, copies[:1])
+    assert [each.id for each in away.copies(away.get(origin))] == copies[1:]
+
+
 def test_redis_forgets_nothing_that_waits_for_the_database(make_store, raw):
     away = make_store(history_url=NOWHERE, retention_days=0.0000001)
     execution_id = settled(away)

@@ -192,3 +192,28 @@ def test_who_lacks_the_key_sees_what_can_be_read(make_store, settings, many):
     # And can move what it cannot read.
     assert move_these(other, many[1:3]) == 2
     assert store.get(many[1]).request is not None
+
+
+@pytest.mark.parametrize("state_id", ["state-1", ""], ids=["state", "none"])
+def test_copies_are_found_wherever_they_and_their_origin_are(store, raw, state_id):
+    of_origin = {"token": "", "state_id": state_id}
+    origin = settled(store, state_id=state_id)
+    copies = []
+    for number in range(3):
+        copies.append(settled(store, **of_origin, origin=origin))
+        backdate(raw, copies[number], NOON + timedelta(minutes=number))
+    settled(store, **of_origin, origin="another")
+
+    def assert_has_its_copies():
+        assert [each.id for each in store.copies(store.get(origin))] == copies[::-1]
+
+    assert_has_its_copies()
+    move_these(store, copies[:1])
+    assert_has_its_copies()
+    store.copy_settled(copies[1:2])  # it is in both places now
+    assert_has_its_copies()
+    move(store)
+    assert store.get(origin).state is State.COMPLETED
+    assert_has_its_copies()
+    store.restart(copies[2], from_start=True)
+    assert_has_its_copies()

@@ -7,8 +7,11 @@ from zipfile import ZipFile
 import pytest
 from boomi.models import ExecutionArtifacts
 
+from atom.catalog import Catalog
+from atom.execution.copying import copy
 from tests.support.console import settled
 from tests.support.platform_client import a_client, refused
+from tests.support.services import trial
 
 
 def artifacts_of(client, execution_id):
@@ -42,6 +45,15 @@ def test_artifacts_have_the_reason_of_a_failure_and_its_traceback_without_secret
     document = artifacts_of(client, failed.id)
     assert document["error"] == failed.error
     assert any("Traceback" in line["message"] for line in document["log"])
+
+
+def test_artifacts_name_the_copies(atom, client):
+    execution = settled(atom, atom.run("Echo", {"Text": "x"}))
+    copied = copy(Catalog([trial]), atom.store, execution.id, {"Text": "y"}).copy
+    document = artifacts_of(client, execution.id)
+    assert document["copy_count"] == 1
+    assert [each["id"] for each in document["copies"]] == [copied]
+    assert artifacts_of(client, copied)["origin"] == execution.id
 
 
 def test_artifacts_of_an_unknown_execution_are_refused(client):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, abort, g, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -43,29 +43,10 @@ def create_blueprint(
         found = store.get(execution_id)
         if found is None:
             abort(404)
-        family = store.children(execution_id) if found.children else ()
-        children = [each for each in family if not each.ending]
-        cleanups = [each for each in family if each.ending]
-        log, now = store.log(execution_id), datetime.now(UTC)
-        copies = store.copies(found)
         return render_template(
             "execution.html",
-            execution=found,
-            cleanups=cleanups,
-            copies=copies[:MOST_COPIES],
-            copy_count=len(copies),
-            child_count=len(children),
-            children=sorted(children, key=_is_well)[:_MOST_CHILDREN],
-            child_states=Counter(each.state.value for each in children),
-            log=log,
-            timeline=timeline(found, log, now, cleanups),
-            is_live=any(map(_is_live, (found, *cleanups))),
-            actions=offered(found, family),
-            refusals=list(refusals(found, family)),
+            **_shown(store, found),
             copy_fields=copy_fields(catalog, found),
-            can_retry_from_step=advice.can_retry_from_step(found, family),
-            awaited_signal=awaited_signal(found),
-            documents={"Request": parts(found.request), "Response": parts(found.response)},
             curl="" if found.ending else _curl(listener_url, found),
             flower=flower_url(flower_link, execution_id),
         )
@@ -74,7 +55,8 @@ def create_blueprint(
     def act(execution_id: str, action: str) -> AnyResponse:
         if store.get(execution_id) is None:
             return problem(404, "There is no such execution, or it has outlived its retention.")
-        return show_outcome(_do(catalog, store, execution_id, action))
+        drops_signals = "drop_signals" in request.form
+        return show_outcome(_do(catalog, store, execution_id, action, drops_signals=drops_signals))
 
     @blueprint.post("/signal")
     def signal(execution_id: str) -> AnyResponse:
@@ -90,6 +72,32 @@ def create_blueprint(
     return blueprint
 
 
+def _shown(store: ExecutionStore, execution: Execution) -> dict[str, Any]:
+    """Return the content of the page that follows from the store alone."""
+    family = store.children(execution.id) if execution.children else ()
+    children = [each for each in family if not each.ending]
+    cleanups = [each for each in family if each.ending]
+    copies = store.copies(execution)
+    log = store.log(execution.id)
+    return {
+        "execution": execution,
+        "cleanups": cleanups,
+        "copies": copies[:MOST_COPIES],
+        "copy_count": len(copies),
+        "child_count": len(children),
+        "children": sorted(children, key=_is_well)[:_MOST_CHILDREN],
+        "child_states": Counter(each.state.value for each in children),
+        "log": log,
+        "timeline": timeline(execution, log, datetime.now(UTC), cleanups),
+        "is_live": any(map(_is_live, (execution, *cleanups))),
+        "actions": offered(execution, family),
+        "refusals": list(refusals(execution, family)),
+        "can_retry_from_step": advice.can_retry_from_step(execution, family),
+        "awaited_signal": awaited_signal(execution),
+        "documents": {"Request": parts(execution.request), "Response": parts(execution.response)},
+    }
+
+
 def _operator() -> str:
     """Return the name of the operator; without a login there is only the console's."""
     return f"{g.user.name} (console)" if g.user else "of the console"
@@ -103,14 +111,19 @@ def _is_well(child: Execution) -> bool:
     return child.state is State.COMPLETED
 
 
-def _do(catalog: Catalog, store: ExecutionStore, execution_id: str, action: str) -> Done:
+def _do(
+    catalog: Catalog, store: ExecutionStore, execution_id: str, action: str, *, drops_signals: bool
+) -> Done:
     if action == "cancel":
         return operating.cancel(catalog, store, execution_id)
     if action == "replay":
         return operating.replay(store, execution_id)
     if action == "dismiss":
         return operating.dismiss(store, execution_id)
-    return operating.retry(store, execution_id, from_start=action == "restart")
+    from_start = action == "restart"
+    return operating.retry(
+        store, execution_id, from_start=from_start, drops_signals=drops_signals and from_start
+    )
 
 
 def _is_live(execution: Execution) -> bool:

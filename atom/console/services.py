@@ -93,6 +93,7 @@ def _action(process: Process, paused: Mapping[str, datetime]) -> dict[str, Any]:
         "inputs": inputs,
         "outputs": outputs,
         "options": process.options,
+        "has_cleanup": isinstance(process, MessageProcess) and process.on_end is not None,
         "since": pausing.paused_since(paused, process.service, process.action),
         "by_itself": process.task_name in paused,
     }

@@ -31,7 +31,11 @@ def span(length: timedelta | None) -> str:
 
 def document(value: Any) -> str:
     """A JSON document for people, cut where it is too long to be read."""
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    if len(text) <= _SHOWN_CHARACTERS:
+    return cut(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode(), _SHOWN_CHARACTERS)
+
+
+def cut(text: str, longest: int) -> str:
+    """Return the text, cut to this number of characters with the command that shows all of it."""
+    if len(text) <= longest:
         return text
-    return f"{text[:_SHOWN_CHARACTERS]}\n… (`atom executions show ID --json` shows all of it)"
+    return f"{text[:longest]}\n… (`atom executions show ID --json` shows all of it)"

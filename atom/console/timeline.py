@@ -11,10 +11,19 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from atom.console.showing import clock, span
+from atom.console.showing import clock, cut, span
 from atom.entries import EntryKey
 from atom.execution import entry_view
-from atom.records import PROGRESS, Execution, LogLine, Run, RunEnd, State, StepKind
+from atom.records import (
+    PROGRESS,
+    Execution,
+    LogLine,
+    RecordedStep,
+    Run,
+    RunEnd,
+    State,
+    StepKind,
+)
 
 WIDTH: Final = 1000.0  # of the scale, in units of the picture
 _THINNEST: Final = 3.0
@@ -24,6 +33,9 @@ _CUT_ABOVE: Final = 3.0
 _MOST_STEPS: Final = 30
 _MOST_MARKS: Final = 200
 _LONGEST_LABEL: Final = 28
+# Characters of the outcomes that a page has beside the short ones: of one, and of all.
+_LONGEST_WHOLE: Final = 20_000
+_MOST_WHOLE: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,7 @@ class Happening:
     detail: str = ""
     execution_id: str = ""  # of another execution, which has a page of its own
     key: EntryKey | None = None  # of a recorded entry
+    whole: str = ""  # the outcome of a recorded entry whose detail is cut
 
     @property
     def took(self) -> str:
@@ -126,14 +139,7 @@ def _happenings(execution: Execution, log: Iterable[LogLine], now: datetime) -> 
     for number, run in _numbered(execution):
         name, how = f"Attempt {number}", run.end or State.RUNNING
         yield Happening("run", name, run.started_at, run.ended_at or now, how, run.worker)
-    for step in execution.steps:
-        if step.ended_at is not None:
-            began_at = step.ended_at - timedelta(milliseconds=step.milliseconds or 0)
-            verdict = "" if step.kind is StepKind.RESULT else step.kind.value
-            key = EntryKey(step.name, step.occurrence)
-            name, outcome = entry_view.label(step), entry_view.text(step)
-            ends = step.ended_at
-            yield Happening("step", name, began_at, ends, verdict, outcome, key=key)
+    yield from _steps(execution.steps)
     for line in log:
         if line.level == PROGRESS:
             yield Happening("progress", line.message, line.at, line.at)
@@ -143,6 +149,25 @@ def _happenings(execution: Execution, log: Iterable[LogLine], now: datetime) -> 
         is_taken = attempt.status is not None and attempt.status < 300
         verdict = "answered" if is_taken else "refused"
         yield Happening("callback", name, began_at, attempt.at, verdict, attempt.summary)
+
+
+def _steps(steps: Iterable[RecordedStep]) -> Iterator[Happening]:
+    """Yield the recorded entries; their whole outcomes share the characters of a page."""
+    left = _MOST_WHOLE
+    for step in steps:
+        if step.ended_at is None:
+            continue
+        began_at = step.ended_at - timedelta(milliseconds=step.milliseconds or 0)
+        verdict = "" if step.kind is StepKind.RESULT else step.kind.value
+        name, detail, whole = entry_view.label(step), entry_view.text(step), ""
+        if len(detail) >= entry_view.LONGEST_TEXT:
+            text = entry_view.text(step, longest=None)
+            if text != detail:
+                whole = cut(text, min(left, _LONGEST_WHOLE))
+                left = max(0, left - len(whole))
+        key = EntryKey(step.name, step.occurrence)
+        ends = step.ended_at
+        yield Happening("step", name, began_at, ends, verdict, detail, key=key, whole=whole)
 
 
 def _cleanups(cleanups: Sequence[Execution], now: datetime) -> Iterator[Happening]:

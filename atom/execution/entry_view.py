@@ -78,15 +78,21 @@ def document(entry: RecordedStep) -> dict[str, Any]:
     }
 
 
-def text(entry: RecordedStep) -> str:
-    """Return the outcome of an entry on one line of bounded length; empty if it has none.
+def text(entry: RecordedStep, longest: int | None = LONGEST_TEXT) -> str:
+    """Return the outcome of an entry on one line; empty if it has none.
 
     A fault or a failure has its reason, a signal its event and its giver.
+
+    Args:
+        entry: the recorded entry.
+        longest: the number of characters to which the outcome is cut; None for the whole.
     """
     result = outcome(entry)
     if result is None and entry.entry is not EntryKind.SIGNAL:
         return ""
-    line = shortened(_line(entry.kind, result), LONGEST_TEXT)
+    line = _line(entry.kind, result)
+    if longest is not None:
+        line = shortened(line, longest)
     return f"{line} from {entry.giver}" if entry.giver else line
 
 

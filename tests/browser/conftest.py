@@ -8,7 +8,10 @@ from playwright.sync_api import sync_playwright
 
 from tests.support.console import ConsoleAtom
 
-SERVICES = "examples.orders,examples.contacts,examples.documents,tests.support.services"
+SERVICES = (
+    "examples.orders,examples.contacts,examples.documents,tests.support.services,"
+    "tests.support.lasting"
+)
 
 
 def chromium():

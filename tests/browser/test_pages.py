@@ -7,7 +7,7 @@ from tests.support.console import a_nasty_execution, a_parked_one, ended
 
 
 @pytest.fixture(scope="module")
-def paths(atom, url):
+def paths(atom, url, tmp_path_factory):
     """All there are, each with something on it."""
     order = atom.platform.run(
         f"{atom.url}/fs/Orders",
@@ -23,11 +23,14 @@ def paths(atom, url):
     failed = ended(atom, atom.run("Break"))
     a_parked_one(atom)
     nasty = a_nasty_execution(atom)
+    lines = str(tmp_path_factory.mktemp("lasting") / "lines")
+    squares = atom.run("Squares", {"Count": 40, "File": lines}, service="Lasting")
     service, contacts = f"{atom.url}/fs/Orders", f"{atom.url}/fs/Contacts"
     return [
         *("/", "/inbox", "/executions", "/executions?since=nonsense&state=none", "/services"),
         f"/executions/{ended(atom, order).id}",
         f"/executions/{failed.id}",
+        f"/executions/{ended(atom, squares).id}",
         f"/executions/{nasty}",
         *("/services/Orders", "/services/Contacts", "/nothing", "/try"),
         f"/try/service?url={service}",
@@ -47,6 +50,7 @@ def test_no_page_keeps_anybody_out(page, paths, theme, width):
     axe, found = Axe(), []
     for path in paths:
         page.goto(path)
+        page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
         for each in axe.run(page).response["violations"]:
             places = [node["target"] for node in each["nodes"]]
             found.append((path, each["id"], each["help"], places[:3]))

@@ -84,6 +84,8 @@ def test_fault_it_and_retry_it(page, atom):
     expect(page.get_by_text("There is no article NOPE.").first).to_be_visible()
     page.get_by_role("link", name="Its execution").click()
     page.get_by_role("link", name="Orders.Fulfil").click()
+    page.get_by_text("Retry from the start…").click()
+    page.get_by_role("checkbox", name="Forget the signals").first.check()
     page.get_by_role("button", name="Retry from the start").click()
     expect(page.get_by_text("Starts again; its flow waits no longer")).to_be_visible()
     # The page follows by itself.

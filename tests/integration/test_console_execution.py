@@ -1,5 +1,8 @@
 """The page of one execution: what it tells, and what an operator does there."""
 
+import re
+from html import unescape
+
 import pytest
 
 from atom.records import CallbackState, State
@@ -83,6 +86,20 @@ def test_a_parent_shows_its_children_and_a_child_its_parent(atom, browser, tmp_p
     assert f"It cannot be retried: it is a child; retry its parent {execution.id}." in page
 
 
+def test_long_outcome_of_an_entry_is_unfolded_on_the_page(atom, browser, tmp_path):
+    inputs = {"Count": 40, "File": str(tmp_path / "lines")}
+    execution = settled(atom, atom.run("Squares", inputs, service="Lasting"))
+    page = unescape(browser.get(f"/executions/{execution.id}").text)
+    (short,) = re.findall(
+        r"<details id=\"outcome:1:squares:[0-9.]+\" hx-preserve><summary>(.*)", page
+    )
+    summary, _, whole = short.partition("</summary>")
+    assert summary.startswith('[{"result":0},')
+    assert "…" in summary
+    assert '{"result":1521}' not in summary
+    assert '{"result":1521}]</pre>' in whole
+
+
 def test_what_is_suspended_says_what_it_waits_for(atom, browser, tmp_path):
     inputs = {"Seconds": 600, "File": str(tmp_path / "lines")}
     flow = atom.run("Approval", inputs, service="Lasting")
@@ -138,6 +155,29 @@ def test_what_failed_is_run_again(atom, browser, action):
         ),
         "its second end",
     )
+
+
+@pytest.mark.parametrize("drops", [False, True], ids=["kept", "dropped"])
+def test_retry_from_the_start_keeps_the_signals_unless_they_are_dropped(
+    atom, browser, tmp_path, drops
+):
+    inputs = {"Seconds": 600, "File": str(tmp_path / "lines")}
+    flow = atom.run("Approval", inputs, service="Lasting")
+    until(lambda: atom.execution_of(flow).state is State.SUSPENDED, "it to wait")
+    give(browser, atom.execution_of(flow), name="approval", event='{"by": "Ada"}')
+    execution = settled(atom, flow)
+    path = f"/executions/{execution.id}"
+    page = browser.get(path)
+    assert '<label><input type="checkbox" name="drop_signals"> Forget the signals' in page.text
+    form = {"form": page.form_token, **({"drop_signals": "on"} if drops else {})}
+    assert browser.post(f"{path}/restart", form).status == 303
+    expected = State.SUSPENDED if drops else State.COMPLETED
+    until(
+        lambda: (again := atom.store.get(execution.id)).attempts == 2 and again.state is expected,
+        "the second run",
+    )
+    if drops:
+        act(browser, execution, "cancel")
 
 
 def test_execution_is_retried_from_a_step_of_its_timeline(atom, browser, tmp_path):

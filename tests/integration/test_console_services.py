@@ -16,7 +16,7 @@ raise RuntimeError("<script>the database is away</script>")
 def atom(tmp_path_factory):
     directory = tmp_path_factory.mktemp("services")
     (directory / "broken_service.py").write_text(BROKEN)
-    services = "tests.support.services,examples.contacts,examples.documents"
+    services = "tests.support.services,tests.support.tidy,examples.contacts,examples.documents"
     atom = ConsoleAtom(directory, services, PYTHONPATH=str(directory))
     try:
         atom.start_all(["--pool=threads", "--concurrency=4"])
@@ -50,9 +50,9 @@ def press(browser, page, action, **fields):
 
 def test_each_service_with_what_a_flow_platform_needs(browser):
     text = browser.get("/services").text
-    for name in ("Trial", "Contacts", "Documents"):
+    for name in ("Trial", "Tidy", "Contacts", "Documents"):
         assert f'href="/services/{name}"' in text
-    assert text.count("listening</span>") == 3
+    assert text.count("listening</span>") == 4
     assert "1 listener seen lately" in text
     page = " ".join(browser.get("/services/Contacts").text.split())
     for shown in (
@@ -66,6 +66,11 @@ def test_each_service_with_what_a_flow_platform_needs(browser):
         assert shown in page
     assert "<code>/file</code>: list, upload" in browser.get("/services/Documents").text
     assert browser.get("/services/Nothing").status == 404
+
+
+def test_action_with_a_cleanup_says_so(browser):
+    assert "then its cleanup (<code>on_end</code>)" in browser.get("/services/Tidy").text
+    assert "on_end" not in browser.get("/services/Trial").text
 
 
 def test_a_service_and_an_action_are_paused_and_resumed(atom, browser):

@@ -178,3 +178,27 @@ def test_cleanups_have_a_row_with_links():
     assert [bar.what.execution_id for bar in row.bars] == ["cleanup", "later"]
     assert row.bars[0].what.described.endswith("Cleanup, ValueError: x, failed, 2 s")
     assert (row.bars[1].what.begins, row.bars[1].what.ends) == (at(15), at(20))
+
+
+def step_of(name, result):
+    return RecordedStep(name, StepKind.RESULT, at(2), 1000, result=f'"{result}"')
+
+
+def test_outcome_that_is_cut_has_the_whole_beside_it():
+    texts = ["x" * 298, "y" * 299, "z" * 30_000]
+    steps = tuple(step_of(f"step {number}", text) for number, text in enumerate(texts))
+    drawn = timeline(replace(EXECUTION, steps=steps), [], at(100))
+    fits, cut, long = [each for each in drawn.happenings if each.kind == "step"]
+    assert (fits.detail, fits.whole) == (f'"{texts[0]}"', "")
+    assert cut.detail.endswith("y…")
+    assert cut.whole == f'"{texts[1]}"'
+    begin, hint = long.whole.split("\n")
+    assert (len(begin), hint) == (20_000, "… (`atom executions show ID --json` shows all of it)")
+
+
+def test_whole_outcomes_of_a_page_are_bounded():
+    steps = tuple(step_of(f"step {number}", "x" * 30_000) for number in range(100))
+    drawn = timeline(replace(EXECUTION, steps=steps), [], at(100))
+    wholes = [each.whole for each in drawn.happenings if each.kind == "step"]
+    assert sum(map(len, wholes)) < 210_000
+    assert all("`atom executions show ID --json`" in whole for whole in wholes)

@@ -19,8 +19,8 @@ class NewChild:
     request: bytes = field(repr=False)  # without its secrets
     private_request: bytes | None = field(default=None, repr=False)
     is_item: bool  # of a map; else it is called
-    version: str = ""  # of its service, in the worker that runs the parent
-    profiles: str = ""  # the digest of its profiles there
+    version: str  # of its service, in the worker that runs the parent
+    profiles: str  # the digest of its profiles there
     priority: int = 0  # of its process
 
 

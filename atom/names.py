@@ -185,11 +185,6 @@ def steps_key(execution_id: str) -> str:
     return f"{execution_key(execution_id)}:steps"
 
 
-def attempts_key(execution_id: str) -> str:
-    """Where earlier formats have the tries of one execution's callback, oldest first."""
-    return f"{execution_key(execution_id)}:attempts"
-
-
 def signals_key(execution_id: str) -> str:
     """The signals of one execution: a hash of `token:<name>`, `hash:<name>` and `event:<name>`.
 
@@ -244,18 +239,13 @@ def file_key(file_id: str, index: int) -> str:
     return f"{KEY_PREFIX}file:{file_id}:{index}"
 
 
-def _request_digest(tenant_id: str, token: str, service: str, action: str) -> str:
-    """What makes a request the same request; hashed, for the token is a secret."""
-    identity = "\0".join((tenant_id, token, service, action)).encode()
-    return hashlib.sha256(identity).hexdigest()
-
-
 def request_execution_id(tenant_id: str, token: str, service: str, action: str) -> str:
-    """The id of the execution of this request, however often it comes: a UUID of version 8.
+    """Return the execution id of a request: a UUID of version 8, the same for each repetition.
 
-    It begins a hash, from which nobody gets the token.
+    It consists of bits of a SHA-256 digest, which does not reveal the token.
     """
-    digest = _request_digest(tenant_id, token, service, action)
+    identity = "\0".join((tenant_id, token, service, action)).encode()
+    digest = hashlib.sha256(identity).hexdigest()
     variant = "89ab"[int(digest[16], 16) % 4]
     return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
@@ -263,11 +253,6 @@ def request_execution_id(tenant_id: str, token: str, service: str, action: str) 
 def child_execution_id(parent: str, nonce: str, index: int) -> str:
     """The id of a child: the same whenever its parent stores it."""
     return str(uuid5(_CHILDREN, f"{parent}/{nonce}/{index}"))
-
-
-def token_key(tenant_id: str, token: str, service: str, action: str) -> str:
-    """Where earlier versions, whose ids were random, wrote the id of the execution of a request."""
-    return f"{KEY_PREFIX}token:{_request_digest(tenant_id, token, service, action)}"
 
 
 def presence_key(role: str, instance: str) -> str:

@@ -103,8 +103,8 @@ class NewExecution:
     private_request: bytes | None = field(default=None, repr=False)  # with them, where it has any
     queue: str  # whose workers run it
     priority: int = 0  # among those of its tenant that wait there
-    version: str = ""  # of the service that accepts it
-    profiles: str = ""  # the digest of its profiles there
+    version: str  # of the service that accepts it
+    profiles: str  # the digest of its profiles there
     service_rate: float = 0  # requests per second that its service takes; 0: any number
     timeout_seconds: float
     sync_timeout_seconds: float = 0
@@ -140,7 +140,7 @@ class Claim(Hold):
     state_id: str
     token: str = field(repr=False)
     authorization: str | None = field(repr=False)
-    queue: str  # '' where an earlier version accepted it
+    queue: str
     trace: str
     request: bytes = field(repr=False)  # with its secrets, but for the token
     accepted_at: datetime
@@ -174,8 +174,8 @@ class Envelope:
     tenant_id: str
     state_id: str
     is_awaited: bool  # the flow has not moved on: its token is kept
+    queue: str
     parentage: Parentage | None = None
-    queue: str = ""
 
 
 class StepKind(StrEnum):
@@ -320,7 +320,7 @@ class Execution:
     worker: str | None
     version: str | None  # of the service that accepted it
     worker_version: str | None = None  # of the service that ran its latest attempt
-    queue: str | None
+    queue: str
     trace: str | None
     accepted_at: datetime
     started_at: datetime | None

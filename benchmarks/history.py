@@ -145,6 +145,8 @@ def _templates(store: RedisStore) -> tuple[list[str], int]:
             authorization=None,
             request=request.encode(),
             queue="processes",
+            version="1",
+            profiles="",
             timeout_seconds=600,
         )
         store.accept(new)

@@ -178,8 +178,8 @@ def _next_attempt(in_flight: InFlight, process: Process | None) -> InFlight:
     claim = in_flight.claim
     is_of_several_versions = (
         claim.is_of_several_versions
-        or claim.version not in ("", process.version)
-        or in_flight.profiles not in ("", process.profiles_digest)
+        or claim.version != process.version
+        or in_flight.profiles != process.profiles_digest
     )
     claim = replace(
         claim,

@@ -224,7 +224,7 @@ class Recovery:
                 continue
             process = self._process(execution_id, envelope)
             queue = process.options.queue if process else ""
-            if envelope.queue not in ("", queue) and moved < _MOVED_AT_MOST:
+            if envelope.queue != queue and moved < _MOVED_AT_MOST:
                 left.extend(self._store.requeue(execution_id, queue))
                 moved += 1
                 continue

@@ -426,7 +426,7 @@ def _next_try(claim: Claim, lease: Lease, process: Process, error: BaseException
 
 def _measure_wait(claim: Claim) -> None:
     """How long it waited to be started at all."""
-    if claim.fence == 1 and claim.queue:
+    if claim.fence == 1:
         waited = (claim.claimed_at - claim.accepted_at).total_seconds()
         QUEUE_WAIT_SECONDS.labels(claim.queue).observe(max(0.0, waited))
 

@@ -124,9 +124,6 @@ class Acceptor:
         except (StoreUnavailable, ValueTooLarge) as error:
             _log.error("A request was refused: %s", error)
             raise not_accepted(execution, error) from error
-        if accepted.id != execution.id:
-            bind_contextvars(execution_id=accepted.id)
-            describe({"execution_id": accepted.id})
         if not accepted.is_new:
             _log.info("Asked for again")
         return accepted

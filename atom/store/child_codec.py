@@ -5,7 +5,6 @@ from typing import Any
 
 from atom.children import After, JoinProgress
 from atom.entries import EntryKey
-from atom.names import PROCESSES
 from atom.parentage import Parentage, Wakeup
 
 
@@ -18,7 +17,7 @@ def wakeups(flat: Sequence[bytes]) -> list[Wakeup]:
     """From what scripts call RELEASED."""
     found = []
     for execution_id, service, action, queue, parent, root in zip(*[iter(flat)] * 6, strict=True):
-        process = (service.decode(), action.decode(), queue.decode() or PROCESSES)
+        process = (service.decode(), action.decode(), queue.decode())
         found.append(Wakeup(execution_id.decode(), *process, parentage(parent, root)))
     return found
 

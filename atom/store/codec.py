@@ -38,15 +38,9 @@ from atom.store.encryption import Cipher
 from atom.store.reading import Reader
 from atom.suspension import Wait, WaitKind
 
-# Written into every record, so that a later version knows what it reads.
-# 9 keyed the entries of a journal by name and occurrence.
-# 8 added what is suspended.
-# 7 put the tries of a callback among the documents, one a line, and wrote them shorter.
-# 6 put the documents, and what is secret, beside the rest.
-# 5 added the places in the indexes of the history, earlier attempts and the times of steps.
-# 4 added the queue and the trace to the third one.
-# 3 added the callback's host, the timeout and whether there are secrets to the second one.
-FORMAT_VERSION: Final = 9
+# Written into every record. A change that makes older code misread a record, or newer code misread
+# an older record, takes the next number: a worker claims only records of its own format.
+FORMAT_VERSION: Final = 1
 
 # The content of a recorded entry that our keys do not decrypt.
 _UNREADABLE_ENTRY: Final = (MASK, 1, "", EntryKind.STEP, "", "", "", None)
@@ -87,10 +81,7 @@ SUMMARY_FIELDS: Final = [
 def accepted_fields(new: NewExecution) -> list[Any]:
     """Field, value, field, value, … of a new execution, beside those that the script knows."""
     fields = ["format", FORMAT_VERSION, "callback_uri", new.callback_uri]
-    if new.version:
-        fields += ["version", new.version]
-    if new.profiles:
-        fields += ["profiles", new.profiles]
+    fields += ["version", new.version, "profiles", new.profiles]
     if new.private_request is not None:
         fields += ["is_private", 1]
     if new.origin:
@@ -146,7 +137,7 @@ def claim_of(
         state_id=row[b"state_id"].decode(),
         token=reader.text(row.get(b"token")) or "",
         authorization=reader.text(row.get(b"authorization")),
-        queue=row.get(b"queue", b"").decode(),
+        queue=row[b"queue"].decode(),
         trace=row.get(b"trace", b"").decode(),
         request=reader.content(row.get(b"private_request") or row[b"request"]) or b"",
         accepted_at=_moment(row[b"accepted_at"]),
@@ -157,7 +148,7 @@ def claim_of(
         held_seconds=_held_seconds(row),
         parentage=parentage(row.get(b"parent"), row.get(b"root")),
         parent_request=reader.content(parent_private_request or parent_request),
-        version=row.get(b"version", b"").decode(),
+        version=row[b"version"].decode(),
         worker_version=row.get(b"worker_version", b"").decode(),
         is_of_several_versions=b"is_of_several_versions" in row,
         ending=_ending(reader, row),
@@ -167,8 +158,7 @@ def claim_of(
 def delivery(reader: Reader, flat: Sequence[bytes]) -> Delivery:
     """From the fields that take_callback() of the scripts returns."""
     row = _row(flat)
-    # The second format had no time of its own for it.
-    due_since = row.get(b"callback_due_since") or row.get(b"finished_at")
+    due_since = row.get(b"callback_due_since")
     return Delivery(
         execution_id=reader.execution_id,
         fence=int(row[b"callback_fence"]),
@@ -195,10 +185,16 @@ def execution(
     reader: Reader,
     row: Mapping[bytes, bytes | None],
     steps: Mapping[bytes, bytes] | None = None,
-    attempts: Iterable[bytes] = (),
     children: int = 0,
 ) -> Execution:
-    """Return one execution without secrets."""
+    """Return one execution without secrets.
+
+    Args:
+        reader: of the execution.
+        row: its fields; in a list without its documents.
+        steps: its journal.
+        children: how many it has had.
+    """
     text, moment = partial(_text_of, row), partial(_moment_of, row)
     state = State(text(b"state") or "")
     callback_state = CallbackState(text(b"callback_state") or "none")
@@ -215,7 +211,7 @@ def execution(
         worker=text(b"worker"),
         version=text(b"version") or None,
         worker_version=text(b"worker_version") or None,
-        queue=text(b"queue"),
+        queue=text(b"queue") or "",
         trace=text(b"trace"),
         accepted_at=_moment(row[b"accepted_at"] or b"0"),
         started_at=moment(b"started_at"),
@@ -238,7 +234,7 @@ def execution(
         response=_document(reader, row, b"response"),
         runs=tuple(_runs(row)),
         steps=tuple(_recorded(reader, steps or {})),
-        callback_attempts=tuple(filter(None, (_attempt(reader, each) for each in attempts))),
+        callback_attempts=tuple(_attempts(reader, row.get(b"callback_attempts"))),
         secrets=_secrets(reader, row),
         is_awaited=bool(row.get(b"token")),
         is_acknowledged=bool(row.get(b"is_acknowledged")),
@@ -317,22 +313,19 @@ def encode_attempt(attempt: Attempt, cipher: Cipher) -> bytes:
     return cipher.seal(orjson.dumps(values))
 
 
-def stored_attempts(earlier: Sequence[bytes], lines: bytes | None) -> Sequence[bytes]:
-    """The tries of a callback: those in the list of an earlier format, and the lines."""
-    return [*earlier, *(lines.split(b"\n") if lines else ())]
-
-
-def _attempt(reader: Reader, stored: bytes) -> Attempt | None:
-    encoded = reader.content(stored)
-    if encoded is None:
-        return None
-    values = orjson.loads(encoded)
-    if isinstance(values, dict):  # up to the sixth format
-        return Attempt(**{**values, "at": datetime.fromisoformat(values["at"])})
-    at_ms, kind, status, answer, milliseconds = values
-    return Attempt(
-        at=_moment(at_ms), kind=kind, status=status, answer=answer, milliseconds=milliseconds
-    )
+def _attempts(reader: Reader, lines: bytes | None) -> Iterator[Attempt]:
+    """Yield the readable tries of a callback, oldest first."""
+    for line in lines.split(b"\n") if lines else ():
+        encoded = reader.content(line)
+        if encoded is not None:
+            at_ms, kind, status, answer, milliseconds = orjson.loads(encoded)
+            yield Attempt(
+                at=_moment(at_ms),
+                kind=kind,
+                status=status,
+                answer=answer,
+                milliseconds=milliseconds,
+            )
 
 
 def encode_step(step: Step, cipher: Cipher) -> bytes:
@@ -455,11 +448,19 @@ def _runs(row: Mapping[bytes, bytes | None]) -> Iterator[Run]:
 
 
 def parked(
-    reader: Reader, row: Sequence[bytes | None], parked_ms: float, attempts: Sequence[bytes]
+    reader: Reader, row: Sequence[bytes | None], parked_ms: float, attempts: bytes | None
 ) -> ParkedCallback:
-    """From the fields service, action and callback_uri, its place in the index and its last try."""
+    """Return a parked callback.
+
+    Args:
+        reader: of its execution.
+        row: the fields service, action and callback_uri.
+        parked_ms: its score in the index.
+        attempts: the stored tries.
+    """
     service, action, uri = (_text(value) or "" for value in row)
-    attempt = _attempt(reader, attempts[-1]) if attempts else None
+    last = attempts.rpartition(b"\n")[2] if attempts else None
+    attempt = next(_attempts(reader, last), None)
     return ParkedCallback(
         execution_id=reader.execution_id,
         service=service,

@@ -49,9 +49,9 @@ from atom.store.turns import TurnStore
 
 
 class Accepted(NamedTuple):
-    """Under which id a request is stored, and whether it was not known before."""
+    """The result of accepting a request."""
 
-    id: str
+    id: str  # of its execution
     is_new: bool
     is_out: bool  # its message is to be published; else its turn is yet to come
 
@@ -82,7 +82,7 @@ class ExecutionStore(
 
         A request known by tenant, token, service and action is stored once, and known for as long
         as its execution is (in Redis, or would be), at least for the retention from its deadline
-        on. The id of one that an earlier version accepted is not `new.id`.
+        on.
 
         Nothing is stored after the caller has stopped waiting (10 s).
 

@@ -6,8 +6,8 @@ written. What scripts decide by and people sort by stays readable: ids, service,
 flow state, callbackUri, queue, trace, states, counts and times. Without the setting everything is
 written as it is, and what was written so is read with it as well.
 
-Setting the first key: when every role runs a version that knows the setting, give it to all of
-them and restart them. What was written before stays as it is until it expires.
+Setting the first key: give it to every role and restart them. What was written before stays as it
+is until it expires.
 
 Changing keys: `ATOM_SECRET_KEY=new,old` for every role, restart; what is written from then on needs
 the new one. While some roles have it and some do not yet, those that cannot read something leave it

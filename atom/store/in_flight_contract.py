@@ -21,7 +21,7 @@ class InFlight:
 
     claim: Claim  # that nobody holds; its fence and its versions are those of the record
     steps: Mapping[int, Step]  # by the order of the records
-    profiles: str = ""  # the digest of those that accepted it; empty if unknown
+    profiles: str  # the digest of those that accepted it
     join: OpenJoin | None = None
     signal_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)  # by signal name
 

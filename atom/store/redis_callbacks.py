@@ -172,16 +172,11 @@ class RedisCallbacks(RedisPart):
                         execution_id = each.decode()
                         wanted = ["service", "action", "callback_uri"]
                         pipeline.hmget(names.execution_key(execution_id), wanted)
-                        pipeline.lrange(names.attempts_key(execution_id), -1, -1)
                         pipeline.hget(names.documents_key(execution_id), "callback_attempts")
                     read = iter(pipeline.execute())
-            for (each, parked_ms), row, earlier, lines in zip(rows, read, read, read, strict=True):
-                callback = codec.parked(
-                    self._reader(each.decode(), is_lenient=True),
-                    row,
-                    parked_ms,
-                    codec.stored_attempts(earlier, lines),
-                )
+            for (each, parked_ms), row, attempts in zip(rows, read, read, strict=True):
+                reader = self._reader(each.decode(), is_lenient=True)
+                callback = codec.parked(reader, row, parked_ms, attempts)
                 if not host or host.lower() in (callback.host, callback.host.partition(":")[0]):
                     found.append(callback)
             if len(rows) < _AT_ONCE:

@@ -43,9 +43,6 @@ class RedisExecutions(RedisPart):
     def accept(self, new: NewExecution) -> Accepted:
         """See ExecutionStore."""
         documents = codec.accepted_documents(new, self._cipher)
-        keys = [names.execution_key(new.id)]
-        if new.token:
-            keys.append(names.token_key(new.tenant_id, new.token, new.service, new.action))
         arguments = (
             new.id,
             uuid4().hex,
@@ -68,15 +65,15 @@ class RedisExecutions(RedisPart):
             *codec.accepted_fields(new),
         )
         with self._guard():
-            verdict, detail, *more = self._scripts.accept(keys, arguments)
+            verdict, *details = self._scripts.accept(self._keys(new.id), arguments)
         match verdict:
             case b"paused":
-                raise Paused(detail.decode())
+                raise Paused(details[0].decode())
             case b"full":
-                raise Overloaded(int(detail))
+                raise Overloaded(int(details[0]))
             case b"limited":
-                raise _too_many(new, detail, seconds=math.ceil(more[0] / 1000))
-        return Accepted(detail.decode(), is_new=verdict == b"new", is_out=more == [1])
+                raise _too_many(new, details[0], seconds=math.ceil(details[1] / 1000))
+        return Accepted(new.id, is_new=verdict == b"new", is_out=details == [1])
 
     def _republish_seconds(self, new: NewExecution) -> float:
         """A lost message must be noticed while the caller of a synchronous request waits."""

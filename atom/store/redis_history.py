@@ -31,14 +31,12 @@ class RedisHistory(RedisPart):
             pipeline.hgetall(names.execution_key(execution_id))
             pipeline.hgetall(names.documents_key(execution_id))
             pipeline.hgetall(names.steps_key(execution_id))
-            pipeline.lrange(names.attempts_key(execution_id), 0, -1)
             pipeline.llen(names.children_key(execution_id))
-            row, documents, steps, earlier, children = pipeline.execute()
+            row, documents, steps, children = pipeline.execute()
         if not row:
             return None
-        attempts = codec.stored_attempts(earlier, documents.pop(b"callback_attempts", None))
         reader = self._reader(execution_id, is_lenient=True)
-        return codec.execution(reader, {**row, **documents}, steps, attempts, children)
+        return codec.execution(reader, {**row, **documents}, steps, children)
 
     def request(self, execution_id: str) -> StoredRequest | None:
         """See ExecutionStore."""
@@ -247,8 +245,6 @@ class RedisHistory(RedisPart):
         ids = [names.request_execution_id(*each) for each in requests]
         if self._redis.exists(*map(names.execution_key, ids)):
             yield from ids
-        earlier = self._redis.mget(names.token_key(*each) for each in requests)
-        yield from (each.decode() for each in earlier if each)
 
     def _requests(self, wanted: ExecutionFilter) -> Sequence[tuple[str, str, str, str]]:
         """What may have been asked for with the text as its token."""

@@ -67,7 +67,7 @@ class RedisInFlight(RedisPart):
         return InFlight(
             claim=codec.claim_of(reader, {**next_row, **documents}, of_parent),
             steps={int(order): codec.decode_step(reader, step) for order, step in steps.items()},
-            profiles=row.get(b"profiles", b"").decode(),
+            profiles=row[b"profiles"].decode(),
             join=_open_join(*join),
             signal_tokens=dict(_tokens(reader, signals)),
         )
@@ -97,22 +97,22 @@ def _next_attempt(row: Mapping[bytes, bytes], now: datetime) -> dict[bytes, Any]
     is_resumed = b"is_resumed" in row or row[b"state"] == State.SUSPENDED.value.encode()
     return {
         **row,
-        b"fence": int(row.get(b"fence", 0)) + 1,
-        b"attempts": int(row.get(b"attempts", 0)) + (0 if is_resumed else 1),
+        b"fence": int(row[b"fence"]) + 1,
+        b"attempts": int(row[b"attempts"]) + (0 if is_resumed else 1),
         b"run_started_at": int(now.timestamp() * 1000),
     }
 
 
 def _open_join(
-    entry: bytes | None, function: bytes | None, digest: bytes | None, total: bytes | None
+    entry: bytes | None, function: bytes, digest: bytes, total: bytes
 ) -> OpenJoin | None:
     if entry is None:
         return None
     return OpenJoin(
         key=EntryKey.parse(entry.decode()),
-        function=(function or b"").decode(),
-        digest=(digest or b"").decode(),
-        total=int(total or 0),
+        function=function.decode(),
+        digest=digest.decode(),
+        total=int(total),
     )
 
 

@@ -90,23 +90,22 @@ class RedisRecovery(RedisPart):
 
     def envelope(self, execution_id: str) -> Envelope | None:
         """See ExecutionStore."""
-        wanted = ["service", "action", "tenant_id", "state_id", "parent", "root", "queue", "token"]
+        wanted = ["service", "action", "tenant_id", "state_id", "queue", "parent", "root"]
         with self._guard(), self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hmget(names.execution_key(execution_id), wanted)
             pipeline.hget(names.documents_key(execution_id), "token")
-            (*values, old_token), token = pipeline.execute()
+            (*values, parent, root), token = pipeline.execute()
         if values[0] is None:
             return None
-        *values, parent, root, queue = values
-        service, action, tenant_id, state_id = (value.decode() for value in values)
+        service, action, tenant_id, state_id, queue = (value.decode() for value in values)
         return Envelope(
             service,
             action,
             tenant_id,
             state_id,
-            is_awaited=bool(token or old_token),
+            is_awaited=bool(token),
             parentage=child_codec.parentage(parent, root),
-            queue=queue.decode() if queue else "",
+            queue=queue,
         )
 
     def trim(self, limit: int) -> int:

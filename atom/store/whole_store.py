@@ -180,14 +180,10 @@ class WholeStore(RedisStore):
         moved = None if found else self._sql.whole(execution_id)
         if moved is None:
             return found
-        documents = dict(snapshot.hash_of(moved, ":documents"))
-        attempts = codec.stored_attempts(
-            snapshot.list_of(moved, ":attempts"), documents.pop(b"callback_attempts", None)
-        )
         reader = self._reader(execution_id, is_lenient=True)
-        row = {**snapshot.hash_of(moved, RECORD), **documents}
+        row = {**snapshot.hash_of(moved, RECORD), **snapshot.hash_of(moved, ":documents")}
         steps, children = snapshot.hash_of(moved, ":steps"), snapshot.list_of(moved, ":children")
-        return codec.execution(reader, row, steps, attempts, len(children))
+        return codec.execution(reader, row, steps, len(children))
 
     def request(self, execution_id: str) -> StoredRequest | None:
         """See ExecutionStore."""

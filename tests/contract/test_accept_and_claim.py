@@ -63,7 +63,7 @@ def test_a_reply_that_was_lost_is_asked_for_again(store, raw, monkeypatch):
     monkeypatch.setattr(redis.Connection, "read_response", lose_first)
     new = new_execution()
     assert store.accept(new) == (new.id, True, True)
-    assert lost[0][0] == [b"new", new.id.encode(), 1]
+    assert lost[0][0] == [b"new", 1]
     assert raw.zcard("atom:history") == 2
 
 
@@ -105,17 +105,6 @@ def test_a_request_is_known_wherever_its_execution_stands(store, stands):
     assert store.accept(new_execution(token="same", state_id="another")) == (new.id, False, False)
     assert store.get(new.id) == before
     assert store.find(10).executions[0].id == new.id
-
-
-def test_a_request_that_an_earlier_version_accepted_is_known(store, raw):
-    """There its id was random, and written under a key of its own."""
-    new = new_execution()
-    raw.set(
-        names.token_key(new.tenant_id, new.token, new.service, new.action), "earlier", px=60_000
-    )
-    before = sorted(raw.keys())
-    assert store.accept(new) == ("earlier", False, False)
-    assert sorted(raw.keys()) == before
 
 
 def test_a_request_is_known_until_the_retention_after_its_deadline(settings, raw):

@@ -99,9 +99,7 @@ def accept_many(store, count):
                     ids.append(new.id)
             finally:
                 store._scripts.accept = real
-            assert all(
-                verdict == b"new" and is_out for (verdict, _, is_out), *_ in pipeline.execute()
-            )
+            assert all(verdict == b"new" and is_out for (verdict, is_out), *_ in pipeline.execute())
     return ids
 
 

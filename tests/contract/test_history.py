@@ -166,12 +166,6 @@ def test_it_is_found_by_what_a_person_has_in_hand(store):
     assert sorted(pages(store, 1, text="flow-state")) == sorted([one, two, same])
 
 
-def test_what_an_earlier_version_accepted_is_found_by_its_token(store, raw):
-    execution_id = accept(store, token="another")
-    raw.set(names.token_key("tenant", "canary-token", "CRM", "Retrieve"), execution_id)
-    assert found(store, text="canary-token") == [execution_id]
-
-
 def test_where_no_index_has_it_a_page_says_how_far_it_looked(store, monkeypatch):
     monkeypatch.setattr("atom.store.redis_history._LOOKED_AT", 10)
     monkeypatch.setattr("atom.store.redis_history._AT_ONCE", 5)

@@ -13,7 +13,6 @@ BESIDE = [
     for key in (
         names.documents_key,
         names.steps_key,
-        names.attempts_key,
         names.signals_key,
         names.join_key,
         names.children_key,

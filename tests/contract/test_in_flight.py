@@ -97,8 +97,8 @@ def test_ended_or_unknown_execution_is_not_read(store):
 
 def test_execution_of_another_format_is_refused(store, raw):
     execution_id = accepted(store)
-    raw.hset(names.execution_key(execution_id), "format", 1)
-    with pytest.raises(UnknownFormat, match=f"{execution_id} has the format 1"):
+    raw.hset(names.execution_key(execution_id), "format", 2)
+    with pytest.raises(UnknownFormat, match=f"{execution_id} has the format 2"):
         store.in_flight(execution_id)
 
 

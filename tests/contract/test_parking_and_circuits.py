@@ -401,13 +401,6 @@ def test_what_was_kept_for_less_time_goes_though_more_is_wanted_now(settings, ra
     store.close()
 
 
-def test_the_index_of_an_earlier_format_goes(store, raw):
-    raw.zadd("atom:expiring", {"any": 1})
-    store.trim(10)
-    store.take_settled(10)  # in place of that where there is a history database
-    assert not raw.exists("atom:expiring")
-
-
 def test_what_recovery_did_is_added_up(store):
     assert store.counters() == {}
     store.count({"lost taken over": 2, "history trimmed": 1})

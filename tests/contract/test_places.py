@@ -3,7 +3,6 @@
 import pytest
 
 from atom import names
-from atom.records import State
 from atom.store import RedisStore
 from tests.support.executions import new_execution
 
@@ -36,17 +35,3 @@ def test_what_runs_on_for_hours_after_its_end_keeps_its_place(store, raw):
     assert store.renew([claim]) == [claim]
     assert raw.pttl(key) > HOUR_MS
     assert store.claim(second, "w", "1", 1) is None
-
-
-def test_what_an_early_version_accepted_has_its_place(store, raw, told):
-    """It did not say which queue it waits in."""
-    first, second = accepted(store, 2)
-    for each in (first, second):
-        raw.hdel(names.execution_key(each), "queue")
-    claim = store.claim(first, "w", "1", 1)
-    assert store.claim(second, "w", "1", 1) is None
-    told.clear()
-    store.finish(claim, State.COMPLETED, b"{}", "")
-    assert [each.id for each in told] == [second]
-    store.finish(store.claim(second, "w", "1", 1), State.COMPLETED, b"{}", "")
-    assert raw.exists(f"{names.PLACES}:{PROCESS}", f"{names.CALLED}:{PROCESS}") == 0

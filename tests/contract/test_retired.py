@@ -34,7 +34,16 @@ def test_what_only_those_at_work_look_at_is_gone(store, raw):
     kept = {each.decode() for each in raw.hkeys(names.execution_key(claim.id))}
     assert kept == {
         *("format", "service", "action", "tenant_id", "state_id", "queue", "callback_uri"),
-        *("state", "fence", "attempts", "worker", "version", "worker_version", "callback_state"),
+        *(
+            "profiles",
+            "state",
+            "fence",
+            "attempts",
+            "worker",
+            "version",
+            "worker_version",
+            "callback_state",
+        ),
         *("accepted_at", "started_at", "finished_at", "delivered_at", "deadline"),
     }
 

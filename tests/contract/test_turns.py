@@ -176,8 +176,7 @@ def test_a_message_that_is_lost_is_noticed(settings, raw, told):
     store.close()
 
 
-def test_an_earlier_version_may_begin_what_waits_in_a_backlog(store, told):
-    """It does not know of turns, and publishes what it accepts."""
+def test_redelivered_message_may_begin_an_execution_of_a_backlog(store, told):
     ids = accepted(store, WINDOW + 2)
     claimed(store, ids[-1])
     assert ids_of(told) == []

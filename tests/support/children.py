@@ -19,6 +19,7 @@ def child(parent, nonce, index, **changes):
         "request": b'{"item":%d}' % index,
         "is_item": True,
         "version": "1",
+        "profiles": "",
     }
     return NewChild(**{**values, **changes})
 

@@ -21,6 +21,7 @@ def new_execution(**changes: Any) -> NewExecution:
         "queue": "processes",
         "timeout_seconds": 600,
         "version": "1",
+        "profiles": "",
     }
     return NewExecution(**{**values, **changes})
 

@@ -2,13 +2,11 @@
 -- times are
 -- milliseconds of the server's clock: one clock for all.
 -- A script over one execution gets its key as the first; the others of the execution follow from it.
--- ATTEMPTS is of the sixth format and earlier ones; since then they are one of the documents.
-local EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, SIGNALS, ENDED_SIGNALS, JOIN, HELD, CHILDREN,
-  FAMILY, FINISHED, KNOWN, CLEANUPS
+local EXECUTION, DOCUMENTS, STEPS, LOG, SIGNALS, ENDED_SIGNALS, JOIN, HELD, CHILDREN, FAMILY,
+  FINISHED, KNOWN, CLEANUPS
 
 local function look_at(key)
-  EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG = key, key .. ':documents', key .. ':steps',
-    key .. ':attempts', key .. ':log'
+  EXECUTION, DOCUMENTS, STEPS, LOG = key, key .. ':documents', key .. ':steps', key .. ':log'
   SIGNALS, ENDED_SIGNALS, JOIN, HELD, CHILDREN, FAMILY, FINISHED, KNOWN, CLEANUPS =
     key .. ':signals', key .. ':ended-signals', key .. ':join', key .. ':held', key .. ':children',
     key .. ':family', key .. ':finished', key .. ':known', key .. ':cleanups'
@@ -20,7 +18,7 @@ end
 
 -- All that an execution consists of, wherever it is kept: hashes and lists.
 local function own_keys()
-  return {EXECUTION, DOCUMENTS, STEPS, ATTEMPTS, LOG, CHILDREN}
+  return {EXECUTION, DOCUMENTS, STEPS, LOG, CHILDREN}
 end
 
 local function now_ms()
@@ -30,14 +28,10 @@ end
 
 local FINAL = {completed = true, faulted = true, failed = true, cancelled = true, timed_out = true}
 
--- What may be long is kept apart, so that Redis packs the rest of an execution closely (it does
--- where no value has more than 64 bytes). The fifth format and earlier ones had all in one place.
+-- Return the documents of these names. Long values are documents, apart from the record of the
+-- execution: Redis packs a hash closely if none of its values has more than 64 bytes.
 local function documents(...)
-  local found = redis.call('HMGET', DOCUMENTS, ...)
-  for index, name in ipairs({...}) do
-    found[index] = found[index] or redis.call('HGET', EXECUTION, name)
-  end
-  return unpack(found, 1, select('#', ...))
+  return unpack(redis.call('HMGET', DOCUMENTS, ...))
 end
 
 -- Where people look for it, beside HISTORY and by_process(): what is known by its tenant in each
@@ -223,13 +217,13 @@ local function expire(retention_ms)
   end
 end
 
--- What is secret, and what is of use only to those who run an execution or send its callback. Nearly
--- all that Redis holds are executions at which nobody works any more.
-local SPENT = {'token', 'private_response', 'holder',
-  'lease_until', 'not_before', 'answer_until', 'progress_at', 'progress_fraction',
+-- The documents and the fields that are deleted when an execution is retired: secrets, and what only
+-- running an execution or sending its callback needs. Nearly all executions in Redis are retired.
+local SPENT_DOCUMENTS = {'token', 'private_response', 'waits'}
+local SPENT = {'holder', 'lease_until', 'not_before', 'answer_until', 'progress_at', 'progress_fraction',
   'progress_sent_at', 'callback_host', 'callback_due_at', 'callback_due_since',
   'callback_failures', 'callback_busy', 'callback_fence', 'callback_seq', 'wait_entry', 'wait_kind',
-  'wait_until', 'waits', 'due_set_at', 'callback_set_at'}
+  'wait_until', 'due_set_at', 'callback_set_at'}
 
 -- The secrets of a request that a retry needs, among its documents.
 local RETRY_SECRETS = {'private_request', 'authorization'}
@@ -286,9 +280,8 @@ local function retire(retention_ms)
   if reason then
     delete_secrets(reason)
   end
-  for _, key in ipairs({DOCUMENTS, EXECUTION}) do
-    redis.call('HDEL', key, unpack(SPENT))
-  end
+  redis.call('HDEL', DOCUMENTS, unpack(SPENT_DOCUMENTS))
+  redis.call('HDEL', EXECUTION, unpack(SPENT))
   end_signals(retention_ms)
   leave_join()
   -- What began it all may go on until its deadline, and has to find its children after that.
@@ -499,7 +492,7 @@ end
 local function take_callback(id, now, hold_ms, threshold, spread_ms)
   local names = {'state', 'callback_fence', 'callback_seq', 'callback_uri', 'service', 'action',
     'tenant_id', 'state_id', 'trace', 'progress', 'callback_failures', 'callback_busy',
-    'callback_due_since', 'finished_at', 'callback_state', 'callback_due_at', 'callback_host'}
+    'callback_due_since', 'callback_state', 'callback_due_at', 'callback_host'}
   local values = redis.call('HMGET', EXECUTION, unpack(names))
   local row = {}
   for index, name in ipairs(names) do
@@ -513,16 +506,13 @@ local function take_callback(id, now, hold_ms, threshold, spread_ms)
     redis.call('ZADD', CALLBACKS, row.callback_due_at, id) -- it was put off, and then woken
     return false
   end
-  local host, looks = row.callback_host, false
-  local circuit = CIRCUIT_PREFIX .. (host or '')
-  if host then
-    local failures, open_until = unpack(redis.call('HMGET', circuit, 'failures', 'open_until'))
-    if open_until and tonumber(open_until) > now then
-      make_callback_due(id, open_until + spread_ms)
-      return false
-    end
-    looks = failures and tonumber(failures) >= tonumber(threshold)
+  local host, circuit = row.callback_host, CIRCUIT_PREFIX .. row.callback_host
+  local failures, open_until = unpack(redis.call('HMGET', circuit, 'failures', 'open_until'))
+  if open_until and tonumber(open_until) > now then
+    make_callback_due(id, open_until + spread_ms)
+    return false
   end
+  local is_probe = failures and tonumber(failures) >= tonumber(threshold)
   if row.state_id ~= '' then
     local lock = FLOW_STATE_PREFIX .. row.tenant_id .. ':' .. row.state_id
     if not redis.call('SET', lock, id, 'NX', 'PX', hold_ms) and redis.call('GET', lock) ~= id then
@@ -532,8 +522,8 @@ local function take_callback(id, now, hold_ms, threshold, spread_ms)
       return false
     end
   end
-  if looks then
-    -- This one looks whether the host is well again; the others wait for what it finds.
+  if is_probe then
+    -- This callback shows whether the host is well again. The others wait for its result.
     open_circuit(circuit, host, now + hold_ms)
     redis.call('HSET', circuit, 'probe_until', now + hold_ms)
   end

@@ -55,9 +55,7 @@ local function release(id, now)
   if state ~= 'accepted' then
     return false
   end
-  if queue then
-    redis.call('SADD', out(window(queue, tenant)), id)
-  end
+  redis.call('SADD', out(window(queue, tenant)), id)
   redis.call('ZADD', ACCEPTED, now + REPUBLISH_MS, id)
   tell(id)
   return true
@@ -85,10 +83,6 @@ end
 -- The execution waits for a worker of its queue, from now on or since it was put off to. Returns
 -- whether the caller is to publish it, and recovery is to at `due`; else it waits for its turn.
 local function begin_waiting(id, now, due, queue, tenant, accepted_at, priority)
-  if not queue then -- accepted by the third format or an earlier one
-    redis.call('ZADD', ACCEPTED, due, id)
-    return true
-  end
   local of_window = window(queue, tenant)
   redis.call('SADD', WAITING, queue)
   redis.call('ZADD', WAITING .. ':' .. queue, 'NX', now, id)
@@ -123,10 +117,8 @@ end
 local function put_off(id, queue, at, now)
   redis.call('HSET', EXECUTION_PREFIX .. id, 'due_set_at', now)
   redis.call('ZADD', SCHEDULED, at, id)
-  if queue then
-    redis.call('SADD', WAITING, queue)
-    redis.call('ZADD', WAITING .. ':' .. queue, at, id)
-  end
+  redis.call('SADD', WAITING, queue)
+  redis.call('ZADD', WAITING .. ':' .. queue, at, id)
 end
 
 local function line(process, tenant)
@@ -143,11 +135,9 @@ local function end_waiting(id, now, of, queue, limit)
     redis.call('ZREM', line(process, of[4]), id)
     redis.call('SREM', CALLED .. ':' .. process, id)
   end
-  if queue then
-    redis.call('ZREM', WAITING .. ':' .. queue, id)
-    leave_window(id, window(queue, of[4]))
-    fill(window(queue, of[4]), now)
-  end
+  redis.call('ZREM', WAITING .. ':' .. queue, id)
+  leave_window(id, window(queue, of[4]))
+  fill(window(queue, of[4]), now)
 end
 
 local function take_place(id, of)
@@ -185,10 +175,8 @@ local function step_aside(id, now, of, queue, priority)
   if not redis.call('ZSCORE', LINES .. ':' .. process, tenant) then
     to_the_end(process, tenant)
   end
-  if queue then
-    leave_window(id, window(queue, tenant))
-    fill(window(queue, tenant), now)
-  end
+  leave_window(id, window(queue, tenant))
+  fill(window(queue, tenant), now)
 end
 
 local function next_in_line(process)

@@ -1,10 +1,9 @@
--- KEYS also, where the request has a token: what earlier versions knew it by
 -- ARGV id, holder (unique to this call, so that it can be repeated), republish_ms, timeout_ms,
 --      sync_ms, inline_grace_ms, answer ('' for WAIT at once, pending, only, or late where nobody
 --      waits), max_pending, service, action, queue, tenant, flow state, priority, the rates (requests
 --      per second, 0: any) of tenant and service, how many of the rest are documents, field, value, …
 -- The id follows from the request, so one that is known is a request that came before.
--- Returns {'new', id, 1 where the caller is to publish it}, {'known', the id under which it is stored},
+-- Returns {'new', 1 if the caller is to publish it}, {'known'},
 -- {'paused', the target that is}, {'full', how many wait}, {'limited', whose rate is exceeded, in
 -- how many ms it is not}, or 'late': the caller has stopped waiting, and nothing is stored.
 
@@ -40,16 +39,12 @@ local queue, tenant = ARGV[11], ARGV[12]
 local state, holder = unpack(redis.call('HMGET', EXECUTION, 'state', 'holder'))
 if state then
   if holder == ARGV[2] then
-    return {'new', id, redis.call('SISMEMBER', out(window(queue, tenant)), id)}
+    return {'new', redis.call('SISMEMBER', out(window(queue, tenant)), id)}
   end
-  return {'known', id}
+  return {'known'}
 end
-if KEYS[2] then
-  -- It may be forgotten but for this, or be stored by an earlier version under an id that is random.
-  local forgotten, before = unpack(redis.call('MGET', KNOWN, KEYS[2]))
-  if forgotten or before then
-    return {'known', before or id}
-  end
+if redis.call('EXISTS', KNOWN) == 1 then
+  return {'known'} -- its execution was forgotten
 end
 if is_late(now) then
   return 'late'
@@ -81,4 +76,4 @@ local is_out = begin_waiting(id, now, now + ARGV[3], queue, tenant, now, ARGV[14
 redis.call('ZADD', DEADLINES, deadline, id)
 enter_history(id, ARGV[9], ARGV[10], tenant, now, 'accepted')
 count_minute(now, 'accepted')
-return {'new', id, is_out and 1 or 0}
+return {'new', is_out and 1 or 0}

@@ -1,7 +1,7 @@
 -- ARGV id, worker, holder (unique to this call, so that it can be repeated), lease_ms,
 --      retention_ms, version (of the service), format (the one that the caller can read),
 --      max_concurrency (0: none), 1 if its action has a cleanup,
---      digest of its profiles ('' to compare versions only)
+--      digest of its profiles
 -- Returns the execution as two flat lists of fields and values, the second of its documents, and of a
 -- child the request and the private request of its parent, or where that is an item, which has none
 -- of a flow, of the next of its ancestors that is none; or nothing where there is nothing to claim: it
@@ -70,8 +70,8 @@ if holder ~= ARGV[3] then
     return false
   end
   local lease = now + ARGV[4]
-  redis.call('HSET', EXECUTION, 'state', 'running', 'fence', (fence or 0) + 1, 'attempts',
-    (attempts or 0) + (is_resumed and 0 or 1),
+  redis.call('HSET', EXECUTION, 'state', 'running', 'fence', fence + 1, 'attempts',
+    attempts + (is_resumed and 0 or 1),
     started_at and 'run_started_at' or 'started_at', now, 'worker', ARGV[2], 'holder', ARGV[3],
     'lease_until', lease, 'worker_version', ARGV[6])
   if wants_cleanup and not has_cleanup then
@@ -79,8 +79,7 @@ if holder ~= ARGV[3] then
   elseif has_cleanup and not wants_cleanup then
     redis.call('HDEL', EXECUTION, 'has_cleanup') -- the code that runs it now declares none
   end
-  if (accepted_by and accepted_by ~= ARGV[6])
-    or (profiles and ARGV[10] ~= '' and profiles ~= ARGV[10]) then
+  if accepted_by ~= ARGV[6] or profiles ~= ARGV[10] then
     -- It stays so: what this attempt records may be read by the version that accepted it.
     redis.call('HSET', EXECUTION, 'is_of_several_versions', 1)
   end

@@ -21,7 +21,7 @@ local function not_after_now(field, value)
 end
 
 local function move_waiting(queue, id, since)
-  if queue and redis.call('ZSCORE', WAITING .. ':' .. queue, id) then
+  if redis.call('ZSCORE', WAITING .. ':' .. queue, id) then
     redis.call('ZADD', WAITING .. ':' .. queue, since, id)
   end
 end

@@ -22,12 +22,12 @@ if callback_state ~= 'delivering' or fence ~= ARGV[2] then
 end
 keep_attempt(ARGV[8])
 
-local circuit = CIRCUIT_PREFIX .. (host or '')
-if host and ARGV[13] == 'well' then
+local circuit = CIRCUIT_PREFIX .. host
+if ARGV[13] == 'well' then
   if redis.call('DEL', circuit) == 1 then
     redis.call('ZREM', CIRCUITS, host)
   end
-elseif host and ARGV[13] == 'troubled' then
+elseif ARGV[13] == 'troubled' then
   local beyond = redis.call('HINCRBY', circuit, 'failures', 1) - ARGV[11]
   if beyond >= 0 then
     local pause = math.min(1000 * 2 ^ math.min(beyond, 20), tonumber(ARGV[12]))

@@ -29,7 +29,7 @@ if callback_state ~= 'due' then
   redis.call('HSET', EXECUTION, 'callback_failures', 0, 'callback_busy', 0, 'callback_due_since', now)
 end
 make_callback_due(id, now)
-local circuit = CIRCUIT_PREFIX .. (host or '')
+local circuit = CIRCUIT_PREFIX .. host
 local open_until, probe_until = unpack(redis.call('HMGET', circuit, 'open_until', 'probe_until'))
 if open_until and tonumber(open_until) > now then
   if open_until == probe_until then

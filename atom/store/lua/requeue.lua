@@ -5,7 +5,7 @@ PUBLISHES = true
 local id, queue, now = ARGV[1], ARGV[2], now_ms()
 local of = standing('queue', 'priority')
 local state, service, action, tenant, accepted_at, before, priority = unpack(of, 1, 7)
-if not state or FINAL[state] or not before or redis.call('ZSCORE', SCHEDULED, id) then
+if not state or FINAL[state] or redis.call('ZSCORE', SCHEDULED, id) then
   return {} -- what was put off meanwhile is looked at when its time has come
 end
 

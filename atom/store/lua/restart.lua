@@ -70,10 +70,9 @@ keep_run(finished_at, state)
 redis.call('ZREM', PARKED, id)
 redis.call('ZREM', FAILED, id)
 redis.call('HINCRBY', EXECUTION, 'fence', 1)
-for _, key in ipairs({EXECUTION, DOCUMENTS}) do
-  redis.call('HDEL', key, 'finished_at', 'response', 'private_response', 'error', 'losses', 'tries',
-    'delivered_at', 'progress', 'progress_fraction', 'is_resumed', 'is_acknowledged')
-end
+redis.call('HDEL', EXECUTION, 'finished_at', 'error', 'losses', 'tries', 'delivered_at', 'progress',
+  'progress_fraction', 'is_resumed', 'is_acknowledged')
+redis.call('HDEL', DOCUMENTS, 'response', 'private_response')
 -- Its flow has moved on where the token is spent: then the result goes to the history alone.
 if not token or token == '' then
   redis.call('HSET', EXECUTION, 'answer', 'late')

@@ -64,5 +64,4 @@ end
 if is_end then
   redis.call('DEL', LOOKED_AT)
 end
-redis.call('UNLINK', 'atom:expiring') -- an index of the sixth format
 return settled

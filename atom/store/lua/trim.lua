@@ -29,5 +29,4 @@ if is_end then
 else
   redis.call('SET', PASSED_BY, passed, 'PX', 3600000)
 end
-redis.call('UNLINK', 'atom:expiring') -- an index of the sixth format
 return gone

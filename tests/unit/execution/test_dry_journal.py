@@ -93,7 +93,9 @@ def dry(steps=None, waits=(), join=None, process=None, tokens=None):
         wait=None,
         waits={wait.key: wait for wait in waits},
     )
-    in_flight = InFlight(claim=claim, steps=steps or {}, join=join, signal_tokens=tokens or {})
+    in_flight = InFlight(
+        claim=claim, steps=steps or {}, profiles="", join=join, signal_tokens=tokens or {}
+    )
     journal = DryJournal(in_flight, process or CATALOG.process("Shop", "Order"), CATALOG)
     made = Execution(
         claim.id,

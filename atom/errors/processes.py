@@ -10,13 +10,6 @@ class JournalMismatch(AtomError):
     A worker holds the execution; see `docs/upgrading.md`.
     """
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"The journal does not fit the code: {self.problem}"
-
 
 class StepResultError(AtomError):
     """A step returned a value that cannot be written to the journal."""

@@ -89,14 +89,26 @@ class RecordedEntries:
         return key in self._steps or key in self._waits
 
     def _check_names(self, entry: Entry) -> None:
+        """Check that no two entries of the process claim the records of one name.
+
+        Raises:
+            JournalMismatch: a former name is also that of another entry.
+        """
         self._names.add(entry.name)
         if entry.formerly is not None:
-            self._former_names[entry.formerly] = entry.name
+            name = self._former_names.setdefault(entry.formerly, entry.name)
+            if name != entry.name:
+                raise JournalMismatch(
+                    f"“{entry.formerly}” is the former name of two entries, “{name}” and "
+                    f"“{entry.name}” (formerly=), so its record could belong to either. Leave "
+                    "formerly= out of one of them."
+                )
         for former, name in self._former_names.items():
             if former in self._names:
                 raise JournalMismatch(
-                    f"“{former}” is the former name of “{name}” (formerly=) and is also used as a "
-                    "name. Give the other entry a name of its own."
+                    f"“{former}” is the former name of “{name}” (formerly=) and also the name of "
+                    "another entry of this process, so its record could belong to either. Give "
+                    "the other entry another name."
                 )
 
     def _check_kind(
@@ -157,8 +169,8 @@ def check_join(key: EntryKey, entry: Entry, join: Join | OpenJoin, digest: str, 
 def mismatch(key: EntryKey, recorded: str, requested: str) -> JournalMismatch:
     """Return the error that names both sides of a difference."""
     return JournalMismatch(
-        f"“{key.name}” (occurrence {key.occurrence}) is recorded as {recorded}, and the code asks "
-        f"for {requested}."
+        f"The journal does not fit the code: “{key.name}” (occurrence {key.occurrence}) is "
+        f"recorded as {recorded}, and the code asks for {requested}."
     )
 
 

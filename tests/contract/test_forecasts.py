@@ -126,6 +126,18 @@ def other_function(request, execution):
     execution.step("price", other_note)
 
 
+def former_name_in_use(request, execution):
+    execution.step("price", note)
+    execution.step("review", note, formerly="audit")
+    execution.step("audit", note)
+
+
+def former_name_of_two(request, execution):
+    execution.step("price", note)
+    execution.step("review", note, formerly="audit")
+    execution.step("check stock", note, formerly="audit")
+
+
 def failing(request, execution):
     raise ValueError("broken by the deploy")
 
@@ -168,7 +180,9 @@ def test_record_of_a_removed_step_is_not_reached(deploy):
     assert resumed(worker, execution_id).state is State.COMPLETED
 
 
-@pytest.mark.parametrize("process", [other_kind, other_function])
+@pytest.mark.parametrize(
+    "process", [other_kind, other_function, former_name_in_use, former_name_of_two]
+)
 def test_mismatch_is_held_for_the_reason_that_the_worker_gives(deploy, process):
     execution_id = begun(deploy)
     worker, forecaster = deploy(process, "2")

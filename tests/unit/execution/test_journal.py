@@ -121,8 +121,27 @@ def test_former_name_that_is_also_used_is_refused():
     for (first, former), (second, later_former) in (steps, steps[::-1]):
         execution = testing.execution()
         execution.step(first, charge, formerly=former)
-        with pytest.raises(JournalMismatch, match="former name of “pay”"):
+        with pytest.raises(JournalMismatch) as refusal:
             execution.step(second, charge, formerly=later_former)
+        assert str(refusal.value) == (
+            "“charge” is the former name of “pay” (formerly=) and also the name of another entry "
+            "of this process, so its record could belong to either. Give the other entry another "
+            "name."
+        )
+
+
+def test_former_name_of_two_entries_is_refused():
+    journal = replayed(lambda e: e.step("charge", charge))
+    execution = testing.execution(journal)
+    assert execution.step("pay", charge, formerly="charge") == "charged"
+    with pytest.raises(JournalMismatch) as refusal:
+        execution.step("bill", charge, formerly="charge")
+    assert str(refusal.value) == (
+        "“charge” is the former name of two entries, “pay” and “bill” (formerly=), so its record "
+        "could belong to either. Leave formerly= out of one of them."
+    )
+    for _ in range(2):  # as often as an entry comes, it may have its former name
+        assert execution.step("pay", charge, formerly="charge") == "charged"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ import re
 from html import unescape
 
 import pytest
+from redis import Redis
 
+from atom import names
 from atom.records import CallbackState, State
 from tests.support.browser import Browser
 from tests.support.console import ConsoleAtom, a_parked_one, ended, running, settled
@@ -237,6 +239,20 @@ def test_execution_is_copied_from_its_page(atom, browser):
     assert "canary" not in page
     assert f'Copied as <a href="/executions/{copied}">' in browser.get(path).text
     assert atom.store.get(execution.id).attempts == 1
+
+
+def test_execution_whose_request_was_not_kept_is_not_copied(atom, browser):
+    execution = settled(atom, atom.run("Echo", {"Text": "x"}))
+    path = f"/executions/{execution.id}"
+    page = browser.get(path)
+    with Redis.from_url(atom.redis.url) as client:
+        client.hdel(names.documents_key(execution.id), "request")
+    answer = browser.post(f"{path}/copy", {"form": page.form_token, "inputs:Text": "y"})
+    assert answer.headers["Location"] == path
+    page = browser.get(path).text
+    assert "Cannot be copied: its request was not kept; start the flow again." in page
+    assert f'action="{path}/copy"' not in page
+    assert atom.store.copies(atom.store.get(execution.id)) == []
 
 
 def test_copy_from_the_page_takes_secrets_that_were_deleted(atom, browser):

@@ -23,8 +23,8 @@ KEY = new_key()
 
 
 def short_times(redis_url: str, **changes: Any) -> Settings:
-    """Settings whose times a test can outwait."""
-    times = {"lease_seconds": 1.0, "republish_seconds": 0.1, "progress_seconds": 0.3}
+    """Settings whose times a test can outwait, and is sure to be ahead of where it has to be."""
+    times = {"lease_seconds": 3.0, "republish_seconds": 0.1, "progress_seconds": 1.0}
     return replace(Settings(), redis_url=redis_url, **{**times, **changes})
 
 

@@ -185,7 +185,7 @@ def test_a_failed_try_is_due_again_with_its_counts(store):
     claim = finished(store)
     delivery = store.claim_delivery(claim.id)
     store.record_delivery(
-        delivery, "retry", an_attempt("BUSY"), due_in_seconds=0.2, failures=1, busy=2
+        delivery, "retry", an_attempt("BUSY"), due_in_seconds=1.0, failures=1, busy=2
     )
     assert store.claim_delivery(claim.id) is None
     again = until(lambda: store.claim_delivery(claim.id), "the next try", 5)
@@ -256,7 +256,7 @@ def test_nobody_else_is_woken_while_a_wake_up_is_on_its_way(store):
 
 def test_nor_while_somebody_is_about_to_look_again(store):
     claims = [running(store) for _ in range(3)]
-    assert store.next_delivery(back_in_seconds=0.5) is None
+    assert store.next_delivery(back_in_seconds=60) is None
     assert store.finish(claims[0], State.COMPLETED, b"{}", "").is_callback_due is False
     delivery, another = store.next_delivery(back_in_seconds=0)  # and not again
     assert (delivery.execution_id, another) == (claims[0].id, "")

@@ -190,7 +190,7 @@ def assert_hands_back_no_second_time(store, claim):
 
 def test_put_off_it_is_not_claimed_before_its_time(store):
     claim = running(store)
-    store.hand_back(claim, delay_seconds=0.3)
+    store.hand_back(claim, delay_seconds=1.0)
     assert store.claim(claim.id, "w", "1") is None
     assert store.take_scheduled(10) == []
     assert taken(store.take_scheduled) == [claim.id]

@@ -15,6 +15,7 @@ from atom.records import State
 from tests.contract.conftest import short_times
 from tests.support.permissions import USER, grant
 from tests.support.running import Worker
+from tests.support.waiting import until
 
 LIMIT = 2_097_152
 BIG = "x" * (LIMIT + 1)
@@ -153,10 +154,9 @@ def test_an_end_that_is_not_permitted_frees_the_slot(worker, server, raw):
         worker.run(execution_id)
     assert time.monotonic() - began < 30  # and not until its deadline
     grant(server.url)
-    time.sleep(1.1)  # its lease runs out
     during["process"] = lambda: None
-    found = worker.run(execution_id)
-    assert (found.state, found.losses) == (State.COMPLETED, 1)
+    until(lambda: worker.run(execution_id).state is State.COMPLETED, "its lease to run out")
+    assert worker.store.get(execution_id).losses == 1
 
 
 def test_a_permission_that_comes_back_goes_unnoticed(worker, server, monkeypatch):

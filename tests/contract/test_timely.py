@@ -21,7 +21,7 @@ from tests.support.executions import new_execution
 from tests.support.waiting import until
 from tests.support.wire import Wire
 
-SECONDS = 1.0  # for which a caller of these tests waits
+SECONDS = 1.8  # for which a caller of these tests waits
 
 
 @pytest.fixture(scope="module")

@@ -95,7 +95,7 @@ def test_whoever_was_called_keeps_its_place_in_another_queue(store, recovery, br
 
 def test_what_was_put_off_goes_to_the_other_queue_at_its_time(store, recovery, broker):
     (late,) = accepted(store, 1, action="Echo", queue="before")
-    store.hand_back(store.claim(late, "w", "1"), delay_seconds=0.2)
+    store.hand_back(store.claim(late, "w", "1"), delay_seconds=1.0)
     assert store.requeue(late, "processes") == []
     assert until(recovery.publish_scheduled, "its time") == 1
     assert broker.published == [(late, "processes")]

@@ -16,7 +16,7 @@ SECONDS = 60_000
 
 @pytest.fixture(autouse=True)
 def patient():
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
 
 
 def install(page, name):

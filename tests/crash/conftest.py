@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from atom.sandbox import SandboxServer
-from tests.support.roles import TestAtom
+from tests.support.roles import SERVICES, TestAtom
 from tests.support.world import Nursery, World
 
 
 @pytest.fixture
 def atom(tmp_path) -> Iterator[TestAtom]:
     """Every role as a process of its own."""
-    atom = TestAtom(tmp_path)
+    atom = TestAtom(tmp_path, f"{SERVICES},tests.support.waits")
     try:
         atom.start_all()
         yield atom

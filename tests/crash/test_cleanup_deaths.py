@@ -5,8 +5,6 @@ import pytest
 from atom.records import State
 from tests.support.world import points
 
-pytestmark = pytest.mark.timeout(120)
-
 END = {
     "Cleans": ["claim", "record_step", "finish", "publish", "publish_callback"],
     "Cleans after a no": ["claim", "finish", "publish", "publish_callback"],

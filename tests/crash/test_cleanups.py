@@ -29,7 +29,7 @@ def cleanup(atom, flow):
 def test_cleanup_continues_at_its_first_unrecorded_step_after_a_kill(atom, tmp_path, how):
     file = tmp_path / "lines"
     flow = atom.run("Work", {"File": str(file), "Cleanup": how}, service="Tidy")
-    assert flow.wait_over(60) is FlowStatus.DONE, flow.events
+    assert flow.wait_over(120) is FlowStatus.DONE, flow.events
     done = until(lambda: cleanup(atom, flow), "the cleanup to complete", 60)
     assert file.read_text().splitlines() == ["work", "first after completed: None", "second"]
     assert atom.store.get(done.id).losses == 1

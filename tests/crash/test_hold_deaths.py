@@ -7,8 +7,6 @@ from atom.suspension import WaitKind
 from tests.crash.test_deaths import TICKS
 from tests.support.world import points
 
-pytestmark = pytest.mark.timeout(120)
-
 MISFIT = {"ATOM_SERVICES": "tests.support.misfit_witness"}
 HOLDS = {
     **{action: ["claim", "suspend"] for action in ("Work", "Asks", "Cleans")},

@@ -82,7 +82,7 @@ def test_a_process_outlives_an_outage_of_the_store(atom, tmp_path):
     (tmp_path / "go").touch()
     until(lambda: b"Waiting for the store" in atom.log("worker"), "the step to wait")
     atom.redis.start()
-    assert flow.wait_over(60) is FlowStatus.DONE, flow.events
+    assert flow.wait_over(120) is FlowStatus.DONE, flow.events
 
 
 def test_the_history_shows_times_of_one_clock(atom, tmp_path):

@@ -77,7 +77,11 @@ def begin_on_both_processes(atom, tmp_path):
     stands = tmp_path / "stands"
     stands.mkdir()
     standing = atom.run("Between two steps", {"Directory": str(stands)}, service="Hogs")
-    inputs = {"Directory": str(tmp_path), "Steps": "8", "Seconds": "1"}
+    inputs = {
+        "Directory": str(tmp_path),
+        "Steps": "30",
+        "Seconds": "1",
+    }  # not over when it is cut off
     stepping = atom.run("Steps", inputs, service="Waits")
     until(lambda: "between 1" in waits.lines(stands), "it to stand between its steps")
     until(lambda: len(waits.lines(tmp_path)) >= 3, "the other's second step")

@@ -7,6 +7,7 @@ import pytest
 
 from atom.records import CallbackState, State
 from atom.sandbox import Answer, FlowStatus
+from tests.support import waits
 from tests.support.waiting import until
 
 
@@ -16,7 +17,7 @@ def only_execution(atom):
 
 
 def assert_resumed_once(flow):
-    assert flow.wait_over(60) is FlowStatus.DONE, flow.events
+    assert flow.wait_over(120) is FlowStatus.DONE, flow.events
     assert [call.moves for call in flow.calls.values()] == [1]
 
 
@@ -33,26 +34,33 @@ def test_a_killed_worker_process_loses_nothing_and_a_recorded_step_does_not_run_
 
 def test_a_process_that_always_kills_its_worker_fails_after_max_attempts(atom):
     flow = atom.run("Always dies")
-    assert flow.wait_over(90) is FlowStatus.FAULTED
+    assert flow.wait_over(120) is FlowStatus.FAULTED
     found = only_execution(atom)
     assert (found.state, found.attempts) == (State.FAILED, 4)
     assert "lost 3 times" in found.error
 
 
-def test_a_killed_worker_and_all_its_children(atom):
-    flow = atom.run("Progress")
-    until(lambda: flow.events_of("progress"), "the first progress")
+def begun(atom, directory):
+    """Return a flow whose process stands in its second step, until the file `go` is there."""
+    flow = atom.run("Until told", {"Directory": str(directory)}, service="Waits")
+    until(lambda: len(waits.lines(directory)) == 2, "its second step")
+    return flow
+
+
+def test_a_killed_worker_and_all_its_children(atom, tmp_path):
+    flow = begun(atom, tmp_path)
     atom.kill("worker")
     atom.start("worker", "worker", "--queues=processes", "--concurrency=1")
+    (tmp_path / "go").touch()
     assert_resumed_once(flow)
     assert only_execution(atom).attempts == 2
 
 
-def test_a_stalled_worker_that_wakes_up_writes_nothing(atom):
-    flow = atom.run("Progress")
-    until(lambda: flow.events_of("progress"), "the first progress")
+def test_a_stalled_worker_that_wakes_up_writes_nothing(atom, tmp_path):
+    flow = begun(atom, tmp_path)
     stalled = atom.processes["worker"]
     os.killpg(stalled.pid, signal.SIGSTOP)
+    (tmp_path / "go").touch()
     atom.start("worker-2", "worker", "--queues=processes", "--concurrency=1")
     assert_resumed_once(flow)
     os.killpg(stalled.pid, signal.SIGCONT)
@@ -62,7 +70,7 @@ def test_a_stalled_worker_that_wakes_up_writes_nothing(atom):
 
 
 def test_a_callback_worker_killed_before_the_flow_answers(atom):
-    atom.platform.script(Answer(hang_seconds=5, takes=True, invoke_type="SUCCESS"))
+    atom.platform.script(Answer(hang_seconds=10, takes=True, invoke_type="SUCCESS"))
     flow = atom.run("Echo", {"Text": "x"})
     until(lambda: flow.events_of("callback"), "the callback")
     atom.kill("callbacks")
@@ -103,11 +111,11 @@ def test_a_lost_message_is_published_again(tmp_path):
         atom.close()
 
 
-def test_redis_restarted_in_the_middle(atom):
-    flow = atom.run("Progress")
-    until(lambda: flow.events_of("progress"), "the first progress")
+def test_redis_restarted_in_the_middle(atom, tmp_path):
+    flow = begun(atom, tmp_path)
     atom.redis.stop()
     atom.redis.start()
+    (tmp_path / "go").touch()
     assert_resumed_once(flow)
 
 
@@ -129,7 +137,7 @@ def test_without_redis_a_request_is_refused_and_later_accepted(atom):
 def test_a_request_that_was_refused_while_redis_stood_still_never_runs(atom, is_known):
     """Its command may be under way, and executed when Redis goes on."""
     if is_known:  # then the command is sent at once, else Redis is asked for its time first
-        atom.run("Echo", {"Text": "x"}).wait_over(30)
+        atom.run("Echo", {"Text": "x"}).wait_over(120)
     before = len(atom.store.find(10).executions)
     flow = atom.platform.prepare(f"{atom.url}/fs/Trial", [("Echo", {"Text": "y"})])
     atom.redis.process.send_signal(signal.SIGSTOP)
@@ -147,7 +155,7 @@ def test_a_request_that_was_refused_while_redis_stood_still_never_runs(atom, is_
 
 
 def test_sigterm_ends_each_role_cleanly(atom):
-    atom.run("Echo", {"Text": "x"}).wait_over(30)
+    atom.run("Echo", {"Text": "x"}).wait_over(120)
     codes = {name: atom.end(name) for name in list(atom.processes)}
     assert codes == dict.fromkeys(["listener", "worker", "callbacks", "recovery"], 0)
     assert b"Traceback" not in atom.logs()

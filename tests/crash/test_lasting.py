@@ -32,7 +32,7 @@ def kill_everything(atom):
 
 def test_what_sleeps_while_everything_is_killed_goes_on_at_its_line(atom, tmp_path):
     file = tmp_path / "lines"
-    flow = atom.run("Sleeps", {"Seconds": 8, "File": str(file)}, service="Lasting")
+    flow = atom.run("Sleeps", {"Seconds": 20, "File": str(file)}, service="Lasting")
     found = until(lambda: atom.store.get(atom.execution_of(flow).id), "the execution")
     until(lambda: atom.store.get(found.id).state is State.SUSPENDED, "it to sleep")
     # Redis writes what it was told to its disk once a second.
@@ -70,5 +70,5 @@ def test_a_map_over_workers_that_are_killed_has_every_result_once(atom, tmp_path
     assert all([step.name for step in each.steps] == ["line", "end"] for each in children)
     # A step may have run twice where its worker died before it was recorded, and nowhere else.
     lines = file.read_text().splitlines()
-    lost = sum(each.losses > 0 for each in children)
+    lost = sum(each.losses for each in children)
     assert 2 * count <= len(lines) <= 2 * count + lost

@@ -7,8 +7,6 @@ from tests.support.ports import free_port
 from tests.support.waiting import until
 from tests.support.world import answers, points
 
-pytestmark = pytest.mark.timeout(120)
-
 RESUMED = ["claim", "record_step", "record_step", "finish", "publish_callback"]
 
 
@@ -117,7 +115,7 @@ def test_a_listener_dies_over_a_signal(world, path, at, when):
     listener = world.start("listen", str(port), at, when)
     until(lambda: answers(port), "the listener", 30)
     assert not post_signal(f"http://127.0.0.1:{port}", execution_id, token)
-    assert listener.wait(30) == -9
+    assert listener.wait(120) == -9
     assert world.writes() == (SIGNAL[:1] if (at, when) == (0, "before") else SIGNAL)
     assert post_signal(world.url, execution_id, token)
     world.check(flow, "Asks")

@@ -14,8 +14,6 @@ from tests.support.redis_content import content_of
 from tests.support.witness import PASSWORD
 from tests.support.world import World, points
 
-pytestmark = pytest.mark.timeout(120)
-
 ACTION = {"--from-start": "Fails once", "--from-failed-step": "Maps and fails once"}
 # The verdict of the first script is that Redis does not know the execution.
 RETRIES = {

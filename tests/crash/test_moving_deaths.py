@@ -19,7 +19,6 @@ TICK = [
     *("take_released", "take_unstarted"),
     *(*MOVING, "tend_families", "trim", "count"),
 ]
-pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -33,7 +33,7 @@ def make(tmp_path) -> Iterator:
         atom.close()
 
 
-def assert_resumed_once(flow, seconds=60):
+def assert_resumed_once(flow, seconds=120):
     assert flow.wait_over(seconds) is FlowStatus.DONE, flow.events
     assert [call.moves for call in flow.calls.values()] == [1]
 
@@ -44,7 +44,7 @@ def assert_all_live(atom):
     assert ended == {}, "".join(atom.log(name).decode() for name in ended)
 
 
-def run_through(atom, seconds=60):
+def run_through(atom, seconds=120):
     """A flow, from the request to its end; the listener may have to notice first."""
     atom.wait_for_listener(atom.url)
     until(lambda: atom.store.ping() is None, "Redis")
@@ -127,7 +127,6 @@ def test_nobody_is_deaf_after_redis_was_silent_for_two_minutes(make, tmp_path):
     assert_all_live(atom)
 
 
-@pytest.mark.timeout(300)
 def test_children_that_end_after_some_tasks_do_not_end_consumption(make):
     """celery#7800: with worker_max_tasks_per_child, a broker restart was the end of it."""
     atom = make()
@@ -196,10 +195,10 @@ def test_a_deaf_worker_ends_and_hands_back(deafening, tmp_path):
     (tmp_path / "deaf").touch()
     until(lambda: b"This worker has room but" in atom.log("worker"), "it to notice", 60)
     (tmp_path / "go").touch()
-    assert atom.processes.pop("worker").wait(40) == 1
+    assert atom.processes.pop("worker").wait(120) == 1
     (tmp_path / "deaf").unlink()
     for name in ("callbacks", "recovery"):
-        assert atom.processes.pop(name).wait(40) == 1
+        assert atom.processes.pop(name).wait(120) == 1
     atom.start("worker", "worker", f"--queues={PROCESSES}", "--concurrency=2")
     atom.start("callbacks", "worker", f"--queues={CALLBACKS}")
     atom.start("recovery", "recovery")

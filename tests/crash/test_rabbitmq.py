@@ -42,7 +42,7 @@ def impatient(request, tmp_path) -> Iterator[RabbitMQ]:
         yield broker
 
 
-def assert_resumed_once(flow, seconds=60):
+def assert_resumed_once(flow, seconds=120):
     assert flow.wait_over(seconds) is FlowStatus.DONE, flow.events
     assert [call.moves for call in flow.calls.values()] == [1]
 
@@ -66,7 +66,6 @@ def consumers(broker, queue):
     return [line.split("\t")[1] for line in table.splitlines() if line.startswith(f"{queue}\t")]
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["restarted", "killed", "silent", "cut off", "queue deleted"])
 def test_workers_that_run_something_live_through_an_outage(make, rabbitmq, tmp_path, how):
     atom = make(rabbitmq, ATOM_REPUBLISH_SECONDS="3")
@@ -100,7 +99,6 @@ def test_workers_that_run_something_live_through_an_outage(make, rabbitmq, tmp_p
         assert atom.end(name) == 0
 
 
-@pytest.mark.timeout(300)
 def test_workers_wait_for_a_rabbitmq_that_comes_later(make, rabbitmq):
     atom = make(rabbitmq, ATOM_REPUBLISH_SECONDS="3")
     rabbitmq.stop()
@@ -119,7 +117,6 @@ def test_workers_wait_for_a_rabbitmq_that_comes_later(make, rabbitmq):
     assert_all_live(atom)
 
 
-@pytest.mark.timeout(300)
 def test_what_takes_longer_than_rabbitmq_waits_is_not_disturbed(make, impatient, tmp_path):
     """And nothing is delivered to wait behind it: only the idle worker would get it."""
     atom = make(impatient, "tests.support.briefly", ATOM_REPUBLISH_SECONDS="1000")
@@ -143,7 +140,6 @@ def test_what_takes_longer_than_rabbitmq_waits_is_not_disturbed(make, impatient,
     until(lambda: impatient.messages()[PROCESSES] == 0, "nothing to be left", 60)
 
 
-@pytest.mark.timeout(300)
 def test_what_runs_over_a_reconnection_takes_up_its_place(make, rabbitmq, tmp_path):
     atom = make(rabbitmq, ATOM_REPUBLISH_SECONDS="1000")
     atom.start_all(worker=("--concurrency=2",))
@@ -157,7 +153,6 @@ def test_what_runs_over_a_reconnection_takes_up_its_place(make, rabbitmq, tmp_pa
     assert_all_live(atom)
 
 
-@pytest.mark.timeout(300)
 def test_a_worker_that_hears_nothing_ends(make, rabbitmq, tmp_path):
     atom = make(rabbitmq, "tests.support.deafness", TESTS_DEAF_FILE=str(tmp_path / "deaf"))
     atom.start_all()
@@ -166,4 +161,4 @@ def test_a_worker_that_hears_nothing_ends(make, rabbitmq, tmp_path):
     assert_all_live(atom)
     (tmp_path / "deaf").touch()
     until(lambda: b"not even a heartbeat" in atom.log("worker"), "it to notice", 90)
-    assert atom.processes.pop("worker").wait(60) == 1
+    assert atom.processes.pop("worker").wait(120) == 1

@@ -12,8 +12,6 @@ from tests.support.redis_content import content_of
 from tests.support.witness import PASSWORD
 from tests.support.world import World, points
 
-pytestmark = pytest.mark.timeout(120)
-
 # The lines of the first attempt, and then those of the steps that each retry runs again.
 FIRST = ["one", "two", "failed"]
 AGAIN = {

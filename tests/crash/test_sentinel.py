@@ -30,7 +30,7 @@ def atom(tmp_path) -> Iterator[TestAtom]:
 
 
 def assert_resumed_once(flow):
-    assert flow.wait_over(90) is FlowStatus.DONE, flow.events
+    assert flow.wait_over(120) is FlowStatus.DONE, flow.events
     assert [call.moves for call in flow.calls.values()] == [1]
 
 

@@ -25,7 +25,6 @@ TICK = [
     *("tend_families", "trim", "count"),
 ]
 LINES = {"Work": ["one", "two"], "One at a time": ["one"]}
-pytestmark = pytest.mark.timeout(120)
 
 
 def two_waiting(world, action):

@@ -6,8 +6,6 @@ from atom.records import CallbackState, State
 from tests.crash.test_deaths import points
 from tests.support.dying import starter
 
-pytestmark = pytest.mark.timeout(120)
-
 STARTS = ["accept", "publish"]
 UNAWAITED = ["claim", "record_step", "progress", "record_step", "finish"]
 # The step whose body ran, but whose record was not written.

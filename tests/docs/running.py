@@ -73,7 +73,7 @@ class Site:
             atom.platform.misbehave(lambda _: None)
             return atom.execution_of(flow).id
         flow = atom.run("Break")
-        assert flow.wait_over(60).is_over
+        assert flow.wait_over(120).is_over
         until(
             lambda: atom.execution_of(flow).callback_state is CallbackState.DELIVERED,
             "a delivered callback",

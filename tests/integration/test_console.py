@@ -113,7 +113,7 @@ def test_without_it_flows_go_on(atom):
     atom.kill("killed")
     flow = atom.run("Echo", {"Text": "x"})
     assert ended(atom, flow).state is State.COMPLETED
-    assert flow.wait_over(60).value == "done"
+    assert flow.wait_over(120).value == "done"
 
 
 def test_what_is_wrong_is_said_with_the_command_that_helps(atom, url):

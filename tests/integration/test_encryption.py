@@ -61,7 +61,7 @@ class Outspoken:
         self.release.touch()
         self._uploads.join()
         for flow in flows:
-            assert flow.wait_over(60).is_over, flow.events
+            assert flow.wait_over(120).is_over, flow.events
         ids = [self.atom.execution_of(flow).id for flow in flows]
         until(
             lambda: all(self.store.get(each).callback_state == "delivered" for each in ids),

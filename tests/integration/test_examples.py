@@ -54,7 +54,7 @@ def values(found):
 
 
 def resumed(flow):
-    assert flow.wait_over(60).is_over, flow.events
+    assert flow.wait_over(120).is_over, flow.events
     (event,) = flow.events_of("resumed")
     return event.details
 

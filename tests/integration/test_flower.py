@@ -176,7 +176,7 @@ def test_each_execution_is_a_task_with_its_id_and_name_and_none_of_its_data(watc
     [
         ("Trial", "Break", {}),
         ("Trial", "Wrong result", {}),
-        ("Trial", "Short", {"Seconds": "2"}),  # past its deadline, and it notices
+        ("Trial", "Short", {"Seconds": "10"}),  # past its deadline, and it notices
         ("Trial", "Short", {"Seconds": "60"}),  # past its deadline, until it is killed
         ("Trial", "Always dies", {}),
         ("Stubborn", "Never", {}),
@@ -364,7 +364,7 @@ def test_on_loopback_it_needs_no_login_and_its_api_is_closed_then(watched):
     assert ask("/")[0] == ask("/tasks")[0] == ask("/static/css/flower.css")[0] == 200
     assert ask("/api/tasks")[0] == ask("/api/worker/shutdown/x", "POST")[0] == 401
     watched.processes["open"].send_signal(signal.SIGINT)
-    assert watched.processes["open"].wait(30) == 0
+    assert watched.processes["open"].wait(120) == 0
     del watched.processes["open"]
 
 

@@ -116,12 +116,12 @@ def test_a_deaf_worker_is_unwell_before_it_ends(lone, tmp_path):
     lone.start("listener", "listener")
     lone.start("worker", "worker", "--concurrency=1")
     lone.wait_for_listener(lone.url)
-    assert lone.run("Echo", {"Text": "x"}).wait_over(60) is FlowStatus.DONE  # it could hear
+    assert lone.run("Echo", {"Text": "x"}).wait_over(120) is FlowStatus.DONE  # it could hear
     assert is_well(lone)
     (tmp_path / "deaf").touch()
     said = until(lambda: unwell(lone), "it to be unwell", 60)
     assert "it has room but has not asked for messages for" in said
-    assert lone.processes.pop("worker").wait(60) == 1
+    assert lone.processes.pop("worker").wait(120) == 1
 
 
 def test_a_stopped_worker_is_unwell(lone):
@@ -172,7 +172,7 @@ def test_recovery_whose_beat_died_ends(lone):
     recovery = lone.processes.pop("recovery")
     (beat,) = Path(f"/proc/{recovery.pid}/task/{recovery.pid}/children").read_text().split()
     os.kill(int(beat), signal.SIGKILL)
-    assert recovery.wait(60) == 1
+    assert recovery.wait(120) == 1
     assert b"the process that ticks recovery is dead" in lone.log("recovery").lower()
 
 

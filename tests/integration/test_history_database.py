@@ -45,7 +45,7 @@ def is_in_redis(atom, execution_id):
 def moved(atom, action, inputs, **options):
     """An execution whose flow has resumed, and which is in Redis no longer."""
     flow = atom.run(action, inputs, **options)
-    assert flow.wait_over(60).is_over
+    assert flow.wait_over(120).is_over
     found = atom.execution_of(flow)
     until(lambda: not is_in_redis(atom, found.id), "it to be moved", 30)
     return flow, atom.store.get(found.id)

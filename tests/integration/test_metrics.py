@@ -74,17 +74,20 @@ def test_sums_over_processes_are_right_and_outlive_them(watched):
     assert max(slots) <= 3
 
 
-def test_each_way_to_ask_and_to_end_is_counted(watched):
+def test_each_way_to_ask_and_to_end_is_counted(watched, tmp_path):
     before = watched.scrape("listener")
     connector = Connector(watched.atom.platform, f"{watched.atom.url}/fs/Shop")
     watched.atom.platform.configure(f"{watched.atom.url}/fs/Shop", {"Api Key": "canary-api-key"})
     assert connector.get("Item", "i1")
-    for item, status in (("no", 409), ("broken", 500), ("slow", 504)):
+    for item, status in (("no", 409), ("broken", 500), ("until cancelled", 504)):
         with pytest.raises(SandboxError) as caught:
             connector.get("Item", item)
         assert caught.value.status == status
-    resumed(watched.atom.run("Sync", {"Seconds": "0"}))
-    resumed(watched.atom.run("Sync", {"Seconds": "2.5"}))
+    asked = {"File": str(tmp_path / "go")}
+    late = watched.atom.run("Impatient", asked, service="Stubborn")
+    (tmp_path / "go").touch()
+    resumed(late)
+    resumed(watched.atom.run("Patient", asked, service="Stubborn"))
     resumed(watched.atom.run("No"))
     flow = watched.atom.run("Echo", {"Text": "twice"})
     watched.atom.platform.resend(flow)
@@ -106,12 +109,13 @@ def test_each_way_to_ask_and_to_end_is_counted(watched):
         "504": 1,
     }
     assert counted("atom_sync_waits_total", "end", **item) == {"result": 3, "timeout": 1}
-    sync = counted("atom_sync_waits_total", "end", service="Trial", action="Sync")
-    assert sync == {"inline": 1, "wait": 1}
+    for action, end in (("Patient", "inline"), ("Impatient", "wait")):
+        waits = counted("atom_sync_waits_total", "end", service="Stubborn", action=action)
+        assert waits == {end: 1}
     echoes = counted("atom_requests_total", "status", **ECHO)
     assert {"accepted": 1, "duplicate": 1, "400": 1}.items() == echoes.items()
     took = found.values("atom_request_seconds_sum", "action", service="Shop")
-    assert took["Item.get"] >= 2  # that is how long the slow one waited
+    assert took["Item.get"] >= 5  # that is how long the listener waited for the last one
 
     watched.until("worker", "atom_run_seconds_count", 1, service="Trial", state="faulted")
     watched.until("worker", "atom_run_seconds_count", 1, service="Shop", state="failed")
@@ -206,7 +210,7 @@ def test_no_secret_is_in_any_answer(watched):
 def test_an_address_that_is_taken_is_refused_in_words(watched):
     bind = watched.urls["worker"].removeprefix("http://")
     watched.atom.start("second", *ROLES["worker"], ATOM_METRICS_BIND=bind)
-    assert watched.atom.processes["second"].wait(60) == 1
+    assert watched.atom.processes["second"].wait(120) == 1
     said = watched.atom.log("second").decode()
     assert f"Cannot listen on {bind}" in said
     assert "ATOM_METRICS_BIND" in said

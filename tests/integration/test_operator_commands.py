@@ -337,10 +337,10 @@ def test_what_is_paused_is_refused_and_what_runs_goes_on(atom, command, target):
         assert int(reply.headers["Retry-After"]) > 0
         assert orjson.loads(reply.body)["kind"] == "service"
         assert [reply.status for reply in atom.platform.resend(known)] == [200]
-        assert running.wait_over(30) is FlowStatus.DONE
+        assert running.wait_over(120) is FlowStatus.DONE
     finally:
         command("listeners", "resume", *target)
-    assert atom.run("Echo", {"Text": "x"}).wait_over(30) is FlowStatus.DONE
+    assert atom.run("Echo", {"Text": "x"}).wait_over(120) is FlowStatus.DONE
 
 
 def test_an_action_paused_by_itself_stays_so(atom, command):

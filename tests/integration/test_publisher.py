@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ from atom.errors import PublishFailed
 from atom.publisher import Publisher
 from tests.support.ports import free_port
 from tests.support.rabbitmq import require
+from tests.support.waiting import until
 
 
 @pytest.fixture(params=["redis", "rabbitmq"])
@@ -23,13 +23,16 @@ def server(request, tmp_path):
 
 
 def publish_at_last(publisher, execution_id):
-    """Once a RabbitMQ that has just started has a leader for the queue."""
-    for _ in range(20):
+    """Publish once a RabbitMQ that has just started has a leader for the queue."""
+
+    def is_taken():
         try:
-            return publisher.publish("CRM.Retrieve", execution_id, "processes")
+            publisher.publish("CRM.Retrieve", execution_id, "processes")
         except PublishFailed:
-            time.sleep(0.5)
-    pytest.fail("not taken within 10 s")
+            return False
+        return True
+
+    until(is_taken, "the message to be taken")
 
 
 def test_waiting_messages_are_counted_before_and_after_an_outage(server):

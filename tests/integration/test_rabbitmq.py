@@ -70,7 +70,7 @@ def test_an_atom_has_its_queues_and_no_others(rabbitmq, tmp_path):
     try:
         atom.start_all()
         flow = atom.run("Echo", {"Text": "x"})
-        assert flow.wait_over(60) is FlowStatus.DONE
+        assert flow.wait_over(120) is FlowStatus.DONE
         queues = listed(rabbitmq, "type", "durable", "exclusive")
         ours = {name: queues.pop(name) for name in ("processes", "callbacks", "recovery")}
         assert set(ours.values()) == {("quorum", "true", "")}
@@ -101,7 +101,7 @@ def test_flower_sees_workers_and_tasks(rabbitmq, tmp_path):
         for name in ("processes", "callbacks", "recovery"):
             until(lambda name=name: f"{name}-".encode() in page("/workers"), name, 60)
         flow = atom.run("Echo", {"Text": "x"})
-        assert flow.wait_over(60) is FlowStatus.DONE
+        assert flow.wait_over(120) is FlowStatus.DONE
         execution = atom.execution_of(flow).id
         until(lambda: b"Trial.Echo" in page(f"/task/{execution}"), "the task", 30)
         worker = re.search(rb"processes-[^\s\"<&]*", page("/workers"))[0].decode()

@@ -24,7 +24,7 @@ def configured(atom):
 
 
 def resumed(flow):
-    status = flow.wait_over(30)
+    status = flow.wait_over(120)
     assert status.is_over, flow.events
     (event,) = flow.events_of("resumed")
     return event.details

@@ -19,7 +19,7 @@ def running(directory):
     try:
         yield atom, atom.wait_until_up()
         atom.process.terminate()
-        assert atom.process.wait(60) == 0
+        assert atom.process.wait(120) == 0
         assert PASSWORD not in atom.text()
     finally:
         atom.close()

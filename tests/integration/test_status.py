@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import time
 
@@ -55,8 +56,9 @@ def test_from_nobody_to_everybody_and_back(own):
     own.start("worker", "worker", "--queues=processes", "--concurrency=3")
     own.start("callbacks", "worker", "--queues=callbacks")
     own.start("recovery", "recovery")
-    flow.wait_over(60)
+    flow.wait_over(120)
     until(lambda: "all" if not others_missing(own) else "", "every role to be seen", 60)
+    until(lambda: is_idle(own), "a heartbeat of the idle worker")
     found = status(own)
     roles = {each["role"]: each for each in found["roles"]}
     assert set(roles) == {"listener", "processes", "callbacks", "recovery"}
@@ -80,6 +82,15 @@ def test_from_nobody_to_everybody_and_back(own):
     assert any("Recovery is not seen" in each for each in sentences)
 
 
+def is_idle(atom):
+    """Return whether the worker announces that it is idle, and nothing is to be found."""
+    found = operating.run_atom({**os.environ, **atom.environment}, "status", "--json")
+    if found.returncode:
+        return False
+    roles = {each["role"]: each for each in json.loads(found.stdout)["roles"]}
+    return roles["processes"]["busy"] == "0"
+
+
 def others_missing(atom):
     missing = ("listener", "processes", "callbacks", "recovery")
     return [each for each in missing if not atom.store.present(each)]
@@ -96,7 +107,7 @@ def test_a_redis_that_is_full_silent_or_away(own):
     # One process: another would go by its own last look, for a second.
     own.start("listener", "listener", ATOM_LISTENER_PROCESSES="1")
     until(lambda: ask_or_none(own), "the listener", 60)
-    assert ready(own)[0] == 200
+    until(lambda: ready(own)[0] == 200, "its first look at Redis")
     own.store._redis.config_set("maxmemory", "1")
     code, document = until(lambda: unready(own), "it to be noticed")
     assert code == 503

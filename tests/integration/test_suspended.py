@@ -46,7 +46,7 @@ def post(url, content=b"", **headers):
 
 def test_a_process_sleeps_without_a_worker_and_goes_on_at_its_line(atom, tmp_path):
     file = tmp_path / "lines"
-    flow = run(atom, "Sleeps", Seconds=2, File=str(file))
+    flow = run(atom, "Sleeps", Seconds=10, File=str(file))
     found = suspended(atom, flow)
     assert (found.wait.name, found.wait.kind) == ("sleep", WaitKind.TIME)
     # The worker's only place is free.
@@ -220,5 +220,5 @@ def test_run_from_the_failed_step_a_signal_is_waited_for_again(atom, tmp_path):
 
 
 def test_a_signal_that_does_not_come(atom, tmp_path):
-    flow, _, _ = asked(atom, tmp_path, seconds=0.3)
+    flow = run(atom, "Approval", Seconds=0.3, File=str(tmp_path / "tokens"))
     assert resumed(flow)[0] == {"Text": "The signal “approval” did not come in time."}

@@ -74,6 +74,6 @@ def test_a_whole_atom_over_tls(tmp_path):
         try:
             atom.start_all()
             flow = atom.run("Echo", {"Text": "x"})
-            assert flow.wait_over(60) is FlowStatus.DONE
+            assert flow.wait_over(120) is FlowStatus.DONE
         finally:
             atom.close()

@@ -75,7 +75,7 @@ class Deployment:
         """Return the words with which the listener refuses a request that has no region."""
         inputs = {"Number": "refused", "Steps": str(self.steps)}
         flow = self.atom.platform.run(f"{self.url}/fs/Orders", action, inputs)
-        assert flow.wait_over(30) is FlowStatus.FAILED, flow.events
+        assert flow.wait_over(120) is FlowStatus.FAILED, flow.events
         return str(flow.events[-1].details)
 
     def begin(self, action, number, **inputs):

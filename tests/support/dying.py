@@ -103,7 +103,7 @@ class Parts:
         self.bare_store = open_store(settings, on_released=Waker(self.catalog, self.publisher))
         self.store = wrap(self.bare_store)
         self.transport = wrap(
-            Transport(read_timeout=5, policy=CallbackPolicy.from_settings(settings))
+            Transport(read_timeout=30, policy=CallbackPolicy.from_settings(settings))
         )
         files = file_store(settings)
         self.keeper = LeaseKeeper(

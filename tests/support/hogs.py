@@ -82,7 +82,7 @@ def until_told(request, execution):
     return _wait_until_told(request, execution)
 
 
-@hogs.message_action("Until told, hurried", request=Where, response=Text, timeout=2)
+@hogs.message_action("Until told, hurried", request=Where, response=Text, timeout=8)
 def until_told_hurried(request, execution):
     return _wait_until_told(request, execution)
 

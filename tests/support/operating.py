@@ -15,7 +15,7 @@ def run_atom(environment, *arguments):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -40,7 +40,7 @@ def command(atom, *arguments, code=0, **env):
 
 def resumed(flow):
     """The outputs and root faults with which a flow resumed: once, and by one move."""
-    status = flow.wait_over(60)
+    status = flow.wait_over(120)
     assert status.is_over, flow.events
     (event,) = flow.events_of("resumed")
     assert [call.moves for call in flow.calls.values()] == [1]

@@ -55,7 +55,8 @@ class TestAtom:
             "ATOM_BROKER_URL": broker.url if broker else "",
             "ATOM_BIND": f"127.0.0.1:{self.port}",
             "ATOM_CALLBACK_HOSTS": self.sandbox.url.removeprefix("http://"),
-            "ATOM_LEASE_SECONDS": "2",
+            # Far longer than a process waits for a CPU of a busy machine.
+            "ATOM_LEASE_SECONDS": "10",
             "ATOM_PROGRESS_SECONDS": "0.1",
             "ATOM_LOG_FORMAT": "text",
             **env,
@@ -140,7 +141,7 @@ class TestAtom:
         process = self.processes.pop(name)
         process.terminate()
         try:
-            return process.wait(30)
+            return process.wait(120)
         finally:
             _kill_group(process)
 

@@ -86,7 +86,7 @@ def boundary(request, execution):
     return {"text": "at the boundary"}
 
 
-@trial.message_action("Short", request=Seconds, response=Text, timeout=1)
+@trial.message_action("Short", request=Seconds, response=Text, timeout=5)
 def short(request, execution):
     time.sleep(request["seconds"])
     return {"text": "too late"}

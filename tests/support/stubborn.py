@@ -1,6 +1,7 @@
 """What fails, says no, is tried again, or does not end: apart from what is fuzzed."""
 
 import time
+from pathlib import Path
 
 from atom import Fault, FlowService, Profile, Retry, StepFailed, fields
 
@@ -23,6 +24,35 @@ def until_cancelled(request, execution):
     with open(request["file"], "a") as file:
         file.write("told\n")
     return {"text": "too late"}
+
+
+def _wait_for(file):
+    while not Path(file).exists():
+        time.sleep(0.02)
+
+
+@stubborn.message_action("Progress when told", request=Asked, response=Text)
+def progress_when_told(request, execution):
+    """Send each message once the file of its number exists, beside the given one."""
+    for number in range(5):
+        _wait_for(f"{request['file']}.{number}")
+        execution.progress(f"message {number}", number / 5)
+    _wait_for(f"{request['file']}.end")
+    return {"text": "done"}
+
+
+@stubborn.message_action("Patient", request=Asked, response=Text, sync_timeout=59)
+def patient(request, execution):
+    """End once the file exists; the answer waits for it, also on a slow machine."""
+    _wait_for(request["file"])
+    return {"text": "in time"}
+
+
+@stubborn.message_action("Impatient", request=Asked, response=Text, sync_timeout=1)
+def impatient(request, execution):
+    """End once the file exists; the answer does not wait for it."""
+    _wait_for(request["file"])
+    return {"text": "late"}
 
 
 @stubborn.message_action("Flaky", request=Asked, response=Text, retry=Retry(wait_seconds=0.2))

@@ -60,7 +60,7 @@ def work(request, execution):
             execution.signal("go")
 
 
-@tidy.message_action("Hurry", request=Job, timeout=1.5, on_end=clean_up)
+@tidy.message_action("Hurry", request=Job, timeout=8, on_end=clean_up)
 def hurry(request, execution):
     execution.step("work", note, request["file"], "work")
     execution.signal("go")

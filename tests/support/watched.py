@@ -22,7 +22,7 @@ class Watched:
         temporary = directory / "temporary"
         temporary.mkdir()
         self.temporary = temporary
-        self.atom = TestAtom(directory, TMPDIR=str(temporary), ATOM_SYNC_SECONDS="2")
+        self.atom = TestAtom(directory, TMPDIR=str(temporary), ATOM_SYNC_SECONDS="5")
         self.urls = {"listener": self.atom.url}
         self.atom.start("listener", "listener")
         for name in ROLES:

@@ -72,7 +72,7 @@ class Nursery:
 
     def close(self):
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(120)
         self._process.stdout.close()
 
 
@@ -94,7 +94,7 @@ class Child:
     def end(self):
         if self.poll() is None:
             os.kill(self._pid, signal.SIGKILL)
-            self.wait(30)
+            self.wait(120)
 
 
 class World:
@@ -156,7 +156,7 @@ class World:
 
     def walk(self, path, argument, at=-1, when="never", **env):
         """Walk a path in a process of its own, which dies at the point where there is one."""
-        code = self.start(path, argument, at, when, **env).wait(60)
+        code = self.start(path, argument, at, when, **env).wait(120)
         assert code == (0 if at < 0 else -9)
         return self.writes()
 

@@ -224,7 +224,7 @@ def test_an_address_that_is_silent_leaves_time_for_the_next(
             each.setblocking(False)
             each.connect_ex(("127.0.0.3", server.port))
         resolve(["127.0.0.3", "127.0.0.1"])
-        assert post(make_transport(seconds=4), server).status == 200
+        assert post(make_transport(seconds=8), server).status == 200
 
 
 def test_where_nobody_answers(serve, resolve, make_transport):

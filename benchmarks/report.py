@@ -17,6 +17,7 @@ from benchmarks.parts import Found, Parameters, Ratios
 _LIBRARIES: Final = (
     "flow-atom",
     "celery",
+    "dramatiq",
     "kombu",
     "redis",
     "flask",

@@ -1,4 +1,4 @@
-"""One caller who waits for each answer: a data action's get, and a bare Celery task."""
+"""One caller that waits for each answer: a data action's get, and a bare task of each peer."""
 
 import time
 from collections.abc import Callable
@@ -7,9 +7,12 @@ from statistics import quantiles
 from typing import Any, Final
 from uuid import uuid4
 
+import dramatiq
 import orjson
 import urllib3
 from celery import Celery
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.results.backends import RedisBackend
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.stacks import Stack
@@ -97,7 +100,26 @@ def _bare_celery(stack: Stack) -> _Asker:
     return ask, app.close
 
 
+def _bare_dramatiq(stack: Stack) -> _Asker:
+    """Return an asker of an actor with a stored result, on the same kind of Redis."""
+    broker, backend = RedisBroker(url=stack.redis_url), RedisBackend(url=stack.redis_url)
+
+    def ask(id: str) -> Any:
+        message: dramatiq.Message[Any] = dramatiq.Message(
+            queue_name="default", actor_name="get_thing", args=(id,), kwargs={}, options={}
+        )
+        try:
+            broker.enqueue(message)
+            timeout_ms = int(_WAIT_SECONDS * 1000)
+            return backend.get_result(message, block=True, timeout=timeout_ms)["Name"]
+        except Exception as error:
+            raise BenchmarkError(f"An actor did not answer: {error!r}.") from error
+
+    return ask, broker.close
+
+
 _ASKERS: Final[dict[str, Callable[[Stack], _Asker]]] = {
     "atom": _data_action,
     "baseline": _bare_celery,
+    "dramatiq": _bare_dramatiq,
 }

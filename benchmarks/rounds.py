@@ -14,7 +14,7 @@ from benchmarks.parts import Parameters, Ratios, Say, median_ratio, text
 from benchmarks.proc import machine_cpu_seconds
 from benchmarks.round_trips import RoundTripFigures, round_trips
 from benchmarks.scene import Scene, on_scene
-from benchmarks.stacks import STACKS, Stack
+from benchmarks.stacks import PEERS, Stack
 from benchmarks.upload import MEBIBYTES, UploadFigures, upload
 
 # More than this in use by others, and the figures say little.
@@ -65,6 +65,8 @@ _HIGHER_IS_BETTER: Final = {"accepted_per_second", "flows_per_second", "round_tr
 
 Round = Mapping[str, Figures]
 
+_STACKS: Final = (*PEERS, "atom")
+
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
@@ -78,28 +80,35 @@ class Rounds:
         return [{name: asdict(found) for name, found in each.items()} for each in self.rounds]
 
     def ratios(self) -> Ratios:
-        """The median over the rounds of atom / baseline, for each figure."""
-        return stack_ratios(self.rounds, RATIOS)
+        """Return the medians over the rounds of atom / peer, for each figure.
+
+        A ratio to the baseline has the name of its figure; others end with `_of_<peer>`.
+        """
+        found = stack_ratios(self.rounds, RATIOS)
+        for peer in PEERS[1:]:
+            ratios = stack_ratios(self.rounds, RATIOS, peer)
+            found |= {f"{name}_of_{peer}": ratio for name, ratio in ratios.items()}
+        return found
 
     def shown(self) -> Iterable[Table | str]:
-        """Each figure of both stacks (medians) and their ratio; the listener's memory."""
+        """Return the medians and ratios of all stacks, and the memory of the listener."""
         asked = self.parameters
         shown = Table(
             title=f"{asked.flows} flows, {asked.concurrency} at once; {asked.round_trips} round "
-            "trips, one at a time (a data action's get; a bare Celery delay().get()); medians of "
-            f"{asked.rounds} rounds"
+            "trips, one at a time (a data action's get; of the peers a bare task with its result); "
+            f"medians of {asked.rounds} rounds"
         )
         shown.add_column("")
-        for heading in ("baseline", "atom", "atom / baseline"):
+        for heading in (*_STACKS, *(f"atom / {peer}" for peer in PEERS)):
             shown.add_column(heading, justify="right")
         shown.add_column("better")
         ratios = self.ratios()
         for name, figure in RATIOS.items():
             shown.add_row(
                 _LABELS[name],
-                text(middle(self.rounds, "baseline", figure), ".1f"),
-                text(middle(self.rounds, "atom", figure), ".1f"),
+                *(text(middle(self.rounds, stack, figure), ".1f") for stack in _STACKS),
                 text(ratios[name], ".2f"),
+                *(text(ratios[f"{name}_of_{peer}"], ".2f") for peer in PEERS[1:]),
                 "higher" if name in _HIGHER_IS_BETTER else "lower",
             )
         yield shown
@@ -115,7 +124,7 @@ def measure_rounds(parameters: Parameters, say: Say) -> Rounds:
     rounds: list[Round] = []
     for number in range(parameters.rounds):
         measured: dict[str, Figures] = {}
-        for name in in_turns(STACKS, number):
+        for name in in_turns(_STACKS, number):
             say(f"Round {number + 1} of {parameters.rounds}, {name}: {parameters.flows} flows …")
             measured[name] = figures = on_scene(name, lambda scene: _measure(scene, parameters))
             say(
@@ -128,7 +137,7 @@ def measure_rounds(parameters: Parameters, say: Say) -> Rounds:
                     f"    NOTE: other programs kept {figures.cores_busy_elsewhere:.1f} cores busy "
                     "meanwhile; measure again on a quiet machine."
                 )
-        rounds.append({name: measured[name] for name in STACKS})
+        rounds.append({name: measured[name] for name in _STACKS})
     return Rounds(parameters, rounds)
 
 
@@ -138,12 +147,12 @@ def in_turns(stacks: Sequence[str], number: int) -> Sequence[str]:
 
 
 def stack_ratios(
-    rounds: Sequence[Mapping[str, Any]], figures: Mapping[str, str]
+    rounds: Sequence[Mapping[str, Any]], figures: Mapping[str, str], peer: str = "baseline"
 ) -> dict[str, float | None]:
-    """The median over the rounds of atom / baseline, for each figure under its name."""
+    """Return the median over the rounds of atom / peer, for each figure under its name."""
     return {
         name: median_ratio(
-            (getattr(each["atom"], figure), getattr(each["baseline"], figure)) for each in rounds
+            (getattr(each["atom"], figure), getattr(each[peer], figure)) for each in rounds
         )
         for name, figure in figures.items()
     }

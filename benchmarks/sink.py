@@ -32,6 +32,7 @@ class CallbackSink(LocalServer):
         """Token → when its process began, on the same clock, for those that say it (`Stamp`)."""
         self.received_bytes = 0
         """How much the callbacks' documents were."""
+        self.connections: set[asyncio.Transport] = set()
         self.problems: list[str] = []
         """A sentence for each callback that should not have come, or not so."""
 
@@ -87,6 +88,12 @@ class CallbackSink(LocalServer):
             self.problems.append("A callback came with a token that nobody waits for.")
         return _ANSWER
 
+    async def __aexit__(self, *error: Any) -> None:
+        await super().__aexit__(*error)
+        for connection in self.connections:
+            connection.close()
+        await asyncio.sleep(0)  # a closed transport frees its socket in the next turn of the loop
+
     async def _listen(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         return await loop.create_server(lambda: _Connection(self), sock=self._socket)
@@ -102,6 +109,11 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._sink.connections.add(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is not None:
+            self._sink.connections.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         transport = self._transport

@@ -47,13 +47,25 @@ class Launch:
 
 
 def baseline(redis_url: str, ports: Ports) -> Launch:
-    """Flask under gunicorn, and a Celery worker."""
+    """Return Flask under gunicorn, and a Celery worker of two processes."""
     app = "benchmarks.baseline.app"
-    gunicorn = f"gunicorn -w 2 -b 127.0.0.1:{ports.listener} --no-control-socket {app}:app"
     celery = f"celery -A {app}:celery worker -c 2 -E --without-gossip --without-mingle"
+    return _by_hand(redis_url, ports, app, {"celery": celery.split()})
+
+
+def _dramatiq(redis_url: str, ports: Ports) -> Launch:
+    """Return the baseline with dramatiq: as many processes, and its default number of threads."""
+    app = "benchmarks.baseline.dramatiq_app"
+    worker = f"dramatiq {app} --processes 2 --threads 8"
+    return _by_hand(redis_url, ports, app, {"dramatiq": worker.split()})
+
+
+def _by_hand(redis_url: str, ports: Ports, app: str, worker: Mapping[str, Sequence[str]]) -> Launch:
+    """Return a Flask app under gunicorn as one would deploy it by hand, with its worker."""
+    gunicorn = f"gunicorn -k gthread -w 2 --threads 8 --keep-alive 75 --no-control-socket {app}:app"
+    bind = ["--bind", f"127.0.0.1:{ports.listener}"]
     return Launch(
-        {"BASELINE_BROKER_URL": redis_url},
-        {"gunicorn": gunicorn.split(), "celery": celery.split()},
+        {"BASELINE_BROKER_URL": redis_url}, {"gunicorn": [*gunicorn.split(), *bind], **worker}
     )
 
 
@@ -98,11 +110,13 @@ def _empty(_redis_url: str, ports: Ports) -> Launch:
 
 _LAUNCHES: Final[Mapping[str, Callable[[str, Ports], Launch]]] = {
     "baseline": baseline,
+    "dramatiq": _dramatiq,
     "atom": atom,
     "alone": _alone,
     "empty": _empty,
 }
-# Those that do the whole work, and are compared.
+# The stacks that do the same work by hand. Every part compares with the first one.
+PEERS: Final = ("baseline", "dramatiq")
 STACKS: Final = ("baseline", "atom")
 REDIS: Final = "redis"
 
@@ -113,8 +127,8 @@ def running(
 ) -> Iterator["Stack"]:
     """Run a stack for as long as the block; nothing of it stays behind.
 
-    One of `STACKS`, `alone`, `empty`, or another one, which the launch (of Redis URL and ports)
-    describes.
+    One of `PEERS`, `atom`, `alone`, `empty`, or another one, which the launch (of Redis URL and
+    ports) describes.
 
     A BenchmarkError that leaves the block carries the last lines of the stack's logs.
 

@@ -196,6 +196,19 @@ def test_reason_against_a_retry_names_the_cause_of_missing_secrets(settings, raw
         store.close()
 
 
+def test_refusal_of_a_retry_without_secrets_offers_a_copy_if_it_can_be_copied(store):
+    copyable = store.get(delivered(store, State.COMPLETED, private_request=PRIVATE))
+    nobody_waits = replace(copyable, callback_uri="")  # as for a data action
+    for execution, hint in (
+        (copyable, "start the flow again, or give the secrets to a copy (--as-copy)"),
+        (replace(copyable, request=None), "start the flow again"),
+        (nobody_waits, "start the flow again"),
+    ):
+        refusal = advice.retry(execution, from_start=True).refusal
+        reason = "the secrets of its request were deleted when it completed"
+        assert refusal == f"{reason}; {hint}"
+
+
 def test_nothing_is_said_of_an_unknown_execution_but_that(store):
     assert store.restart("nobody", from_start=True) is Restart.UNKNOWN
     assert store.replay("nobody") is Replay.UNKNOWN

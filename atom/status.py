@@ -336,8 +336,8 @@ def _judge_versions(presences: Iterable[Presence]) -> Iterator[Finding]:
     """Roles of different versions: for a while, while they are replaced."""
     versions: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for each in presences:
-        versions["flow-atom"][each.details.get("version", "")].add(each.role)
-        for service in filter(None, each.details.get("services", "").split(", ")):
+        versions["flow-atom"][each.details["version"]].add(each.role)
+        for service in filter(None, each.details["services"].split(", ")):
             name, _, version = service.rpartition(" ")
             versions[f"the service “{name}”"][version].add(each.role)
     for what, roles in versions.items():

@@ -94,12 +94,12 @@ def _roles(situation: Situation) -> Table:
         table.add_row(
             each.role,
             each.instance.partition("@")[0],
-            details.get("host", each.instance.partition("@")[2]),
-            details.get("since", "").replace("T", " ").removesuffix("+00:00"),
+            details["host"],
+            details["since"].replace("T", " ").removesuffix("+00:00"),
             f"{duration(round(situation.age(each)))} ago",
-            details.get("version", ""),
+            details["version"],
             busy,
-            details.get("services", ""),
+            details["services"],
         )
     return table
 

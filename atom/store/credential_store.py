@@ -94,7 +94,7 @@ def _decoded(content: bytes) -> Credential:
         name=held["name"],
         digest=held["digest"],
         services=tuple(held["services"]),
-        role=Role(held["role"]) if held.get("role") else None,
+        role=Role(held["role"]) if held["role"] else None,
         created_at=datetime.fromisoformat(held["created_at"]),
         revoked_at=datetime.fromisoformat(revoked) if revoked else None,
     )

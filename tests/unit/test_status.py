@@ -47,7 +47,7 @@ HEALTHY = ServerFacts(
 
 
 def seen(role, instance="a@host", **details):
-    return Presence(role, instance, JUST_NOW, {"version": "1", **details})
+    return Presence(role, instance, JUST_NOW, {"version": "1", "services": "", **details})
 
 
 def worker(queue, busy=0, concurrency=2, instance="a@host", **details):

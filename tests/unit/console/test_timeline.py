@@ -148,7 +148,7 @@ def test_long_names_are_cut_in_the_picture():
     assert "x" * 100 in drawn.rows[2].bars[0].what.described
 
 
-def test_steps_of_an_earlier_format_have_no_times():
+def test_step_without_an_end_is_not_drawn():
     steps = (RecordedStep("old", StepKind.RESULT),)
     drawn = timeline(replace(EXECUTION, steps=steps), [], at(100))
     assert [row.label for row in drawn.rows] == ["waited", "attempts", "callbacks"]

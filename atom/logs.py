@@ -126,7 +126,7 @@ def configure_logging(level: str, log_format: str = "auto", role: str = "atom") 
     )
     if written.level > logging.DEBUG:
         # One line per message received and task done says less than our own lines do.
-        for chatty in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+        for chatty in ("celery.worker.strategy", "celery.app.trace"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

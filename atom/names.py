@@ -6,16 +6,15 @@ from uuid import UUID, uuid5
 
 PROCESSES: Final = "processes"
 CALLBACKS: Final = "callbacks"
-RECOVERY: Final = "recovery"
 
 # Roles that consume no queue announce themselves by these.
+RECOVERY: Final = "recovery"
 LISTENER: Final = "listener"
 CONSOLE: Final = "console"
 FLOWER: Final = "flower"
 SANDBOX: Final = "sandbox"
 
 DELIVER_TASK: Final = "atom.deliver"
-RECOVER_TASK: Final = "atom.recover"
 
 KEY_PREFIX: Final = "atom:"
 

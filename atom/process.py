@@ -104,6 +104,7 @@ class ProcessOptions:
                 f"{where}: wait_message must be a text that is not empty, "
                 f"not {self.wait_message!r}."
             )
+        # Workers announce themselves by their queue, recovery by its role.
         if not isinstance(self.queue, str) or not self.queue or self.queue in (CALLBACKS, RECOVERY):
             raise DeclarationError(
                 f"{where}: queue {self.queue!r} is none that processes may use; leave it out "

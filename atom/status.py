@@ -67,7 +67,7 @@ class Situation:
     store_problem: str = ""  # why it takes no writes
 
     def workers(self, queue: str) -> Sequence[Presence]:
-        """Who consumes a queue."""
+        """Return the live workers of a queue, or the instances of another role."""
         return [each for each in self.presences if each.role == queue]
 
     def places(self, queue: str) -> tuple[int, int]:
@@ -82,7 +82,7 @@ class Situation:
         """The queues of processes: those declared, served or waited in."""
         of_workers = {each.role for each in self.presences if "concurrency" in each.details}
         known = {*self.declared, *of_workers, *self.overview.queues}
-        return sorted(known - {CALLBACKS, RECOVERY})
+        return sorted(known - {CALLBACKS})
 
     @property
     def declared(self) -> Sequence[str]:
@@ -118,7 +118,7 @@ def take_stock(
         facts=store.facts(),
         history=store.history_facts(),
     )
-    messages, problem = ask_broker(waiting, [*situation.served(), CALLBACKS, RECOVERY])
+    messages, problem = ask_broker(waiting, [*situation.served(), CALLBACKS])
     return Situation(
         overview=situation.overview,
         presences=situation.presences,

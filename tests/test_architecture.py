@@ -19,7 +19,7 @@ LAYERS = [
     {
         *("errors", "names", "endpoints", "redaction", "logs", "health", "look", "traces"),
         *("open_telemetry", "garbage", "urls", "networks", "streams", "text"),
-        *("durations", "outage", "redis_replies"),
+        *("durations", "outage", "redis_replies", "heartbeat"),
     },
     {"protocol"},
     {
@@ -61,7 +61,10 @@ LAYERS = [
     },
     {"store", "flow", "publisher", "broker"},
     {"execution", "metrics", "presence", "status", "server"},
-    {"listener", "console", "platform_api", "sandbox", "testing", "cli", "__main__", "workers"},
+    {
+        *("listener", "console", "platform_api", "sandbox", "recovery", "testing", "cli"),
+        *("__main__", "workers"),
+    },
 ]
 
 # Units of one layer that know nothing of each other, and the exceptions.

@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> Celery:
     register_tasks(app, settings, catalog, keeper, outcomes.request_class)
     connect_lifecycle(settings, keeper)
     admit_processes()
-    answer_scrapes(settings, catalog)
+    answer_scrapes(settings)
     announce_worker(settings, catalog)
     resume_held_executions(settings)
     batch_events(app, outcomes)

@@ -4,10 +4,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from atom.broker import BrokerAddress
-from atom.names import CALLBACKS, PROCESSES, RECOVER_TASK, RECOVERY
+from atom.names import CALLBACKS, PROCESSES
 from atom.settings import Settings
-
-RECOVERY_TICK_SECONDS: Final = 1.0
 
 _REDIS: Final = {
     # Without these a worker stays deaf for good after a silent network cut: a reply that is overdue
@@ -19,7 +17,7 @@ _REDIS: Final = {
 }
 
 _RABBITMQ: Final = {
-    # Events and ticks are sent without a confirmation: a lost one is made up for by the next. So
+    # Events are sent without a confirmation: a lost one is made up for by the next. So
     # nothing but a full buffer could make a worker wait.
     "write_timeout": 5,
 }
@@ -27,7 +25,7 @@ _RABBITMQ: Final = {
 
 def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[str, Any]:
     """Settings → Celery options."""
-    queues = {PROCESSES, *process_queues, CALLBACKS, RECOVERY}
+    queues = {PROCESSES, *process_queues, CALLBACKS}
     broker = BrokerAddress.of(settings.broker)
     return {
         **_of_broker(broker),
@@ -55,16 +53,6 @@ def celery_options(settings: Settings, process_queues: Iterable[str]) -> dict[st
         # How long a result may come in after the process that sent it died: ours are in the store.
         "worker_lost_wait": 1.0,
         "timezone": "UTC",
-        "beat_schedule": {
-            "recovery": {
-                "task": RECOVER_TASK,
-                "schedule": RECOVERY_TICK_SECONDS,
-                # Ticks that nobody could take do not pile up.
-                "options": {"queue": RECOVERY, "expires": 5 * RECOVERY_TICK_SECONDS},
-            }
-        },
-        # Beat keeps nothing between runs: every tick is the same.
-        "beat_scheduler": "workers.ticks:Ticks",
     }
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from celery import Celery, bootsteps, signals
-from celery.platforms import EX_OK, set_pdeathsig  # type: ignore[attr-defined]
+from celery.platforms import EX_OK
 from celery.worker import state
 
 from atom.durations import duration
@@ -115,7 +115,7 @@ class Ending:
                 return  # asked again
 
     def _count_under_way(self) -> int:
-        """Deliveries and ticks are Celery's to know, executions the keeper's as well."""
+        """Deliveries are Celery's to know, executions the keeper's as well."""
         return max(len(state.reserved_requests), len(self._keeper.held))
 
     def _kill_what_runs(self) -> None:
@@ -123,12 +123,6 @@ class Ending:
         for request in tuple(state.active_requests):
             with suppress(NotImplementedError):  # threads cannot be killed
                 request.cancel(self._worker.pool, signal="SIGKILL", emit_retry=False)
-
-
-def _see_beat_off(sender: Any, **_: Any) -> None:
-    """Celery tells an embedded beat to end, and leaves it for an init to wait for."""
-    if sender.beat is not None:
-        sender.beat.join()  # the ending's thread bounds it
 
 
 def end_in_time(app: Celery, seconds: float, keeper: LeaseKeeper) -> Ending:
@@ -146,9 +140,4 @@ def end_in_time(app: Celery, seconds: float, keeper: LeaseKeeper) -> Ending:
 
     app.steps["worker"].add(EndInTime)
     signals.worker_shutdown.connect(ending.conclude, weak=False, dispatch_uid="atom.ending")
-    signals.worker_shutdown.connect(_see_beat_off, weak=False, dispatch_uid="atom.beat")
-    # The pool's children die with the worker, its embedded beat would live on.
-    signals.beat_embedded_init.connect(
-        lambda **_: set_pdeathsig("SIGKILL"), weak=False, dispatch_uid="atom.beat"
-    )
     return ending

@@ -10,7 +10,7 @@ from celery.exceptions import CPendingDeprecationWarning
 from atom.execution.keeper import LeaseKeeper
 from atom.garbage import settle
 from atom.logs import configure_logging
-from atom.names import CALLBACKS, RECOVERY
+from atom.names import CALLBACKS
 from atom.settings import Settings
 from atom.streams import capture_streams
 from atom.traces import flush
@@ -46,8 +46,5 @@ def connect_lifecycle(settings: Settings, keeper: LeaseKeeper) -> None:
 
 
 def _role(queues: Iterable[str]) -> str:
-    """What a worker is for, by the queues that it was told to serve."""
-    match tuple(queues):
-        case (only,) if only in (RECOVERY, CALLBACKS):
-            return only
-    return "worker"
+    """Return the role that a worker logs, by the queues that it was told to serve."""
+    return CALLBACKS if list(queues) == [CALLBACKS] else "worker"

@@ -1,4 +1,4 @@
-"""The Celery tasks, all thin: one for each process, one that delivers, one that recovers."""
+"""The Celery tasks, all thin: one for each process, and one that delivers."""
 
 import logging
 import os
@@ -18,18 +18,16 @@ from atom.catalog import Catalog
 from atom.errors import StoreUnavailable, Unreadable
 from atom.execution.delivery import Deliverer
 from atom.execution.keeper import LeaseKeeper
-from atom.execution.recovery import Recovery
 from atom.execution.runner import Limits, Runner
 from atom.execution.wakeup import Waker
 from atom.flow.addresses import CallbackPolicy
 from atom.flow.clients import FlowClients
 from atom.flow.transport import Transport
-from atom.names import DELIVER_TASK, RECOVER_TASK
-from atom.outage import Outage
+from atom.names import DELIVER_TASK
 from atom.process import Process
 from atom.publisher import Publisher
 from atom.settings import Settings
-from atom.store import RedisStore, open_store
+from atom.store import RedisStore
 from atom.store.files import FileStore, file_store
 from atom.text import simple_name
 
@@ -45,7 +43,7 @@ class _Parts:
 
     @cached_property
     def _store(self) -> RedisStore:
-        return open_store(self._settings, on_released=Waker(self._catalog, self._publisher))
+        return RedisStore(self._settings, on_released=Waker(self._catalog, self._publisher))
 
     @cached_property
     def _publisher(self) -> Publisher:
@@ -84,10 +82,6 @@ class _Parts:
         deadline_seconds = settings.callback_hours * 3600
         return Deliverer(self._store, self._publisher, transport, deadline_seconds)
 
-    @cached_property
-    def recovery(self) -> Recovery:
-        return Recovery(self._catalog, self._store, self._publisher, self._files)
-
 
 def register_tasks(
     app: Celery,
@@ -110,21 +104,6 @@ def register_tasks(
         execution_id = task.request.id.removesuffix(".callback")
         with bound_contextvars(execution_id=execution_id):
             return _contained(lambda: parts.deliverer.deliver(execution_id))
-
-    outage = Outage(_log, "Recovery waits for the store", "Recovery works again")
-
-    def tick() -> Any:
-        try:
-            counts = parts.recovery.tick()
-        except StoreUnavailable as error:  # the next tick does all that there is to do
-            outage.note(error)
-            return "store unavailable"
-        outage.end()
-        return counts
-
-    @app.task(name=RECOVER_TASK, send_events=False)
-    def recover() -> Any:
-        return _contained(tick)
 
 
 def _run_process(parts: _Parts, process: Process) -> Callable[[Any], Any]:

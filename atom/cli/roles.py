@@ -19,7 +19,7 @@ from atom.endpoints import is_loopback, split_bind
 from atom.errors import StartupError
 from atom.health import answers_at
 from atom.logs import configure_logging
-from atom.names import CALLBACKS, PROCESSES, RECOVERY, SANDBOX
+from atom.names import CALLBACKS, PROCESSES, SANDBOX
 from atom.presence import Announcer
 from atom.sandbox import serve as serve_sandbox
 from atom.server import check_free
@@ -76,8 +76,8 @@ def worker(queues: str, concurrency: int | None, pool: str | None, nice: int) ->
 @click.command()
 def recovery() -> None:
     """Find what nobody is doing and see to it, every second, until SIGTERM."""
-    load_catalog(Settings.from_env().services)
-    _become_worker([RECOVERY], ["--concurrency=1", "--pool=solo", "--beat"])
+    _check_settings()
+    _become(["-m", "atom.recovery"])  # without what this command has imported, most of it unneeded
 
 
 @click.command()
@@ -152,12 +152,21 @@ def _check_queues(names: Sequence[str]) -> None:
         )
 
 
-def _become_worker(queues: Sequence[str], options: Sequence[str]) -> NoReturn:
-    """Replace this process by Celery's worker, so that signals reach it as they are."""
+def _check_settings() -> None:
+    """Refuse a wrong key or a taken address of the metrics before this process is replaced.
+
+    Raises:
+        SettingsError, StartupError: naming the variable.
+    """
     settings = Settings.from_env()
-    Cipher(settings.secret_key)  # a wrong key is told here, in one sentence
+    Cipher(settings.secret_key)
     if settings.metrics_bind:
         check_free("ATOM_METRICS_BIND", *split_bind("ATOM_METRICS_BIND", settings.metrics_bind))
+
+
+def _become_worker(queues: Sequence[str], options: Sequence[str]) -> NoReturn:
+    """Replace this process by Celery's worker, so that signals reach it as they are."""
+    _check_settings()
     # The pool's children leave SIGTERM to the main process: whoever ends a worker may well send it
     # to the whole process group.
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"

@@ -17,7 +17,7 @@ from atom.cli.running import settings_of_running
 from atom.durations import duration
 from atom.errors import CatalogError, StoreUnavailable
 from atom.history import HistoryFacts
-from atom.names import CALLBACKS, RECOVERY
+from atom.names import CALLBACKS
 from atom.publisher import Publisher
 from atom.records import ServerFacts
 from atom.status import Finding, Severity, Situation, judge, megabytes, take_stock
@@ -123,8 +123,8 @@ def _queues(situation: Situation) -> Table:
 def _queue_states(situation: Situation) -> list[dict[str, Any]]:
     """Each queue; what waits is known of those of processes only."""
     states = []
-    for queue in [*situation.served(), CALLBACKS, RECOVERY]:
-        of_processes = queue not in (CALLBACKS, RECOVERY)
+    for queue in [*situation.served(), CALLBACKS]:
+        of_processes = queue != CALLBACKS
         state, (busy, concurrency) = situation.waiting(queue), situation.places(queue)
         states.append(
             {

@@ -1,7 +1,7 @@
 """Recovery: finds what nobody is doing and wakes a worker for it.
 
-Every function may run twice, late, or in several processes at once: it only publishes wake-ups,
-and the claims decide who acts.
+Every function may run twice, late, or in several processes at once: its scripts decide which of
+several takes what is due, it publishes wake-ups only, and the claims decide who acts.
 """
 
 import logging
@@ -9,24 +9,19 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
 from atom.catalog import Catalog
-from atom.errors import (
-    AtomError,
-    HistoryUnavailable,
-    NotFound,
-    PublishFailed,
-    StoreUnavailable,
-)
+from atom.errors import HistoryUnavailable, NotFound, PublishFailed, StoreUnavailable
 from atom.execution.clock import Clock
 from atom.execution.ending import time_out
-from atom.execution.wakeup import wake_callback, wake_callbacks
 from atom.logs import context_of
 from atom.metrics import RECOVERY_TICKS
 from atom.names import CALLBACKS
+from atom.outage import Outage
 from atom.process import Process
 from atom.publisher import Publisher
 from atom.records import Envelope
@@ -56,15 +51,20 @@ class Recovery:
         self._files = files
         self._silent_until = 0.0
         self._clock = Clock(store)
+        self._broker = Outage(_log, "Recovery cannot publish", "Recovery publishes again")
+        self._has_published = False  # in this tick, or tried to
+        self.progress = 0
+        """Increases with each part of a tick that ends. It stands still if a tick hangs."""
 
     def tick(self) -> dict[str, int]:
-        """Do everything once; returns how many of each kind were done.
+        """Do everything once; return how many of each kind were done.
 
-        What breaks in one function does not keep the others from their work.
+        A function that fails does not keep the others from their work.
 
         Raises:
             StoreUnavailable: then nothing can be done.
         """
+        self._has_published = False
         counts: dict[str, int] = {}
         functions: dict[str, Callable[[], int]] = {
             "due times recomputed": self.watch_clock,
@@ -95,9 +95,12 @@ class Recovery:
                 end = "broken"
                 _log.exception("Recovery: %s: broke", name)
                 continue
+            finally:
+                self.progress += 1
             if done:
                 counts[name] = done
                 _log.info("Recovery: %s %d", name, done)
+        self._look_for_broker()
         RECOVERY_TICKS.labels(end).inc()
         if counts:
             self._store.count(counts)
@@ -108,15 +111,14 @@ class Recovery:
         return self._clock.watch()
 
     def publish_callbacks(self) -> int:
-        """A callback whose due time has come; where many wait already, later.
+        """Publish a callback whose due time has come, unless many messages wait already.
 
-        Whoever is woken for one looks for the others.
+        The callback worker that is woken for one looks for the others.
         """
-        due = self._store.take_due_callbacks(1)
-        if due:
-            due = due[: self._room(CALLBACKS, {})]
-        wake_callbacks(self._publisher, due)
-        return len(due)
+        for execution_id in self._store.take_due_callbacks(1):
+            if self._room(CALLBACKS, {}) and self._publish_callback(execution_id):
+                return 1
+        return 0
 
     def publish_scheduled(self) -> int:
         """Executions that were put off or handed back, and whose time has come."""
@@ -173,13 +175,17 @@ class Recovery:
         return self._publish(self._store.take_lost(_AT_ONCE))
 
     def end_overdue(self) -> int:
-        """Executions past their deadline; the flow hears of it."""
-        ended = 0
+        """End executions past their deadline, and publish the callbacks of their flows.
+
+        After a failure to publish, the other callbacks are left to later ticks.
+        """
+        ended, can_publish = 0, True
         for execution_id in self._store.take_overdue(_AT_ONCE):
+            self.progress += 1
             how = time_out(self._catalog, self._store, execution_id)
             ended += how is not None
-            if how is not None and how.is_callback_due:
-                wake_callback(self._publisher, execution_id)
+            if how is not None and how.is_callback_due and can_publish:
+                can_publish = self._publish_callback(execution_id)
         return ended
 
     def move_settled(self) -> int:
@@ -208,11 +214,11 @@ class Recovery:
             _log.warning("What has finished stays in Redis meanwhile: %s", error)
 
     def _publish(self, execution_ids: Sequence[str], *, only_into_short: bool = False) -> int:
-        """Wake workers; a broker that fails once is left alone until the next look finds the rest.
+        """Wake workers; after a failure to publish, the rest is left to a later tick.
 
-        Each failure may take as long as the publisher waits, and other work waits meanwhile. What
-        has another queue by now, or no process any more, leaves the window that it was in: it would
-        keep others from their turn for as long as nobody begins it.
+        Each failure may take as long as the publisher waits, and other work waits meanwhile. An
+        execution whose queue has changed, or whose process no service declares any more, leaves
+        its window: it would keep others from their turn for as long as nobody begins it.
         """
         published = moved = 0
         rooms: dict[str, int] = {}
@@ -230,10 +236,14 @@ class Recovery:
                 continue
             if process is None or (only_into_short and not self._room(queue, rooms)):
                 continue
-            try:
-                self._publisher.publish(process.task_name, execution_id, queue, envelope.parentage)
-            except PublishFailed as error:
-                self._complain(execution_id, envelope, error)
+            publish = partial(
+                self._publisher.publish,
+                process.task_name,
+                execution_id,
+                queue,
+                envelope.parentage,
+            )
+            if not self._is_published(publish):
                 break
             if only_into_short:
                 rooms[queue] -= 1
@@ -244,20 +254,45 @@ class Recovery:
         try:
             return self._catalog.process(envelope.service, envelope.action)
         except NotFound as error:
-            self._complain(execution_id, envelope, error)
+            with bound_contextvars(**context_of(execution_id, envelope)):
+                _log.warning("Could not be published again: %s", error)
             return None
 
-    @staticmethod
-    def _complain(execution_id: str, envelope: Envelope, error: AtomError) -> None:
-        with bound_contextvars(**context_of(execution_id, envelope)):
-            _log.warning("Could not be published again: %s", error)
+    def _publish_callback(self, execution_id: str) -> bool:
+        """Wake a callback worker; return whether the broker took the message."""
+        return self._is_published(partial(self._publisher.publish_callback, execution_id))
 
-    def _room(self, queue: str, known: dict[str, int]) -> int:
-        """How many more messages a queue may get from us; 0 where the broker does not say."""
-        if queue not in known:
+    def _is_published(self, publish: Callable[[], None]) -> bool:
+        """Publish a message; return whether the broker took it."""
+        self._has_published = True
+        try:
+            publish()
+        except PublishFailed as error:
+            self._broker.note(error)
+            return False
+        finally:
+            self.progress += 1
+        self._broker.end()
+        return True
+
+    def _look_for_broker(self) -> None:
+        """Notice the end of an outage if there was nothing to publish in this tick."""
+        if self._broker.is_ongoing and not self._has_published:
             try:
-                known[queue] = max(0, _AT_ONCE - self._publisher.waiting(queue))
+                self._publisher.waiting(CALLBACKS)
             except PublishFailed as error:
-                _log.warning("Nothing can be published to “%s”: %s", queue, error)
-                known[queue] = 0
-        return known[queue]
+                self._broker.note(error)
+            else:
+                self._broker.end()
+
+    def _room(self, queue: str, rooms: dict[str, int]) -> int:
+        """Return how many messages may be added to a queue; 0 if the broker does not answer."""
+        if queue not in rooms:
+            try:
+                rooms[queue] = max(0, _AT_ONCE - self._publisher.waiting(queue))
+            except PublishFailed as error:
+                self._broker.note(error)
+                rooms[queue] = 0
+            finally:
+                self.progress += 1
+        return rooms[queue]

@@ -30,7 +30,7 @@ class Standing(Collector):
 
     def __init__(self, store: ExecutionStore, publisher: Publisher, catalog: Catalog) -> None:
         self._store, self._publisher = store, publisher
-        self._queues = sorted({PROCESSES, *catalog.queues(), CALLBACKS, RECOVERY})
+        self._queues = sorted({PROCESSES, *catalog.queues(), CALLBACKS})
         self._store_look = Look(self._ask_store, StoreUnavailable)
         self._broker_look = Look(self._ask_broker, PublishFailed)
 
@@ -56,8 +56,8 @@ class Standing(Collector):
 
     def _present(self, presences: Iterable[Presence]) -> Iterator[Metric]:
         seen = Counter(each.role for each in presences)
-        workers = {queue: seen.pop(queue, 0) for queue in self._queues}
-        yield _gauges("workers", "Live workers of a queue.", "queue", workers)
+        workers = {queue: seen.pop(queue, 0) for queue in (*self._queues, RECOVERY)}
+        yield _gauges("workers", "Live workers of a queue, and recoveries.", "queue", workers)
         others = {LISTENER: 0, **seen}
         yield _gauges("instances", "Live instances of other roles.", "role", others)
 

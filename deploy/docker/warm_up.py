@@ -8,6 +8,7 @@ from atom.errors import CatalogError
 
 MODULES = [
     "atom.cli",
+    "atom.recovery.__main__",
     "celery.__main__",
     "celery.bin.worker",
     "celery.concurrency.prefork",

@@ -25,8 +25,6 @@ _CONNECTION_LOSS = re.compile(
     # … or in RabbitMQ's: it is being stopped, or has no leader for a queue yet …
     r"|amqp\.exceptions\.(ConnectionForced|ConsumerCancelled|NotFound|InternalError)"
     r"|ConnectionResetError|ConnectionRefusedError|BrokenPipeError|TimeoutError"
-    # … and what beat makes of one when it cannot send a tick.
-    r"|celery\.beat\.SchedulingError"
 )
 # What comes along with those: the last line of code, and the exception.
 _COMPANIONS = {

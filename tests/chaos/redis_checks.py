@@ -23,9 +23,7 @@ KEPT = {
     r"atom:(out|backlogs|lines|called)(:.+)?": (
         "whose turn it is: what waits leaves them when it begins or ends"
     ),
-    r"(processes|callbacks|recovery)": (
-        "kombu's queues, lists of messages; Redis deletes an empty list"
-    ),
+    r"(processes|callbacks)": "kombu's queues, lists of messages; Redis deletes an empty list",
     r"_kombu\.binding\.(celery\.pidbox|celeryev|reply\.celery\.pidbox)": (
         "kombu's sets of who is bound to the exchanges of remote control and events: a name of a "
         "few bytes for each consumer, those of killed ones too until nobody refreshes the set "

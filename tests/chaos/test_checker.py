@@ -112,7 +112,6 @@ GOOD = Evidence(
     keys=[
         KeyEvidence(name=f"atom:execution:{ID}", type="hash", has_expiry=True),
         KeyEvidence(name="atom:history", type="zset", has_expiry=False, members=1),
-        KeyEvidence(name="recovery", type="list", has_expiry=False, members=1),
     ],
     synchronous=[SynchronousAnswer("get", "n", 503, False)],
     max_attempts=3,

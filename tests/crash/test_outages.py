@@ -100,8 +100,12 @@ def test_workers_wait_for_a_redis_that_comes_later(make):
         "recovery": ("recovery",),
     }.items():
         atom.start(name, *command)
-    for name in ("worker", "callbacks", "recovery"):
-        until(lambda name=name: b"waits for it" in atom.log(name), f"{name} to wait", 60)
+    for name, words in {
+        "worker": b"waits for it",
+        "callbacks": b"waits for it",
+        "recovery": b"Recovery waits for the store",
+    }.items():
+        until(lambda name=name, words=words: words in atom.log(name), f"{name} to wait", 60)
     time.sleep(4)  # the outage itself, in which they try several times
     atom.redis.start()
     for queue in (PROCESSES, CALLBACKS, RECOVERY):
@@ -123,7 +127,7 @@ def test_nobody_is_deaf_after_redis_was_silent_for_two_minutes(make, tmp_path):
         redis.send_signal(signal.SIGCONT)
     run_through(atom, 90)
     file = str(tmp_path / "steps")
-    assert_resumed_once(atom.run("Dies once", {"File": file}), 90)  # recovery hears, too
+    assert_resumed_once(atom.run("Dies once", {"File": file}), 90)  # by recovery
     assert_all_live(atom)
 
 
@@ -197,11 +201,9 @@ def test_a_deaf_worker_ends_and_hands_back(deafening, tmp_path):
     (tmp_path / "go").touch()
     assert atom.processes.pop("worker").wait(120) == 1
     (tmp_path / "deaf").unlink()
-    for name in ("callbacks", "recovery"):
-        assert atom.processes.pop(name).wait(120) == 1
+    assert atom.processes.pop("callbacks").wait(120) == 1
     atom.start("worker", "worker", f"--queues={PROCESSES}", "--concurrency=2")
     atom.start("callbacks", "worker", f"--queues={CALLBACKS}")
-    atom.start("recovery", "recovery")
     assert_resumed_once(flow)
     assert atom.execution_of(flow).losses == 0
 

@@ -106,13 +106,18 @@ def test_workers_wait_for_a_rabbitmq_that_comes_later(make, rabbitmq):
     atom.start("worker", "worker", f"--queues={PROCESSES}", "--concurrency=2")
     atom.start("callbacks", "worker", f"--queues={CALLBACKS}")
     atom.start("recovery", "recovery")
-    for name in ("worker", "callbacks", "recovery"):
+    atom.wait_for_listener(atom.url)
+    accepted = atom.run("Echo", {"Text": "x"})
+    for name in ("worker", "callbacks"):
         until(lambda name=name: b"waits for it" in atom.log(name), f"{name} to wait", 60)
+    until(lambda: b"Recovery cannot publish: " in atom.log("recovery"), "recovery to try", 60)
     time.sleep(4)  # the outage itself, in which they try several times
     rabbitmq.start()
+    assert_resumed_once(accepted, 90)
+    until(lambda: b"Recovery publishes again" in atom.log("recovery"), "the end of the outage", 60)
+    assert atom.log("recovery").count(b"Recovery cannot publish: ") < 4  # not at each attempt
     for queue in (PROCESSES, CALLBACKS, RECOVERY):
         until(lambda queue=queue: atom.store.present(queue), f"a worker for {queue}", 60)
-    atom.wait_for_listener(atom.url)
     assert_resumed_once(atom.run("Echo", {"Text": "x"}), 90)
     assert_all_live(atom)
 

@@ -1,11 +1,13 @@
 """A role that is asked to end: it finishes what it runs, or hands it back, and ends in time."""
 
 import os
+import re
 import signal
 import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from celery import Celery
@@ -16,6 +18,9 @@ from atom.sandbox import Answer, FlowStatus
 from tests.support import waits
 from tests.support.roles import SERVICES, TestAtom
 from tests.support.waiting import until
+
+# The last line of the roles that run no executions.
+ENDED = {"listener": b"The listener has ended", "recovery": b"Recovery has ended"}
 
 # Longer than any test: whoever waited this long would be noticed.
 FOR_EVER = "600"
@@ -130,18 +135,69 @@ def test_idle_roles_end_at_once(start):
         process.terminate()
     for name, process in processes.items():
         assert_ended_well(atom, name, process)
-        words = b"The listener has ended" if name == "listener" else b"0 executions handed back"
-        assert words in atom.log(name)
+        assert ENDED.get(name, b"0 executions handed back") in atom.log(name)
         assert members_of(process.pid) == []
 
 
-def test_recovery_sees_its_beat_off(start):
-    """Nobody else may be there to do so: a container's first process is often not an init."""
-    recovery = start().processes["recovery"]
-    until(lambda: len(members_of(recovery.pid)) > 1, "the beat")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_recovery_withdraws_its_presence_and_ends(start, how):
+    atom = start(ATOM_SHUTDOWN_SECONDS=FOR_EVER)
+    until(lambda: atom.store.present(RECOVERY), "recovery", 60)
+    recovery = atom.processes["recovery"]
+    recovery.send_signal(how)
+    assert_ended_well(atom, "recovery", recovery)
+    assert not atom.store.present(RECOVERY)
+    assert members_of(recovery.pid) == []
+
+
+def test_recovery_that_is_asked_while_it_starts_ends(start):
+    """A container may be stopped at any moment; the signal is not lost."""
+    recovery = start(ATOM_SHUTDOWN_SECONDS=FOR_EVER).processes["recovery"]
+    until(lambda: catches(recovery.pid, signal.SIGTERM), "it to become recovery", 60)
     recovery.terminate()
     assert recovery.wait(120) == 0
-    assert members_of(recovery.pid) == []
+
+
+def catches(pid, signum):
+    return int(status_of(pid)["SigCgt"], 16) >> signum - 1 & 1
+
+
+def status_of(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.split(":\t", 1) for line in lines)
+
+
+def test_recovery_finishes_its_tick(start, tmp_path):
+    atom, recovery = start_hung(start, tmp_path, FOR_EVER)
+    recovery.terminate()
+    pause = threading.Event()
+    assert not pause.wait(2)  # longer than an end takes that does not wait
+    assert recovery.poll() is None
+    (tmp_path / "hung").unlink()
+    assert_ended_well(atom, "recovery", recovery)
+    assert b"Recovery has ended" in atom.log("recovery")
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, None])
+def test_recovery_whose_tick_hangs_ends_at_a_second_signal_or_in_time(start, tmp_path, second):
+    atom, recovery = start_hung(start, tmp_path, FOR_EVER if second else "2")
+    recovery.terminate()
+    if second:
+        until(lambda: not int(status_of(recovery.pid)["ShdPnd"], 16), "the first to be taken")
+        recovery.send_signal(second)
+    assert_ended_well(atom, "recovery", recovery)
+    assert b"Recovery ends within a tick" in atom.log("recovery")
+    assert not atom.store.present(RECOVERY)
+
+
+def start_hung(start, directory, seconds):
+    atom = start(ATOM_SHUTDOWN_SECONDS=seconds, TESTS_HUNG_FILE=str(directory / "hung"))
+    atom.end("recovery")
+    (directory / "hung").touch()
+    services = f"{atom.environment['ATOM_SERVICES']},tests.support.deafness"
+    atom.start("recovery", "recovery", ATOM_SERVICES=services)
+    until(lambda: atom.store.present(RECOVERY), "recovery", 60)
+    return atom, atom.processes["recovery"]
 
 
 def test_what_runs_is_finished(start, tmp_path):
@@ -282,13 +338,6 @@ def test_the_listener_answers_what_it_was_asked(start, tmp_path):
     assert [event.kind for event in flow.events] == ["requested", "answered", "resumed"]
 
 
-def test_no_beat_lives_on_without_its_recovery_process(start):
-    atom = start()
-    recovery = atom.processes["recovery"]
-    atom.kill_main("recovery")
-    until(lambda: recovery.pid not in map(os.getpgid, atom.orphans()), "its beat to end")
-
-
 @pytest.mark.parametrize("outage", ["stopped", "paused"])
 def test_every_role_ends_without_redis(start, tmp_path, outage):
     atom = start(ATOM_SHUTDOWN_SECONDS="2")
@@ -324,8 +373,8 @@ def test_a_rolling_restart_under_load_loses_and_doubles_nothing(start, tmp_path)
         """The new one is there before the old one goes."""
         old = atom.processes[name]
         atom.start(name, *command)
-        mark = f"-{atom.processes[name].pid}-"
-        until(lambda: any(mark in node for node in atom.store.present(queue)), name, 60)
+        mark = re.compile(rf"-{atom.processes[name].pid}[-@]")
+        until(lambda: any(map(mark.search, atom.store.present(queue))), name, 60)
         old.terminate()
         return old.wait(120)
 

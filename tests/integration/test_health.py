@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-from pathlib import Path
 
 import pytest
 import trustme
@@ -25,6 +24,7 @@ def lone(tmp_path):
         service=f"{SERVICES},tests.support.waits,tests.support.deafness",
         TMPDIR=str(tmp_path / "notes"),
         TESTS_DEAF_FILE=str(tmp_path / "deaf"),
+        TESTS_HUNG_FILE=str(tmp_path / "hung"),
     )
     try:
         yield atom
@@ -97,16 +97,16 @@ def test_a_listener_that_speaks_tls(lone, tmp_path, client_certificates):
 # --- workers: within 5 s here, where it is 30 s elsewhere
 
 
-def stay_well(atom, *names):
-    """For a while three times as long as anything unwell takes to be noticed."""
+def stay_well(atom, *names, beats=30):
+    """For a while that is longer than anything unwell takes to be noticed."""
     notes = atom.directory / "notes"
     pids = [atom.processes[name].pid for name in names]
     seen = {next(notes.glob(f"*/*-{pid}.json")): set() for pid in pids}
 
     def many_beats():
-        for note, beats in seen.items():
-            beats.add(note.stat().st_mtime_ns)
-        return all(len(beats) > 30 for beats in seen.values())
+        for note, times in seen.items():
+            times.add(note.stat().st_mtime_ns)
+        return all(len(times) > beats for times in seen.values())
 
     until(many_beats, f"{names} to beat", 120)
     assert is_well(atom), health(atom)
@@ -158,33 +158,52 @@ def test_without_redis_workers_are_well(lone, how):
     else:
         lone.redis.process.send_signal(signal.SIGSTOP)
     try:
-        stay_well(lone, "worker", "recovery")
+        stay_well(lone, "worker", "recovery", beats=90)
     finally:
         if how == "silent":
             lone.redis.process.send_signal(signal.SIGCONT)
     assert all(each.poll() is None for each in lone.processes.values())
 
 
-def test_recovery_whose_beat_died_ends(lone):
-    lone.start("recovery", "recovery")
-    until(lambda: lone.store.present("recovery"), "recovery", 60)
-    assert is_well(lone)
-    recovery = lone.processes.pop("recovery")
-    (beat,) = Path(f"/proc/{recovery.pid}/task/{recovery.pid}/children").read_text().split()
-    os.kill(int(beat), signal.SIGKILL)
-    assert recovery.wait(120) == 1
-    assert b"the process that ticks recovery is dead" in lone.log("recovery").lower()
+def start_recovery(atom, **env):
+    atom.start("recovery", "recovery", **env)
+    until(lambda: atom.store.present("recovery"), "recovery", 60)
+    until(lambda: is_well(atom), "it to be well", 60)
+    return atom.processes["recovery"]
 
 
-def test_recovery_that_is_not_ticked_is_unwell(lone):
-    lone.start("recovery", "recovery")
-    until(lambda: lone.store.present("recovery"), "recovery", 60)
-    recovery = lone.processes["recovery"]
-    (beat,) = Path(f"/proc/{recovery.pid}/task/{recovery.pid}/children").read_text().split()
-    os.kill(int(beat), signal.SIGSTOP)
-    assert "nothing has ticked it for" in until(lambda: unwell(lone), "it to be unwell", 60)
-    os.kill(int(beat), signal.SIGCONT)
+def test_recovery_whose_tick_hangs_is_unwell(lone, tmp_path):
+    start_recovery(lone)
+    (tmp_path / "hung").touch()
+    assert "its tick has hung for" in until(lambda: unwell(lone), "it to be unwell", 60)
+    (tmp_path / "hung").unlink()
     until(lambda: is_well(lone), "it to be well again", 60)
+    stay_well(lone, "recovery")
+
+
+def test_recovery_whose_tick_hangs_for_good_ends(lone, tmp_path):
+    """Compose and `atom up` start a role again that ended, not one that is unwell."""
+    recovery = start_recovery(lone, TESTS_LONGEST_STUCK_SECONDS="22")
+    (tmp_path / "hung").touch()
+    assert recovery.wait(120) == 1
+    del lone.processes["recovery"]
+    log = lone.log("recovery")
+    assert b"A tick of recovery has hung for 22 s: the process ends" in log
+    assert b"in watch_clock_unless_hung" in log  # the line that it hangs at
+    (tmp_path / "hung").unlink()
+    start_recovery(lone)
+
+
+def test_stopped_recovery_is_unwell(lone):
+    recovery = start_recovery(lone)
+    recovery.send_signal(signal.SIGSTOP)
+    try:
+        said = until(lambda: unwell(lone), "it to be unwell", 60)
+    finally:
+        recovery.send_signal(signal.SIGCONT)
+    assert "it gave no sign of life for" in said
+    until(lambda: is_well(lone), "it to be well again", 60)
+    stay_well(lone, "recovery")
 
 
 def unwell(atom):

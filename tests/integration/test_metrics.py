@@ -69,8 +69,9 @@ def test_sums_over_processes_are_right_and_outlive_them(watched):
             watched.until(name, metric, expected[name], **ECHO)
             replace_children(watched, name)
     # Whoever replaced a dead process went on in its files: three processes at a time, three slots.
+    # Recovery is a single process, and counts in its memory.
     slots = [len(list(each.glob("*.lock"))) for each in watched.directories()]
-    assert len(slots) == 4
+    assert len(slots) == 3
     assert max(slots) <= 3
 
 

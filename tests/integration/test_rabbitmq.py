@@ -72,7 +72,7 @@ def test_an_atom_has_its_queues_and_no_others(rabbitmq, tmp_path):
         flow = atom.run("Echo", {"Text": "x"})
         assert flow.wait_over(120) is FlowStatus.DONE
         queues = listed(rabbitmq, "type", "durable", "exclusive")
-        ours = {name: queues.pop(name) for name in ("processes", "callbacks", "recovery")}
+        ours = {name: queues.pop(name) for name in ("processes", "callbacks")}
         assert set(ours.values()) == {("quorum", "true", "")}
         # Neither transient ones that outlive a connection, which RabbitMQ gives up, nor Celery's.
         assert all(".celery.pidbox" in name for name in queues)
@@ -98,7 +98,7 @@ def test_flower_sees_workers_and_tasks(rabbitmq, tmp_path):
         atom.start_all()
         atom.start("flower", "flower", ATOM_FLOWER_BIND=bind)
         atom.wait_for_listener(f"http://{bind}", "/healthcheck")
-        for name in ("processes", "callbacks", "recovery"):
+        for name in ("processes", "callbacks"):
             until(lambda name=name: f"{name}-".encode() in page("/workers"), name, 60)
         flow = atom.run("Echo", {"Text": "x"})
         assert flow.wait_over(120) is FlowStatus.DONE

@@ -67,7 +67,9 @@ def test_from_nobody_to_everybody_and_back(own):
     assert worker["pid"] == str(own.processes["worker"].pid)
     assert "Shop " in worker["services"]
     assert (roles["callbacks"]["pool"], roles["callbacks"]["concurrency"]) == ("threads", "8")
-    assert (roles["recovery"]["pool"], roles["recovery"]["concurrency"]) == ("solo", "1")
+    assert roles["recovery"]["pid"] == str(own.processes["recovery"].pid)
+    assert "Shop " in roles["recovery"]["services"]
+    assert [each["queue"] for each in found["queues"]] == ["processes", "callbacks"]
     assert 0 <= worker["seen_seconds_ago"] < 30
     assert found["finished"] == {"completed": 1}
     assert found["redis"]["is_append_only"]

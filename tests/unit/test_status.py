@@ -55,7 +55,7 @@ def worker(queue, busy=0, concurrency=2, instance="a@host", **details):
     return seen(queue, instance, **places, **details)
 
 
-EVERYBODY = [seen(LISTENER), worker("slow"), worker(CALLBACKS), worker(RECOVERY)]
+EVERYBODY = [seen(LISTENER), worker("slow"), worker(CALLBACKS), seen(RECOVERY)]
 
 
 def situation(overview=QUIET, presences=EVERYBODY, facts=HEALTHY, **changes):

@@ -26,7 +26,7 @@ from atom.server import check_free
 from atom.settings import Settings
 from atom.store import RedisStore
 
-_READY_SECONDS: Final = 60.0
+_REPORT_SECONDS: Final = 30.0
 
 
 @click.command()
@@ -195,22 +195,20 @@ def _note(settings: Settings, extras: Sequence[str]) -> running.Running:
 def _wait_until_ready(
     settings: Settings, store: RedisStore, supervisor: Supervisor, queues: set[str]
 ) -> bool:
-    """False where a signal came first.
+    """Wait for every role, however slow the machine is. Returns False if a signal came first.
 
     Raises:
-        StartupError: a role did not start, or not in time.
+        StartupError: a role ended instead of starting.
     """
     transport = Transport(connect_timeout=1, read_timeout=5)
     missing: dict[str, str] = {
         "listener": f"http://{settings.bind}/health",
         "sandbox": f"http://{settings.sandbox_bind}/health",
     }
-    end = time.monotonic() + _READY_SECONDS
+    begin = reported_at = time.monotonic()
     here = socket.gethostname()
     try:
-        while time.monotonic() < end:
-            if supervisor.stopping:
-                return False
+        while not supervisor.stopping:
             supervisor.check_alive()
             missing = {role: url for role, url in missing.items() if not _answers(transport, url)}
             unserved = {
@@ -220,11 +218,19 @@ def _wait_until_ready(
             }
             if not missing and not unserved:
                 return True
+            if time.monotonic() - reported_at >= _REPORT_SECONDS:
+                reported_at = time.monotonic()
+                waited = duration(round(reported_at - begin))
+                roles = ", ".join([*missing, *map(_role, sorted(unserved))])
+                click.echo(f"Not ready after {waited}, still waiting for: {roles}", err=True)
             time.sleep(0.1)
+        return False
     finally:
         transport.close()
-    roles = ", ".join([*missing, *(f"worker for {queue}" for queue in sorted(unserved))])
-    raise StartupError(f"Not ready after {duration(_READY_SECONDS)}: {roles}.")
+
+
+def _role(queue: str) -> str:
+    return queue if queue == RECOVERY else f"worker for {queue}"
 
 
 def _answers(transport: Transport, url: str) -> bool:

@@ -25,6 +25,8 @@ from tests.support.ports import free_port
 from tests.support.roles import ROOT
 from tests.support.waiting import until
 
+ROLES = ("", "SANDBOX_", "CONSOLE_", "FLOWER_")
+
 
 class Up:
     """`atom up` in a directory of its own."""
@@ -35,10 +37,8 @@ class Up:
         self.environment = {
             **{name: value for name, value in os.environ.items() if name[:5] != "ATOM_"},
             "ATOM_SERVICES": "tests.support.services",
-            "ATOM_BIND": "127.0.0.1:0",
-            "ATOM_SANDBOX_BIND": "127.0.0.1:0",
-            "ATOM_CONSOLE_BIND": "127.0.0.1:0",
-            "ATOM_FLOWER_BIND": "127.0.0.1:0",
+            # Another program may take a port that is free now, if the system gives it to anybody.
+            **{f"ATOM_{name}BIND": f"127.0.0.1:{free_port()}" for name in ROLES},
             "PYTHONPATH": str(ROOT),
             **env,
         }

@@ -71,7 +71,7 @@ def has_mask(document: Any, depth: int = 0) -> bool:
     if depth > _DEEPEST:
         return False
     parts = document.values() if isinstance(document, Mapping) else document
-    return isinstance(document, list | Mapping) and any(has_mask(each, depth + 1) for each in parts)
+    return isinstance(document, list | Mapping) and any(has_mask(part, depth + 1) for part in parts)
 
 
 def _is_named_secret(value: Mapping[str, Any], names: Collection[str]) -> bool:

@@ -109,7 +109,9 @@ def _copied(
 ) -> list[operating.Done]:
     settings = settings_of_running()
     catalog, store = load_catalog(settings.services), open_store(settings)
-    return [copy(catalog, store, each, inputs, configuration) for each in execution_ids]
+    return [
+        copy(catalog, store, execution_id, inputs, configuration) for execution_id in execution_ids
+    ]
 
 
 def _texts(option: str, assignments: Sequence[str]) -> dict[str, str]:

@@ -75,8 +75,8 @@ def create_blueprint(
 def _shown(store: ExecutionStore, execution: Execution) -> dict[str, Any]:
     """Return the content of the page that follows from the store alone."""
     family = store.children(execution.id) if execution.children else ()
-    children = [each for each in family if not each.ending]
-    cleanups = [each for each in family if each.ending]
+    children = [member for member in family if not member.ending]
+    cleanups = [member for member in family if member.ending]
     copies = store.copies(execution)
     log = store.log(execution.id)
     return {
@@ -86,7 +86,7 @@ def _shown(store: ExecutionStore, execution: Execution) -> dict[str, Any]:
         "copy_count": len(copies),
         "child_count": len(children),
         "children": sorted(children, key=_is_well)[:_MOST_CHILDREN],
-        "child_states": Counter(each.state.value for each in children),
+        "child_states": Counter(child.state.value for child in children),
         "log": log,
         "timeline": timeline(execution, log, datetime.now(UTC), cleanups),
         "is_live": any(map(_is_live, (execution, *cleanups))),

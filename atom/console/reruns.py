@@ -84,7 +84,9 @@ def _fields(
     request = execution.request or {}
     are_deleted = execution.secrets is not None and execution.secrets.are_deleted
     missing = part.masked_names(request) if are_deleted else ()
-    values = {each.get("developerName"): each.get("contentValue") for each in part.values(request)}
+    values = {
+        value.get("developerName"): value.get("contentValue") for value in part.values(request)
+    }
     for entry in part.entries:
         name, value = f"{part.key}:{entry.name}", values.get(entry.name)
         label = entry.name if part.key == "inputs" else f"{entry.name} ({part.noun})"

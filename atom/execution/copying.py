@@ -41,7 +41,7 @@ class RequestPart:
 
     def masked_names(self, request: Mapping[str, Any]) -> list[str]:
         """Return the names of the declared values that are masked, in whole or in part."""
-        names = {each.get("developerName") for each in self.values(request) if has_mask(each)}
+        names = {value.get("developerName") for value in self.values(request) if has_mask(value)}
         return [entry.name for entry in self.entries if entry.name in names]
 
 
@@ -100,8 +100,8 @@ def _copy(
     document = {key: value for key, value in whole.items() if value != MASK}
     document |= {"token": MASK, "callbackUri": NOWHERE}
     parts = request_parts(process)
-    for part, given in zip(parts, changes, strict=True):
-        document[part.key] = _replaced(process, part, part.values(document), given)
+    for part, new_values in zip(parts, changes, strict=True):
+        document[part.key] = _replaced(process, part, part.values(document), new_values)
     if execution.secrets is not None:
         _check_secrets(execution, parts, document)
     user, origin = stored.authorization, execution.id
@@ -121,13 +121,13 @@ def _process(catalog: Catalog, execution: Execution) -> MessageProcess:
 
 
 def _replaced(
-    process: MessageProcess, part: RequestPart, values: _Values, given: Mapping[str, str]
+    process: MessageProcess, part: RequestPart, values: _Values, new_values: Mapping[str, str]
 ) -> list[Mapping[str, Any]]:
-    """Return the EngineValues of a request with the given ones in place of some."""
+    """Return the EngineValues of a request, some of them replaced by new values."""
     owner = process.task_name if part.key == "inputs" else process.service
-    written = values_of(part.entries, given, f"{owner} has no {part.noun}")
-    kept = [each for each in values if each.get("developerName") not in given]
-    return [*kept, *(each for each in written if each["developerName"] in given)]
+    written = values_of(part.entries, new_values, f"{owner} has no {part.noun}")
+    kept = [value for value in values if value.get("developerName") not in new_values]
+    return [*kept, *(value for value in written if value["developerName"] in new_values)]
 
 
 def _check_secrets(
@@ -142,7 +142,7 @@ def _check_secrets(
         reason = advice.deleted_secrets(execution)
         raise InvalidRequest(f"{reason}; give new values for {missing}")
     for part in parts:
-        document[part.key] = [each for each in part.values(document) if not has_mask(each)]
+        document[part.key] = [value for value in part.values(document) if not has_mask(value)]
 
 
 def _missing(parts: Sequence[RequestPart], document: Mapping[str, Any]) -> Iterator[str]:

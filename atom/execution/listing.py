@@ -48,5 +48,5 @@ def document(execution: Execution, *, full: bool) -> dict[str, Any]:
 
 def copies_document(copies: Sequence[Execution]) -> dict[str, Any]:
     """Return the number of copies of an execution, and the newest of them, as a document."""
-    newest = [document(each, full=False) for each in copies[:MOST_COPIES]]
+    newest = [document(execution, full=False) for execution in copies[:MOST_COPIES]]
     return {"copy_count": len(copies), "copies": newest}

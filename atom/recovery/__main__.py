@@ -40,8 +40,8 @@ class _EndSignals:
         self._received, self._sent = socket.socketpair()
         self._sent.setblocking(False)
         signal.set_wakeup_fd(self._sent.fileno(), warn_on_full_buffer=False)
-        for each in _SIGNALS:
-            signal.signal(each, lambda *_: None)
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
 
     def wait(self, seconds: float) -> bool:
         """Return whether one has come, within that time."""

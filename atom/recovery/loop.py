@@ -46,7 +46,7 @@ class RecoveryLoop:
 
     @property
     def is_running(self) -> bool:
-        """Whether the loop goes on. Without having been stopped it only ends by a bug."""
+        """Whether the loop runs. Unless it was stopped, it ends only by a bug."""
         return self._thread.is_alive()
 
     def stop(self) -> None:

@@ -69,7 +69,7 @@ class RedisHistory(RedisPart):
         with self._guard():
             found = self._read(list(self._in_flow_states(f"{place} ")))
         return sorted(
-            (each for each in found if each.origin == execution.id), key=Place.of, reverse=True
+            (copy for copy in found if copy.origin == execution.id), key=Place.of, reverse=True
         )
 
     def find(

@@ -11,7 +11,7 @@ end
 if ARGV[2] == 'timed_out' and tonumber(deadline) > now then
   return false
 end
-redis.call('HSET', EXECUTION, 'fence', fence + 1) -- whoever still runs it writes nothing more
+redis.call('HSET', EXECUTION, 'fence', fence + 1) -- a worker that still runs it writes nothing more
 if state == 'accepted' then
   end_waiting(ARGV[1], now, row, queue, limit)
 elseif state == 'running' and limit then

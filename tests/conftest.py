@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from atom import outage
 from atom.cli import embedded_redis as of_atom
 from atom.cli.embedded_redis import EmbeddedRedis
 from tests.support import ports, spreading
@@ -52,6 +53,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the settings of whoever runs it."""
     for name in [name for name in os.environ if name.startswith("ATOM_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def no_earlier_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the outages that earlier tests of this process left behind."""
+    monkeypatch.setattr(outage, "_ongoing", {})
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -98,7 +98,7 @@ class Parts:
 
     def __init__(self, settings, wrap=lambda part: part):
         self.settings = settings
-        self.catalog = load_catalog(settings.services)
+        self.catalog = load_catalog(settings.services or ["tests.support.witness"])
         self.publisher = wrap(Publisher(settings.broker))
         self.bare_store = open_store(settings, on_released=Waker(self.catalog, self.publisher))
         self.store = wrap(self.bare_store)

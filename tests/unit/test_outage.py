@@ -16,14 +16,6 @@ from tests.support.waiting import until
 log = logging.getLogger("tests.outage")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def no_other_outage():
-    """Hide the outages of other tests in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_ongoing", {})
-        yield
-
-
 @pytest.fixture
 def clock(monkeypatch):
     """Seconds that pass when a test says so."""

@@ -7,7 +7,10 @@ the middle of it would inherit a lock that nobody gives free.
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+
+# The time at which a process made a metric. Files that processes share do not have it either.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 UNKNOWN: Final = "unknown"
 """The label of a service or action that is not declared here, whatever the caller named it."""

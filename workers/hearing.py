@@ -1,35 +1,46 @@
 """The last resort for a worker that no longer hears its broker: it ends."""
 
 import logging
-from abc import abstractmethod
+import threading
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from celery import Celery
 from celery.platforms import EX_FAILURE
 from celery.worker import state
 
 from atom.broker.redis import Channel
 from atom.durations import duration
 from workers.ending import Ending
-from workers.silence import Silence
 
 _log = logging.getLogger(__name__)
 
+LOOK_SECONDS = 2.0
 DEAF_LOOKS = 30
 
 
-class Hearing(Silence):
+class Hearing(ABC):
     """Looks whether the consumer still does what a consumer of its broker does all the time.
 
     Connections that were lost in silence are mended by kombu and Celery, and that is tested. This
     is for what they do not know of: a worker that lives and takes nothing for ever.
+
+    Silent looks in a row are counted, and only while the broker answers: so neither an outage nor
+    a machine that stood still for an hour looks like a deaf worker.
     """
 
     deaf: ClassVar[str]
     """What a deaf one does, as the end of a sentence."""
 
     def __init__(self, worker: Any, ending: Ending) -> None:
-        super().__init__(worker, ending)
+        self._worker, self._ending = worker, ending
+        self._silent_looks = 0
         self._last = self._mark()
+
+    def start(self) -> None:
+        """Begin to look, from a thread."""
+        name = type(self).__name__.lower()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
 
     @property
     def wrong(self) -> str:
@@ -39,8 +50,9 @@ class Hearing(Silence):
         return f"it {self.deaf} for {duration(self._silent_seconds)}, although the broker answers"
 
     def look(self) -> None:
-        """Count a silent look, and end the worker at the last of so many."""
-        super().look()
+        """Count a silent look or begin anew, and end the worker at the last of so many."""
+        is_silent = self._is_silent() and _broker_answers(self._worker.app)
+        self._silent_looks = self._silent_looks + 1 if is_silent else 0
         if self._silent_looks == DEAF_LOOKS:
             _log.critical(
                 "This worker %s for %s, although the broker answers: it ends, so that it is "
@@ -50,9 +62,22 @@ class Hearing(Silence):
             )
             self._ending.begin(EX_FAILURE)
 
+    @property
+    def _silent_seconds(self) -> float:
+        return self._silent_looks * LOOK_SECONDS
+
     def _is_silent(self) -> bool:
         before, self._last = self._last, self._mark()
         return before == self._last and self._should_hear()
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(LOOK_SECONDS) and not self._ending.has_begun:
+            try:
+                self.look()
+            except Exception:
+                _log.exception("Whether this worker still hears is not known")
+                self._silent_looks = 0
 
     @abstractmethod
     def _mark(self) -> Any:
@@ -98,3 +123,13 @@ class HearsRabbitMQ(Hearing):
         connection = consumer.connection if consumer is not None else None
         # The attribute, not the property: that one would connect, in this thread.
         return connection._connection if connection is not None else None
+
+
+def _broker_answers(app: Celery) -> bool:
+    """Return whether the broker takes another connection, within seconds."""
+    with app.connection_for_read() as connection:
+        try:
+            connection.connect()
+        except connection.connection_errors + connection.channel_errors:
+            return False
+    return True

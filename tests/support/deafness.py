@@ -40,7 +40,7 @@ if loop is not None:
     loop.Recovery.watch_clock = watch_clock_unless_hung
 
 if hearing is not None:
-    sys.modules["workers.silence"].LOOK_SECONDS = 0.5
+    hearing.LOOK_SECONDS = 0.5
     of_redis = "amqp" not in os.environ["ATOM_BROKER_URL"]
     hearing.DEAF_LOOKS = 10 if of_redis else 40
     ask = Channel._brpop_start

@@ -79,6 +79,14 @@ class ExecutionFilter:
 EVERYTHING: Final = ExecutionFilter()
 
 
+def flow_state_of_copies(execution: Execution) -> str:
+    """Return the flow state under which the copies of an execution are indexed.
+
+    A copy of an execution without a flow state is indexed under the id of that execution.
+    """
+    return execution.flow_state_id or execution.id
+
+
 class Place(NamedTuple):
     """Where an execution stands in the history, which is in the order of these.
 

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, Final
 
 from atom import names
-from atom.history import EVERYTHING, ExecutionFilter, Minute, Page, Place
+from atom.history import EVERYTHING, ExecutionFilter, Minute, Page, Place, flow_state_of_copies
 from atom.records import Execution, LogLine, State, StoredRequest
 from atom.store import codec
 from atom.store.paging import first_of, first_until
@@ -65,9 +65,8 @@ class RedisHistory(RedisPart):
 
     def copies(self, execution: Execution) -> Sequence[Execution]:
         """See ExecutionStore."""
-        place = execution.flow_state_id or execution.id  # of the copies in the index
         with self._guard():
-            found = self._read(list(self._in_flow_states(f"{place} ")))
+            found = self._read(list(self._in_flow_states(f"{flow_state_of_copies(execution)} ")))
         return sorted(
             (copy for copy in found if copy.origin == execution.id), key=Place.of, reverse=True
         )

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Final
 from atom import names
 from atom.entries import EntryKey
 from atom.errors import HistoryUnavailable
-from atom.history import EVERYTHING, Copied, ExecutionFilter, HistoryFacts, Page, Place
+from atom.history import (
+    EVERYTHING,
+    Copied,
+    ExecutionFilter,
+    HistoryFacts,
+    Page,
+    Place,
+    flow_state_of_copies,
+)
 from atom.records import Execution, LogLine, Restart, State, StoredRequest
 from atom.redaction import masked_url
 from atom.store import codec, restarting, snapshot
@@ -212,12 +220,12 @@ class WholeStore(RedisStore):
 
     def copies(self, execution: Execution) -> Sequence[Execution]:
         """See ExecutionStore; those of Redis alone if the database does not answer."""
-        found = {each.id: each for each in super().copies(execution)}
+        copies = {copy.id: copy for copy in super().copies(execution)}
         with suppress(HistoryUnavailable):
-            place = execution.flow_state_id or execution.id
-            moved = self._counting(self._sql.of_flow_states(place, MOST_NAMED), EVERYTHING)
-            found |= {each.id: each for each in moved if each.origin == execution.id}
-        return sorted(found.values(), key=Place.of, reverse=True)
+            rows = self._sql.of_flow_states(flow_state_of_copies(execution), MOST_NAMED)
+            moved = self._counting(rows, EVERYTHING)
+            copies |= {copy.id: copy for copy in moved if copy.origin == execution.id}
+        return sorted(copies.values(), key=Place.of, reverse=True)
 
     def log(self, execution_id: str) -> Sequence[LogLine]:
         """See ExecutionStore."""

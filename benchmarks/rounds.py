@@ -152,7 +152,7 @@ def stack_ratios(
     """Return the median over the rounds of atom / peer, for each figure under its name."""
     return {
         name: median_ratio(
-            (getattr(each["atom"], figure), getattr(each[peer], figure)) for each in rounds
+            (getattr(stacks["atom"], figure), getattr(stacks[peer], figure)) for stacks in rounds
         )
         for name, figure in figures.items()
     }

@@ -26,7 +26,7 @@ def forward_answer(request: dict[str, Any], action: str) -> dict[str, Any]:
     started = time.perf_counter()
     given = {value["developerName"]: value for value in request["inputs"]}
     lines = [
-        {each["developerName"]: each["contentValue"] for each in line["properties"]}
+        {value["developerName"]: value["contentValue"] for value in line["properties"]}
         for line in given["Lines"]["objectData"]
     ]
     amount = Decimal(given["Amount"]["contentValue"])

@@ -2,10 +2,10 @@
 
 import logging
 import os
-import select
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -88,6 +88,10 @@ class LeaseKeeper:
     def start(self) -> None:
         """Begin to keep leases; before the pool forks."""
         self._reads, self._writes = os.pipe()
+        os.set_blocking(self._reads, False)
+        # Not at hand_back(): a process that still runs would write to a descriptor that may be
+        # another file by then.
+        weakref.finalize(self, _close, self._reads, self._writes)
         self._main_pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
         self._thread.start()
@@ -149,8 +153,9 @@ class LeaseKeeper:
     def _hear(self) -> None:
         """Take in what was said since the last look; a `-` follows its `+`."""
         heard = b""
-        while select.select([self._reads], [], [], 0)[0]:
-            heard += os.read(self._reads, _READ_BYTES)
+        with suppress(BlockingIOError):  # the pipe is empty
+            while part := os.read(self._reads, _READ_BYTES):
+                heard += part
         now = time.monotonic()
         for line in heard.splitlines():
             sign, pid, fence, execution_id = line.decode().split(" ", 3)
@@ -252,6 +257,11 @@ def _about(hold: Hold, store: ExecutionStore) -> Iterator[None]:
             context = context_of(hold.id, envelope)
     with bound_contextvars(**context):
         yield
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _is_alive(pid: int) -> bool:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import select
 import signal
 import socket
 import sys
@@ -45,8 +44,11 @@ class _EndSignals:
 
     def wait(self, seconds: float) -> bool:
         """Return whether one has come, within that time."""
-        readable, _, _ = select.select([self._received], [], [], seconds)
-        return bool(readable) and self._received.recv(1)[0] in _SIGNALS
+        self._received.settimeout(seconds)
+        try:
+            return self._received.recv(1)[0] in _SIGNALS
+        except TimeoutError:
+            return False
 
 
 def main() -> int:

@@ -183,7 +183,9 @@ def test_bytes_before_the_request_are_no_answer(early, monkeypatch):
 
         def connect_and_wait(connection):
             connect(connection)
-            select.select([connection.sock], [], [], SECONDS)
+            poll = select.poll()
+            poll.register(connection.sock, select.POLLIN)
+            poll.poll(SECONDS * 1000)
 
         monkeypatch.setattr(module._Connection, "connect", connect_and_wait)
         with pytest.raises(TransportError, match="before the request was sent") as caught:

@@ -191,6 +191,7 @@ def main(path, argument, at, when):
             before = lease_until(parts, argument)
             child_that_dies(parts, claim)
             until(lambda: lease_until(parts, argument) < before, "the lease to be let go")
+            parts.keeper.hand_back()  # its thread may be about to die, after the write
         case "give back":
             parts.keeper.start()
             with parts.keeper.keep(parts.store.claim(argument, "test", "1")):

@@ -50,7 +50,7 @@ class Hearing(ABC):
         return f"it {self.deaf} for {duration(self._silent_seconds)}, although the broker answers"
 
     def look(self) -> None:
-        """Count a silent look or begin anew, and end the worker at the last of so many."""
+        """Count silent looks in a row, and end the worker when there are `DEAF_LOOKS`."""
         is_silent = self._is_silent() and _broker_answers(self._worker.app)
         self._silent_looks = self._silent_looks + 1 if is_silent else 0
         if self._silent_looks == DEAF_LOOKS:
